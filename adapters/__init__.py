@@ -1,0 +1,1 @@
+"""What touches the world: logs, the codec, sources, the projector. `engine` puts it together."""

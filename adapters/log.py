@@ -1,0 +1,193 @@
+"""The log as every database offers it: what goes in, what comes out, and the contract between.
+
+A log has one bucket or more; in a bucket every touchpoint gets the next number, in commit order and without gaps, so
+a reader that has seen number n has seen all below n. A position is (bucket, number); a cursor is one number per bucket.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from threading import Event
+from typing import NamedTuple, Protocol
+
+from domain.company import Company
+from domain.errors import CursorInvalid, LifecircleError
+
+FORMAT_VERSION = 1
+"""The version of the stored format; a log of a higher one is refused."""
+
+LINK_KINDS = ("CustomersMerged", "CustomerMergeReverted")
+"""The kinds that join streams into families and part them."""
+
+
+def bucket_of(subject: str, buckets: int) -> int:
+    """The bucket, from 1, that a subject's stream lives in for as long as the log lives."""
+    return int.from_bytes(blake2b(subject.encode(), digest_size=8).digest()) % buckets + 1
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far a reader has come: the highest number seen in each bucket. Opaque to users, as `str(cursor)`."""
+
+    log_id: bytes
+    numbers: tuple[int, ...]
+
+    def __str__(self) -> str:
+        body = self.log_id[:4] + b"".join(number.to_bytes(8) for number in self.numbers)
+        return base64.urlsafe_b64encode(body + sha256(body).digest()[:4]).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: str, log_id: bytes, buckets: int) -> "Cursor":
+        """Read a cursor back.
+
+        Raises:
+            CursorInvalid: the text is damaged, or the cursor belongs to another log.
+        """
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raw = b""
+        body, check = raw[:-4], raw[-4:]
+        if len(body) != 4 + 8 * buckets or sha256(body).digest()[:4] != check or body[:4] != log_id[:4]:
+            raise CursorInvalid(
+                "this cursor was not made by this log",
+                rule="a cursor is the text that this log gave, unchanged",
+                way_out="take a cursor from: lifecircle status",
+            )
+        return cls(log_id, tuple(int.from_bytes(body[at : at + 8]) for at in range(4, len(body), 8)))
+
+    def advanced(self, bucket: int, number: int) -> "Cursor":
+        """This cursor, moved to a number in one bucket."""
+        numbers = list(self.numbers)
+        numbers[bucket - 1] = number
+        return Cursor(self.log_id, tuple(numbers))
+
+
+class Draft(NamedTuple):
+    """One touchpoint, encoded, on its way into the log; `occurred` in microseconds since 1970 UTC."""
+
+    stream: str
+    kind: str
+    id: str
+    source: str
+    occurred: int
+    recordedby: str
+    state: bytes
+
+
+class Group(NamedTuple):
+    """Touchpoints that are stored all or not at all.
+
+    `expected` gives the version that each named stream must be at; a stream not named may be at any.
+    """
+
+    drafts: tuple[Draft, ...]
+    expected: dict[str, int] = {}  # noqa: RUF012 - never changed in place
+
+
+class Stored(NamedTuple):
+    """One touchpoint as the log holds it; `occurred` and `recorded` in microseconds since 1970 UTC."""
+
+    bucket: int
+    number: int
+    stream: str
+    version: int
+    kind: str
+    id: str
+    source: str
+    occurred: int
+    recorded: int
+    recordedby: str
+    state: bytes
+
+
+class Receipt(NamedTuple):
+    """The log's answer to one touchpoint: where it stands, and the SHA-256 of its stored bytes.
+
+    `repeat` is true when the same touchpoint had been recorded before, and this is its first receipt again.
+    """
+
+    bucket: int
+    number: int
+    stream: str
+    version: int
+    recorded: int
+    digest: bytes
+    repeat: bool
+
+
+Verdict = list[Receipt] | LifecircleError
+"""What became of a group: a receipt per draft, in order, or the error for which nothing of it was stored."""
+
+
+class QuarantinedRow(NamedTuple):
+    """A row of an import that could not be read or is invalid, kept whole."""
+
+    batch: str
+    row: int
+    source: str
+    rule: str
+    message: str
+    raw: str
+    recorded: int
+
+
+class Log(Protocol):
+    """The storage of one log. Every database passes the same contract tests."""
+
+    log_id: bytes
+    company: Company
+    buckets: int
+
+    def append(self, groups: Sequence[Group]) -> list[Verdict]:
+        """Store groups in as few transactions as can be, each under the ordering lock of its bucket; judge each alone.
+
+        For each group, in this order: an id that the stream holds from the same source is a repeat when the stored
+        bytes are equal, else the group fails with IdReused; known and new ids mixed under an expected version fail
+        with RepeatMixedWithNew; a stream at another version than expected fails with VersionConflict. Otherwise the
+        new drafts are stored and every draft gets its receipt. Groups act as if stored one after the other.
+
+        Raises:
+            LogUnavailable: the database was lost and, after reconnecting, the outcome could not be learnt.
+        """
+
+    def heads(self) -> Cursor:
+        """The last number of every bucket, from one statement: a consistent cut."""
+
+    def start(self) -> Cursor:
+        """The cursor before the first touchpoint."""
+
+    def cut_at(self, recorded_us: int) -> Cursor:
+        """The cut that holds exactly what had been recorded at or before an instant."""
+
+    def read(self, after: Cursor, limit: int, upto: Cursor | None = None) -> list[Stored]:
+        """The next touchpoints after a cursor, at most `limit`, in number order within each bucket."""
+
+    def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:
+        """One subject's stream in version order, within a cut."""
+
+    def version(self, subject: str) -> int:
+        """The version of a subject's stream; 0 when it has none."""
+
+    def find(self, subject: str, source: str, id: str) -> Stored | None:  # noqa: A002 - the envelope's own word
+        """Look one touchpoint up by its id."""
+
+    def links(self, upto: Cursor | None = None) -> list[Stored]:
+        """Every merge and revert within a cut, each once per stream that holds it."""
+
+    def follow(self, after: Cursor, stop: Event) -> Iterator[list[Stored]]:
+        """Batches after a cursor, for ever, until `stop` is set: woken by appends, by polling at the latest.
+
+        Yields an empty list at least once a second while nothing comes. Survives a dropped connection.
+        """
+
+    def quarantine(self, rows: Sequence[QuarantinedRow]) -> None:
+        """Keep rows that an import could not turn into touchpoints. The same (batch, row) again changes nothing."""
+
+    def quarantined(self, batch: str | None = None) -> list[QuarantinedRow]:
+        """The rows in quarantine, of one batch or of all."""
+
+    def close(self) -> None:
+        """Give all connections back."""

@@ -1,0 +1,167 @@
+"""What can go wrong, in the words of the domain.
+
+Every error says what happened, where, which rule forbids it and the way out, and carries the exit code that a
+script sees. The values of a touchpoint are never echoed: an error may be read by people who may not read the customer.
+"""
+
+from typing import ClassVar
+
+
+class LifecircleError(Exception):
+    """The root of every error that lifecircle raises on purpose.
+
+    Args:
+        what: what went wrong, one sentence.
+        where: the field, file, row, subject or address it concerns.
+        rule: the rule that it breaks.
+        way_out: what the caller can do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: str = "", rule: str = "", way_out: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.rule = rule
+        self.way_out = way_out
+
+    @property
+    def name(self) -> str:
+        """The error's stable name, as machines see it."""
+        return type(self).__name__
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        parts += [f"{label}: {text}" for label, text in self._details() if text]
+        return "\n  ".join(parts)
+
+    def _details(self) -> list[tuple[str, str]]:
+        return [("where", self.where), ("rule", self.rule), ("way out", self.way_out)]
+
+    def as_dict(self) -> dict[str, str]:
+        """The error for machines: its name and its four parts, empty ones left out."""
+        parts = [("error", self.name), ("what", self.what), *self._details()]
+        return {label.replace(" ", "_"): text for label, text in parts if text}
+
+
+class Refused(LifecircleError):
+    """The touchpoint was refused at the door; nothing of it was stored."""
+
+    exit_code = 3
+
+
+class UnreadableInput(Refused):
+    """The bytes are not the strict JSON, CSV or TOML that was expected."""
+
+
+class InvalidTouchpoint(Refused):
+    """The touchpoint does not fit the envelope or the schema of its kind."""
+
+
+class UnknownKind(InvalidTouchpoint):
+    """No kind of this name is registered."""
+
+
+class TimeInFuture(InvalidTouchpoint):
+    """The touchpoint claims to have occurred further ahead than the company's limit."""
+
+
+class PersonalIdentifier(InvalidTouchpoint):
+    """A subject or entity id is an e-mail address or a phone number."""
+
+
+class IdReused(Refused):
+    """The id was used before, by the same source on the same subject, with other content."""
+
+    exit_code = 4
+
+
+class VersionConflict(Refused):
+    """The subject is not at the version that the caller expected."""
+
+    exit_code = 4
+
+
+class RepeatMixedWithNew(Refused):
+    """Known and new ids came together under one expected version."""
+
+    exit_code = 4
+
+
+class RuleBroken(Refused):
+    """A strict append would have been a breach."""
+
+    exit_code = 5
+
+
+class CorrectionRefused(Refused):
+    """The effective history forbids this correction."""
+
+    exit_code = 5
+
+
+class MergeRefused(Refused):
+    """The effective history forbids this merge or its revert."""
+
+    exit_code = 5
+
+
+class UnknownSubject(LifecircleError):
+    """The log holds no touchpoint of this subject."""
+
+    exit_code = 6
+
+
+class UnknownView(LifecircleError):
+    """No view of this name is registered."""
+
+    exit_code = 6
+
+
+class QueryRefused(LifecircleError):
+    """The SQL is not a single reading statement, or the database could not run it."""
+
+    exit_code = 3
+
+
+class MappingInvalid(LifecircleError):
+    """The mapping file does not say how rows become touchpoints."""
+
+    exit_code = 3
+
+
+class LogUnavailable(LifecircleError):
+    """The database cannot be reached, or was lost on the way."""
+
+    exit_code = 7
+
+
+class LogNotFound(LogUnavailable):
+    """There is no log at this address."""
+
+
+class LogNotWritable(LogUnavailable):
+    """The database is read-only, or its disk is full."""
+
+
+class NotOurLog(LifecircleError):
+    """The database exists but holds something else than a log."""
+
+    exit_code = 8
+
+
+class NewerLog(NotOurLog):
+    """The log was written by a newer version of lifecircle."""
+
+
+class ProjectorFenced(LifecircleError):
+    """Another projector leads these views."""
+
+    exit_code = 9
+
+
+class CursorInvalid(LifecircleError):
+    """The cursor was not made by this log."""
+
+    exit_code = 3

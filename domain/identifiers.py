@@ -1,0 +1,54 @@
+"""Ids: what names a subject, a thing that lives (an order, a ticket), a producer's touchpoint.
+
+An id stands in keys, logs and proofs for ever, so it is never personal: an e-mail address or a phone number is refused,
+and importers derive a keyed id from it instead.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+ID_LENGTH_MAX = 200
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+# Only forms that no order number takes: +49 30 1234567 and (030) 123-4567.
+_PHONE = re.compile(r"\+\d[\d ().\-/]{6,20}|\(\d{2,5}\)[\d ().\-/]{5,20}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def _not_personal(value: str) -> str:
+    if _CONTROL.search(value) or value != value.strip():
+        raise ValueError("must not hold control characters or begin or end with a blank")
+    if _EMAIL.fullmatch(value) or _PHONE.fullmatch(value):
+        raise ValueError("is an e-mail address or a phone number; an id must not be personal")
+    return value
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX), AfterValidator(_not_personal)]
+"""An id of a subject, an entity or a touchpoint: 1 to 200 characters, never personal."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """Marks a field that names an entity with a life of its own; `of` is its type, such as `order`."""
+
+    of: str
+
+
+OpportunityId = Annotated[Id, Entity("opportunity")]
+QuoteId = Annotated[Id, Entity("quote")]
+CartId = Annotated[Id, Entity("cart")]
+ContractId = Annotated[Id, Entity("contract")]
+SubscriptionId = Annotated[Id, Entity("subscription")]
+OrderId = Annotated[Id, Entity("order")]
+ShipmentId = Annotated[Id, Entity("shipment")]
+InvoiceId = Annotated[Id, Entity("invoice")]
+PaymentId = Annotated[Id, Entity("payment")]
+TicketId = Annotated[Id, Entity("ticket")]
+ComplaintId = Annotated[Id, Entity("complaint")]
+AssetId = Annotated[Id, Entity("asset")]
+TaskId = Annotated[Id, Entity("task")]
+SubjectRequestId = Annotated[Id, Entity("request")]
+LegalHoldId = Annotated[Id, Entity("hold")]

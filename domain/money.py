@@ -1,0 +1,110 @@
+"""Money: an exact decimal with its currency, kept as integer micro-units."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+MICROS = 1_000_000
+MICROS_MAX = 2**63 - 1
+
+# ISO 4217 alphabetic codes of circulating currencies and the fund and metal codes that invoices may carry.
+ISO_4217 = frozenset(
+    """AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE
+    CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ
+    GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL
+    LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR
+    PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY
+    TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XAG XAU XCD XCG XDR XOF XPD XPF XPT XSU XUA
+    YER ZAR ZMW ZWG""".split()
+)
+
+
+def _known_currency(code: str) -> str:
+    if code not in ISO_4217:
+        raise ValueError("is no ISO 4217 currency code")
+    return code
+
+
+Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(_known_currency)]
+"""An ISO 4217 alphabetic code, such as EUR."""
+
+
+def micros(value: Decimal | int | str) -> int:
+    """Turn an exact decimal into integer micro-units.
+
+    Raises:
+        ValueError: the value is no finite decimal, has more than six places, or leaves 64 bits.
+    """
+    try:
+        scaled = Decimal(value) * MICROS
+        whole = int(scaled)
+    except (InvalidOperation, OverflowError, ValueError) as error:
+        raise ValueError("is no finite decimal") from error
+    if whole != scaled:
+        raise ValueError("has more than six decimal places")
+    if abs(whole) > MICROS_MAX:
+        raise ValueError("does not fit 64 bits of micro-units")
+    return whole
+
+
+def decimal(micro_units: int) -> Decimal:
+    """Turn micro-units back into the exact decimal, without trailing zeros."""
+    value = (Decimal(micro_units) / MICROS).normalize()
+    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value
+
+
+class Amount(BaseModel):
+    """An amount of money: exact, of at most six places, never without its currency.
+
+    Read from `{"amount": "12.34", "currency": "EUR"}`, from `"12.34 EUR"`, or as stored: `{"micros": 12340000,
+    "currency": "EUR"}`. A binary float is refused, for it is not exact.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    micros: int = Field(ge=-MICROS_MAX, le=MICROS_MAX, strict=True, description="integer micro-units")
+    currency: Currency
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            number, _, currency = given.strip().partition(" ")
+            return {"micros": micros(number), "currency": currency.strip()}
+        if isinstance(given, dict) and "amount" in given:
+            rest = dict(given)
+            number = rest.pop("amount")
+            if "micros" in rest:
+                raise ValueError("give either amount or micros, not both")
+            if isinstance(number, bool) or not isinstance(number, (str, int, Decimal)):
+                raise ValueError("amount must be a decimal string, such as '12.34'")
+            return {**rest, "micros": micros(number)}
+        return given
+
+    @classmethod
+    def of(cls, value: Decimal | int | str, currency: str) -> Self:
+        """Make an amount from a decimal: `Amount.of("12.34", "EUR")`."""
+        return cls(micros=micros(value), currency=currency)
+
+    def __str__(self) -> str:
+        return f"{decimal(self.micros)} {self.currency}"
+
+
+def _canonical(given: Any) -> int | str:
+    if isinstance(given, bool) or not isinstance(given, (str, int, Decimal)):
+        raise ValueError("must be a decimal string or an integer")  # noqa: TRY004 - pydantic reports ValueErrors
+    exact = decimal(micros(given))
+    return int(exact) if exact == exact.to_integral_value() else f"{exact:f}"
+
+
+Quantity = Annotated[int | str, BeforeValidator(_canonical)]
+"""A count or measure of at most six places, kept as an integer or, with a fraction, as a decimal string."""
+
+Rate = Annotated[int | str, BeforeValidator(_canonical)]
+"""A pure number of at most six places, such as a tax rate of 0.19; kept like a quantity."""
+
+
+def quantity_micros(quantity: int | str) -> int:
+    """Turn a stored quantity or rate into integer micro-units."""
+    return quantity * MICROS if isinstance(quantity, int) else micros(quantity)

@@ -1,0 +1,214 @@
+"""What a touchpoint is: a fact of the customer's world, in the envelope that its producer gave it.
+
+A kind is a class, one each, in a file per phase under `domain/kinds`. Its name and its fields are a storage format:
+once recorded they are never renamed, only superseded by a higher `schema_version` with an upcast.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+
+from domain.errors import UnknownKind
+from domain.identifiers import Entity, Id
+from domain.money import Amount
+
+INT64_MAX = 2**63 - 1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+KINDS: dict[str, type["Touchpoint"]] = {}
+"""Every registered kind by its name. `domain.kinds` fills it."""
+
+Text = Annotated[str, StringConstraints(max_length=100_000)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+
+
+class Phase(StrEnum):
+    """The eight phases of the CRM circle, in their order."""
+
+    ANALYSIS = "analysis"
+    ATTRACTION = "attraction"
+    PRESENTATION = "presentation"
+    SALE = "sale"
+    ORDER = "order"
+    FULFILMENT = "fulfilment"
+    SERVICE = "service"
+    AFTER_SALES = "after-sales"
+
+
+class Touchpoint(BaseModel):
+    """The payload of a kind: what happened, in its own fields and nothing else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    kind: ClassVar[str]
+    phase: ClassVar[Phase | None]
+    schema_version: ClassVar[int]
+    dataschema: ClassVar[str]
+
+    @classmethod
+    def __pydantic_init_subclass__(
+        cls, phase: Phase | None = None, schema_version: int = 1, **kwargs: Any
+    ) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.kind = cls.__name__
+        cls.phase = phase
+        cls.schema_version = schema_version
+        cls.dataschema = f"urn:lifecircle:{cls.kind}:{schema_version}"
+        if KINDS.setdefault(cls.kind, cls).__module__ != cls.__module__:
+            raise TypeError(
+                f"kind {cls.kind} is defined twice: in {KINDS[cls.kind].__module__} and {cls.__module__}"
+            )
+        KINDS[cls.kind] = cls
+
+    @classmethod
+    @cache  # noqa: B019 - classes live as long as the process
+    def entity_fields(cls) -> dict[str, str]:
+        """The stored fields that name an entity, each with the entity's type: `{"order": "order"}`."""
+        return {
+            field.alias or name: mark.of
+            for name, field in cls.model_fields.items()
+            for mark in field.metadata
+            if isinstance(mark, Entity)
+        }
+
+    @classmethod
+    def upcast(cls, data: dict[str, Any], dataschema: str) -> dict[str, Any]:
+        """Lift stored fields of an older schema version to the current one.
+
+        A kind of schema version n defines `upcast_v1_v2(data)` to `upcast_v{n-1}_v{n}(data)`, class or static methods
+        that change the fields in place.
+
+        Raises:
+            UnknownKind: the stored version is newer than this program knows.
+        """
+        stored = int(dataschema.rpartition(":")[2])
+        if stored > cls.schema_version:
+            raise UnknownKind(
+                f"{cls.kind} was stored in schema version {stored}",
+                rule=f"this program knows {cls.kind} up to version {cls.schema_version}",
+                way_out="read this log with a newer lifecircle",
+            )
+        lifted = dict(data)
+        for version in range(stored, cls.schema_version):
+            step: Callable[[dict[str, Any]], None] = getattr(cls, f"upcast_v{version}_v{version + 1}")
+            step(lifted)
+        return lifted
+
+
+def kind_named(name: str) -> type[Touchpoint]:
+    """Look a kind up by its name.
+
+    Raises:
+        UnknownKind: no kind of this name is registered.
+    """
+    try:
+        return KINDS[name]
+    except KeyError:
+        from difflib import get_close_matches  # noqa: PLC0415 - only an error pays for it
+
+        near = get_close_matches(name, KINDS, n=3)
+        raise UnknownKind(
+            "there is no such kind of touchpoint",
+            where="type",
+            rule="type names a registered kind, in PascalCase and the past tense",
+            way_out=f"did you mean {' or '.join(near)}?" if near else "list them with: lifecircle kinds",
+        ) from None
+
+
+def _iso_text(given: Any) -> Any:
+    if not isinstance(given, (str, datetime)):
+        raise ValueError("must be an ISO 8601 text with an offset, such as 2026-03-01T10:00:00+01:00")  # noqa: TRY004
+    return given
+
+
+class Envelope(BaseModel):
+    """One touchpoint as its producer gave it: CloudEvents 1.0 attributes, our extensions, and the payload.
+
+    `time` is when it occurred, with the producer's offset; under `precision` date only its calendar date counts.
+    `sequence` breaks ties of time. `actor` is the person or system that the producer claims; who was authenticated is
+    known to the log alone. `cost` is what this touch cost us.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Id
+    source: Id
+    type: str
+    subject: Id
+    time: Annotated[AwareDatetime, BeforeValidator(_iso_text)]
+    precision: Literal["date", "instant"] = "instant"
+    sequence: int = Field(default=0, ge=-INT64_MAX, le=INT64_MAX, strict=True)
+    channel: Label | None = None
+    actor: Label | None = None
+    campaign: Id | None = None
+    partner: Id | None = None
+    brand: Label | None = None
+    cost: Amount | None = None
+    correlationid: Id | None = None
+    causationid: Id | None = None
+    custom: dict[str, Any] | None = None
+    data: SerializeAsAny[Touchpoint]
+
+    @field_validator("type")
+    @classmethod
+    def _type_is_registered(cls, name: str) -> str:
+        return kind_named(name).kind
+
+    @field_validator("data", mode="plain")
+    @classmethod
+    def _data_fits_its_kind(cls, given: Any, info: ValidationInfo) -> Any:
+        name = info.data.get("type")
+        return KINDS[name].model_validate(given) if name else given
+
+    @property
+    def occurred_us(self) -> int:
+        """When it occurred, in microseconds since 1970 UTC."""
+        since = self.time - EPOCH
+        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+class Fact(NamedTuple):
+    """One touchpoint as folds see it; its first four fields are the order key of effective history.
+
+    at: effective occurred time, microseconds since 1970 UTC; sequence: the producer's tie-break; stream: the subject it
+    is stored under; version: its place in that stream, from 1; data: the payload's stored fields, upcast; envelope: all
+    that the producer gave, as stored; bucket and number: its position; recorded: microseconds since 1970 UTC.
+    """
+
+    at: int
+    sequence: int
+    stream: str
+    version: int
+    kind: str
+    id: str
+    source: str
+    data: dict[str, Any]
+    envelope: dict[str, Any]
+    bucket: int = 1
+    number: int = 0
+    recorded: int = 0
+
+    @property
+    def order_key(self) -> tuple[int, int, str, int]:
+        """What effective history is sorted by. Never position, never recorded time."""
+        return self[:4]
+
+    @property
+    def is_date(self) -> bool:
+        """Whether only the calendar date of its time counts."""
+        return self.envelope.get("precision") == "date"

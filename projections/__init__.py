@@ -1,0 +1,42 @@
+"""The views: each a file of its own, found by its being there."""
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from domain.errors import UnknownView
+from projections.view import View
+
+
+@cache
+def views() -> dict[str, type[View[Any]]]:
+    """Every view by its name, in the order of their names."""
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    found = [
+        member
+        for module in modules
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, View) and member.__module__ == module.__name__
+    ]
+    return {
+        view.name: view
+        for view in sorted(found, key=lambda view: getattr(view, "name", ""))
+        if view is not View
+    }
+
+
+def view_named(name: str) -> type[View[Any]]:
+    """Look a view up by its name.
+
+    Raises:
+        UnknownView: there is none of this name.
+    """
+    try:
+        return views()[name]
+    except KeyError:
+        raise UnknownView(
+            f"there is no view named {name}",
+            rule="a view is one of: " + ", ".join(views()),
+            way_out="choose one of them",
+        ) from None

@@ -1,0 +1,93 @@
+"""What a view is: a pure function of one subject's effective history to rows of one table.
+
+Live following, rebuilding and as-of replay all use this one definition. Its laws: folding in any split equals folding
+at once, and a fold is total: late and corrected touchpoints can make any order, so it never refuses a fact.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_type_hints
+
+from domain.company import Company
+from domain.touchpoint import Fact
+
+S = TypeVar("S")
+Row = tuple[Any, ...]
+"""One row of a view: a NamedTuple whose first field is `subject`. Cells are str, int, float or None."""
+
+
+class Column(NamedTuple):
+    """A column of a view's table: `type` is str, int or float; `comment` says what it means, with its unit."""
+
+    name: str
+    type: type
+    nullable: bool
+    comment: str
+
+
+class Question(NamedTuple):
+    """A SQL view across customers: the same name, text and columns on every database.
+
+    `sql` is one SELECT over the tables of views, other questions named earlier, and the one-row table `moment`
+    (`at` in microseconds, `day` as text). `columns` says what each of its columns means, in their order.
+    """
+
+    name: str
+    comment: str
+    columns: dict[str, str]
+    sql: str
+
+
+class View(ABC, Generic[S]):
+    """A table folded within each subject. Subclasses stand one to a file and register themselves.
+
+    `name` is the table's name; `row_type` a NamedTuple whose fields are `Annotated[type, "comment"]`, the first of
+    them `subject`; `key` the columns that make a row unique; `questions` the SQL views across customers that rest
+    on it; `revision` rises with every change to the fold, so that its generation is rebuilt.
+    """
+
+    name: ClassVar[str]
+    comment: ClassVar[str]
+    row_type: ClassVar[type[NamedTuple]]  # type: ignore[valid-type]  # NamedTuple is a function to mypy
+    key: ClassVar[tuple[str, ...]]
+    revision: ClassVar[int] = 1
+    questions: ClassVar[Sequence[Question]] = ()
+
+    def __init__(self, company: Company) -> None:
+        self.company = company
+
+    @abstractmethod
+    def initial(self, subject: str) -> S:
+        """The state of a subject of whom nothing is known; `subject` is the root of the family, as rows show it."""
+
+    @abstractmethod
+    def evolve(self, state: S, fact: Fact) -> tuple[S, Iterable[Hashable]]:
+        """Take the next fact of the effective history; answer the state and the keys of rows that may have changed.
+
+        The caller gives the state away: a fold may change it in place and answer the same object.
+        """
+
+    @abstractmethod
+    def row(self, state: S, key: Hashable) -> Row | None:
+        """The row of this key, or None where the state has none (any more)."""
+
+    @classmethod
+    def columns(cls) -> tuple[Column, ...]:
+        """The table's columns, read off the annotations of `row_type`."""
+        hints = get_type_hints(cls.row_type, include_extras=True)
+        return tuple(_column(name, *get_args(hint)) for name, hint in hints.items())
+
+
+def _column(name: str, hint: Any, comment: str) -> Column:
+    members = [member for member in get_args(hint) if member is not type(None)]
+    return Column(name, members[0] if members else hint, bool(members), comment)
+
+
+def fold(view: View[S], subject: str, history: Iterable[Fact]) -> dict[Hashable, Row]:
+    """Fold a whole effective history: the rows of one subject by their keys."""
+    state, keys = view.initial(subject), set[Hashable]()
+    for fact in history:
+        state, changed = view.evolve(state, fact)
+        keys.update(changed)
+    rows = ((key, view.row(state, key)) for key in keys)
+    return {key: row for key, row in rows if row is not None}

@@ -1,0 +1,47 @@
+"""What every test may ask for: a PostgreSQL server of our own, and a fresh database on it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from tests.postgres_server import PostgresServer
+
+_HOME = "LIFECIRCLE_TEST_POSTGRES"
+_server = pytest.StashKey[PostgresServer]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one server for all workers; they find it by the environment they inherit."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.stash[_server] = server = PostgresServer()
+        os.environ[_HOME] = str(server.home)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if server := config.stash.get(_server, None):
+        server.remove()
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """The address of a fresh, empty PostgreSQL database."""
+    home, name = os.environ[_HOME], f"t{uuid4().hex}"
+    with DatabaseJanitor(user="postgres", host=home, port=5432, dbname=name):
+        yield f"postgresql://postgres@/{name}?host={home}"
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The address of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path}/log.db"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty database, once of each kind: what runs on one must run on the other."""
+    address: str = request.getfixturevalue(f"{request.param}_url")
+    return address

