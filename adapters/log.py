@@ -152,42 +152,55 @@ class Log(Protocol):
         Raises:
             LogUnavailable: the database was lost and, after reconnecting, the outcome could not be learnt.
         """
+        ...
 
     def heads(self) -> Cursor:
         """The last number of every bucket, from one statement: a consistent cut."""
+        ...
 
     def start(self) -> Cursor:
         """The cursor before the first touchpoint."""
+        ...
 
     def cut_at(self, recorded_us: int) -> Cursor:
         """The cut that holds exactly what had been recorded at or before an instant."""
+        ...
 
     def read(self, after: Cursor, limit: int, upto: Cursor | None = None) -> list[Stored]:
         """The next touchpoints after a cursor, at most `limit`, in number order within each bucket."""
+        ...
 
     def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:
         """One subject's stream in version order, within a cut."""
+        ...
 
     def version(self, subject: str) -> int:
         """The version of a subject's stream; 0 when it has none."""
+        ...
 
     def find(self, subject: str, source: str, id: str) -> Stored | None:  # noqa: A002 - the envelope's own word
         """Look one touchpoint up by its id."""
+        ...
 
     def links(self, upto: Cursor | None = None) -> list[Stored]:
         """Every merge and revert within a cut, each once per stream that holds it."""
+        ...
 
     def follow(self, after: Cursor, stop: Event) -> Iterator[list[Stored]]:
         """Batches after a cursor, for ever, until `stop` is set: woken by appends, by polling at the latest.
 
         Yields an empty list at least once a second while nothing comes. Survives a dropped connection.
         """
+        ...
 
     def quarantine(self, rows: Sequence[QuarantinedRow]) -> None:
         """Keep rows that an import could not turn into touchpoints. The same (batch, row) again changes nothing."""
+        ...
 
     def quarantined(self, batch: str | None = None) -> list[QuarantinedRow]:
         """The rows in quarantine, of one batch or of all."""
+        ...
 
     def close(self) -> None:
         """Give all connections back."""
+        ...

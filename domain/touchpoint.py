@@ -60,22 +60,18 @@ class Touchpoint(BaseModel):
     dataschema: ClassVar[str]
 
     @classmethod
-    def __pydantic_init_subclass__(
-        cls, phase: Phase | None = None, schema_version: int = 1, **kwargs: Any
-    ) -> None:
+    def __pydantic_init_subclass__(cls, phase: Phase | None = None, schema_version: int = 1, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         cls.kind = cls.__name__
         cls.phase = phase
         cls.schema_version = schema_version
         cls.dataschema = f"urn:lifecircle:{cls.kind}:{schema_version}"
         if KINDS.setdefault(cls.kind, cls).__module__ != cls.__module__:
-            raise TypeError(
-                f"kind {cls.kind} is defined twice: in {KINDS[cls.kind].__module__} and {cls.__module__}"
-            )
+            raise TypeError(f"kind {cls.kind} is defined twice: in {KINDS[cls.kind].__module__} and {cls.__module__}")
         KINDS[cls.kind] = cls
 
     @classmethod
-    @cache  # noqa: B019 - classes live as long as the process
+    @cache
     def entity_fields(cls) -> dict[str, str]:
         """The stored fields that name an entity, each with the entity's type: `{"order": "order"}`."""
         return {
@@ -118,7 +114,7 @@ def kind_named(name: str) -> type[Touchpoint]:
     try:
         return KINDS[name]
     except KeyError:
-        from difflib import get_close_matches  # noqa: PLC0415 - only an error pays for it
+        from difflib import get_close_matches
 
         near = get_close_matches(name, KINDS, n=3)
         raise UnknownKind(

