@@ -1,12 +1,13 @@
 """Money: an exact decimal with its currency, kept as integer micro-units."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MICROS = 1_000_000
 MICROS_MAX = 2**63 - 1
+DIGITS_MAX = 20
 
 # ISO 4217 alphabetic codes of circulating currencies and the fund and metal codes that invoices may carry.
 _ISO_4217_CODES = """
@@ -38,10 +39,17 @@ def micros(value: Decimal | int | str) -> int:
         ValueError: the value is no finite decimal, has more than six places, or leaves 64 bits.
     """
     try:
-        scaled = Decimal(value) * MICROS
-        whole = int(scaled)
-    except (InvalidOperation, OverflowError, ValueError) as error:
+        exact = Decimal(value)
+    except (InvalidOperation, ValueError) as error:
         raise ValueError("is no finite decimal") from error
+    if not exact.is_finite():
+        raise ValueError("is no finite decimal")
+    # Before it is multiplied out: 1E+999999 would fill the memory.
+    if exact and not -DIGITS_MAX < exact.adjusted() < DIGITS_MAX:
+        raise ValueError("does not fit 64 bits of micro-units, or has more than six decimal places")
+    with localcontext(prec=2 * DIGITS_MAX):
+        scaled = exact * MICROS
+    whole = int(scaled)
     if whole != scaled:
         raise ValueError("has more than six decimal places")
     if abs(whole) > MICROS_MAX:

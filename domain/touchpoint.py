@@ -18,11 +18,12 @@ from pydantic import (
     Field,
     SerializeAsAny,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
     field_validator,
 )
 
-from domain.errors import UnknownKind
+from domain.errors import InvalidTouchpoint, UnknownKind
 from domain.identifiers import Entity, Id
 from domain.money import Amount
 
@@ -125,6 +126,20 @@ def kind_named(name: str) -> type[Touchpoint]:
         ) from None
 
 
+def invalid(error: ValidationError, within: str = "") -> InvalidTouchpoint:
+    """Say what pydantic found as an error of the domain: each field with its rule, and never a value."""
+    found = [
+        (".".join(str(step) for step in (*within.split(), *problem["loc"])) or "touchpoint", problem["msg"])
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return InvalidTouchpoint(
+        "the touchpoint is invalid",
+        where=", ".join(dict.fromkeys(field for field, _ in found)),
+        rule="; ".join(f"{field}: {rule.removeprefix('Value error, ')}" for field, rule in found),
+        way_out="mend these fields; see: lifecircle kinds KIND",
+    )
+
+
 def _iso_text(given: Any) -> Any:
     if not isinstance(given, (str, datetime)):
         raise ValueError("must be an ISO 8601 text with an offset, such as 2026-03-01T10:00:00+01:00")  # noqa: TRY004
@@ -169,13 +184,23 @@ class Envelope(BaseModel):
     @classmethod
     def _data_fits_its_kind(cls, given: Any, info: ValidationInfo) -> Any:
         name = info.data.get("type")
-        return KINDS[name].model_validate(given) if name else given
+        if not name:
+            return given  # the type is wrong already, and that is what gets reported
+        try:
+            return KINDS[name].model_validate(given)
+        except ValidationError as error:
+            raise invalid(error, within="data") from None
 
     @property
     def occurred_us(self) -> int:
         """When it occurred, in microseconds since 1970 UTC."""
-        since = self.time - EPOCH
-        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        return microseconds(self.time)
+
+
+def microseconds(time: datetime) -> int:
+    """An aware time as microseconds since 1970 UTC, exactly."""
+    since = time - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 class Fact(NamedTuple):

@@ -1,0 +1,254 @@
+"""Bytes in, touchpoints out: strict reading of hostile input, the one encoding that is stored, and decoding for folds.
+
+What is stored is the producer's whole envelope as canonical JSON (sorted keys, UTF-8, no blanks). It is written once
+and never serialised again; folds read it lazily, through the upcasts of its kind.
+"""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NoReturn
+
+import orjson
+from pydantic import ValidationError
+
+import domain.kinds  # noqa: F401 - registers every kind
+from adapters.log import Draft, Stored
+from adapters.settings import LIMITS
+from domain.company import Company
+from domain.errors import InvalidTouchpoint, TimeInFuture, UnreadableInput
+from domain.touchpoint import KINDS, Envelope, Fact, invalid, kind_named
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+
+# What CloudEvents SDKs add to an event whose data is JSON.
+_JSON_TYPES = ("application/json", "application/json; charset=utf-8")
+
+
+def parse_json(raw: bytes | str, where: str = "input") -> Any:
+    """Read strict JSON: what two readers could understand differently is refused.
+
+    Numbers with a fraction come as `Decimal`, so that money stays exact.
+
+    Raises:
+        UnreadableInput: too large or too deep, duplicate keys, NaN or Infinity, an integer beyond 64 bits, NUL or a
+            lone surrogate in a text, or no JSON at all.
+    """
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        if len(text) > LIMITS.touchpoint_size_max_bytes:
+            raise ValueError(f"is larger than {LIMITS.touchpoint_size_max_bytes} bytes")  # noqa: TRY301
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_int64, parse_float=Decimal
+        )
+        _check(value)
+    except (ValueError, RecursionError) as error:
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else _reason(error)
+        raise UnreadableInput(
+            "the input is not the strict JSON that is expected",
+            where=where,
+            rule=f"it {reason}",
+            way_out="send RFC 8259 JSON with unique keys, finite numbers and valid Unicode",
+        ) from None
+    return value
+
+
+def _reason(error: ValueError) -> str:
+    match error:
+        case json.JSONDecodeError():
+            return f"is no JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        case UnicodeDecodeError():
+            return f"is not UTF-8 at byte {error.start}"
+        case _:
+            return str(error)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("holds a key twice in one object")
+    return found
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("holds NaN or Infinity")
+
+
+def _int64(digits: str) -> int:
+    if len(digits) > 20 or not INT64_MIN <= (number := int(digits)) <= INT64_MAX:
+        raise ValueError("holds an integer beyond 64 bits; send it as a text")
+    return number
+
+
+def _check(value: Any) -> None:
+    """Walk what was read: depth, and texts that no database and no other reader would keep."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > LIMITS.json_depth_max:
+            raise ValueError(f"is nested deeper than {LIMITS.json_depth_max}")
+        deeper: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                deeper += item.keys()
+                deeper += item.values()
+            elif isinstance(item, list):
+                deeper += item
+            elif isinstance(item, str):
+                _check_text(item)
+        level = deeper
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise ValueError("holds a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds a lone surrogate") from None
+
+
+def read_envelope(given: Mapping[str, Any], clock_us: int, company: Company) -> Envelope:
+    """Validate one touchpoint from outside, once and for all.
+
+    `given` has the attributes of a CloudEvent. A `dataschema` of an older version of the kind is upcast at the door.
+
+    Raises:
+        InvalidTouchpoint: with every field that is wrong and its rule; UnknownKind for a `type` that is none.
+        TimeInFuture: it claims to have occurred further ahead of `clock_us` than the company's limit.
+    """
+    fields = dict(given)
+    schema = fields.pop("dataschema", None)
+    if fields.pop("datacontenttype", _JSON_TYPES[0]) not in _JSON_TYPES:
+        raise InvalidTouchpoint("the data is not JSON", where="datacontenttype", rule=f"it is {_JSON_TYPES[0]}")
+    if schema is not None:
+        fields["data"] = _upcast_at_the_door(fields, schema)
+    try:
+        envelope = Envelope.model_validate(fields)
+    except ValidationError as error:
+        raise invalid(error) from None
+    if envelope.occurred_us > clock_us + company.future_limit_s * 1_000_000:
+        raise TimeInFuture(
+            "the touchpoint claims to have occurred in the future",
+            where="time",
+            rule=f"at most {company.future_limit_s} s ahead of the log's clock",
+            way_out="check the producer's clock and offset; for a plan use a kind that carries its date as a field",
+        )
+    return envelope
+
+
+def _upcast_at_the_door(fields: dict[str, Any], schema: Any) -> Any:
+    kind = kind_named(str(fields.get("type")))
+    prefix, _, version = str(schema).rpartition(":")
+    if prefix != kind.dataschema.rpartition(":")[0] or not version.isdecimal() or not isinstance(fields.get("data"), dict):
+        raise InvalidTouchpoint(
+            "the data is of another schema", where="dataschema", rule=f"it is {kind.dataschema}, or of a lower version"
+        )
+    return fields["data"] if schema == kind.dataschema else kind.upcast(fields["data"], str(schema))
+
+
+def encode(envelope: Envelope) -> bytes:
+    """The bytes that are stored: canonical JSON of all that the producer gave.
+
+    Raises:
+        InvalidTouchpoint: it is too large, or `custom` holds what JSON cannot keep exactly.
+    """
+    fields = envelope.model_dump(mode="python", exclude_none=True, exclude={"data"})
+    data = envelope.data
+    fields["data"] = data.model_dump(mode="json", exclude_none=True)
+    fields["dataschema"] = data.dataschema
+    if envelope.precision == "instant":
+        del fields["precision"]
+    if not envelope.sequence:
+        del fields["sequence"]
+    try:
+        state = orjson.dumps(fields, default=_exact_float, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise InvalidTouchpoint(
+            "a value cannot be kept exactly as JSON", where="custom", rule=str(error), way_out="send it as a text"
+        ) from None
+    if len(state) > LIMITS.touchpoint_size_max_bytes:
+        raise InvalidTouchpoint(
+            "the touchpoint is too large", where="data", rule=f"at most {LIMITS.touchpoint_size_max_bytes} bytes"
+        )
+    if b"\\u0000" in state:
+        _check_stored_texts(orjson.loads(state))
+    return state
+
+
+def _exact_float(value: Any) -> float:
+    if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
+        return float(value)
+    raise TypeError("a number with more digits than a double holds")
+
+
+def _check_stored_texts(value: Any) -> None:
+    try:
+        _check(value)
+    except ValueError as error:
+        raise InvalidTouchpoint("the touchpoint is invalid", where="data", rule=f"it {error}") from None
+
+
+def draft_of(envelope: Envelope, recordedby: str, stream: str | None = None) -> Draft:
+    """Encode one touchpoint for the log; `stream` is given where it is not stored under its own subject."""
+    return Draft(
+        stream or envelope.subject,
+        envelope.type,
+        envelope.id,
+        envelope.source,
+        envelope.occurred_us,
+        recordedby,
+        encode(envelope),
+    )
+
+
+def fact_of(stored: Stored) -> Fact:
+    """Decode what the log holds into what folds see, upcast to the current version of its kind."""
+    envelope: dict[str, Any] = orjson.loads(stored.state)
+    return Fact(
+        stored.occurred,
+        envelope.get("sequence", 0),
+        stored.stream,
+        stored.version,
+        stored.kind,
+        stored.id,
+        stored.source,
+        _payload(stored.kind, envelope),
+        envelope,
+        stored.bucket,
+        stored.number,
+        stored.recorded,
+    )
+
+
+def _payload(kind: str, envelope: dict[str, Any]) -> dict[str, Any]:
+    known = KINDS.get(kind)
+    data: dict[str, Any] = envelope["data"]
+    # A kind that this program does not know (an extension not installed here) is folded as it stands.
+    if known is None or envelope["dataschema"] == known.dataschema:
+        return data
+    return known.upcast(data, envelope["dataschema"])
+
+
+def candidate_of(envelope: Envelope, stream: str) -> Fact:
+    """The fact that an envelope would become, before the log has given it a version and a position."""
+    fields: dict[str, Any] = orjson.loads(encode(envelope))
+    return Fact(
+        envelope.occurred_us,
+        envelope.sequence,
+        stream,
+        0,
+        envelope.type,
+        envelope.id,
+        envelope.source,
+        fields["data"],
+        fields,
+    )
+
+
+def envelope_of(stored: Stored) -> Envelope:
+    """Read a stored touchpoint back as the typed envelope, upcast to the current version of its kind."""
+    fields: dict[str, Any] = orjson.loads(stored.state)
+    fields["data"] = _payload(stored.kind, fields)
+    del fields["dataschema"]
+    return Envelope.model_validate(fields)
