@@ -4,7 +4,7 @@ Every error says what happened, where, which rule forbids it and the way out, an
 script sees. The values of a touchpoint are never echoed: an error may be read by people who may not read the customer.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class LifecircleError(Exception):
@@ -72,15 +72,20 @@ class PersonalIdentifier(InvalidTouchpoint):
 
 
 class IdReused(Refused):
-    """The id was used before, by the same source on the same subject, with other content."""
+    """The id was used before, by the same source on the same subject, with other content.
+
+    `stored` is the touchpoint that has the id, as the log holds it; None when it came in the same call.
+    """
 
     exit_code = 4
+    stored: Any = None
 
 
 class VersionConflict(Refused):
-    """The subject is not at the version that the caller expected."""
+    """The subject is not at the version that the caller expected; `current` is the one it is at."""
 
     exit_code = 4
+    current: int = 0
 
 
 class RepeatMixedWithNew(Refused):
