@@ -6,6 +6,7 @@ and never serialised again; folds read it lazily, through the upcasts of its kin
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -17,7 +18,7 @@ from adapters.log import Draft, Stored
 from adapters.settings import LIMITS
 from domain.company import Company
 from domain.errors import InvalidTouchpoint, TimeInFuture, UnreadableInput
-from domain.touchpoint import KINDS, Envelope, Fact, invalid, kind_named
+from domain.touchpoint import KINDS, Envelope, Fact, invalid, kind_named, microseconds
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -204,21 +205,20 @@ def draft_of(envelope: Envelope, recordedby: str, stream: str | None = None) -> 
 
 def fact_of(stored: Stored) -> Fact:
     """Decode what the log holds into what folds see, upcast to the current version of its kind."""
-    envelope: dict[str, Any] = orjson.loads(stored.state)
-    return Fact(
-        stored.occurred,
-        envelope.get("sequence", 0),
-        stored.stream,
-        stored.version,
-        stored.kind,
-        stored.id,
-        stored.source,
-        _payload(stored.kind, envelope),
-        envelope,
-        stored.bucket,
-        stored.number,
-        stored.recorded,
-    )
+    bucket, number, stream, version, kind, id_, source, occurred, recorded, _, state = stored
+    envelope: dict[str, Any] = orjson.loads(state)
+    sequence = envelope.get("sequence", 0)
+    data = _payload(kind, envelope)
+    return Fact(occurred, sequence, stream, version, kind, id_, source, data, envelope, bucket, number, recorded)
+
+
+def fact_from(stream: str, version: int, state: bytes) -> Fact:
+    """Decode stored bytes alone; position and recorded time, which the bytes do not hold, stay 0."""
+    envelope: dict[str, Any] = orjson.loads(state)
+    occurred = microseconds(datetime.fromisoformat(envelope["time"]))
+    kind, sequence = envelope["type"], envelope.get("sequence", 0)
+    data = _payload(kind, envelope)
+    return Fact(occurred, sequence, stream, version, kind, envelope["id"], envelope["source"], data, envelope)
 
 
 def _payload(kind: str, envelope: dict[str, Any]) -> dict[str, Any]:
@@ -228,22 +228,6 @@ def _payload(kind: str, envelope: dict[str, Any]) -> dict[str, Any]:
     if known is None or envelope["dataschema"] == known.dataschema:
         return data
     return known.upcast(data, envelope["dataschema"])
-
-
-def candidate_of(envelope: Envelope, stream: str) -> Fact:
-    """The fact that an envelope would become, before the log has given it a version and a position."""
-    fields: dict[str, Any] = orjson.loads(encode(envelope))
-    return Fact(
-        envelope.occurred_us,
-        envelope.sequence,
-        stream,
-        0,
-        envelope.type,
-        envelope.id,
-        envelope.source,
-        fields["data"],
-        fields,
-    )
 
 
 def envelope_of(stored: Stored) -> Envelope:

@@ -12,6 +12,8 @@ from hashlib import blake2b, sha256
 from threading import Event
 from typing import NamedTuple, Protocol
 
+from eventsourcing.persistence import InfrastructureFactory
+
 from domain.company import Company
 from domain.errors import CursorInvalid, LifecircleError
 
@@ -199,6 +201,10 @@ class Log(Protocol):
 
     def quarantined(self, batch: str | None = None) -> list[QuarantinedRow]:
         """The rows in quarantine, of one batch or of all."""
+        ...
+
+    def factory(self, bucket: int) -> InfrastructureFactory:
+        """The library's factory over one bucket of this log, for its application, event store and repository."""
         ...
 
     def close(self) -> None:

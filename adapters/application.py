@@ -1,0 +1,113 @@
+"""Where the eventsourcing library carries us: its application, event store, repository and mapper over our log.
+
+One application serves one bucket, over the datastore that all buckets share. Its domain event is small and frozen, and
+there is no aggregate class: rule state is projected by a plain function, and cached without deep copies.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import InfrastructureFactory, Mapper, StoredEvent
+from eventsourcing.utils import Environment
+
+from adapters.codec import encode, fact_from
+from adapters.settings import LIMITS
+from domain.company import Company
+from domain.history import RESHAPING_KINDS
+from domain.lifecycle import RuleState, judge
+from domain.touchpoint import Envelope, Fact
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The domain event: one touchpoint in the stream of its subject.
+
+    `touchpoint` is the typed envelope on the way in, and the fact that folds read on the way out.
+    """
+
+    originator_id: str
+    originator_version: int
+    touchpoint: Envelope | Fact
+
+
+class TouchpointMapper(Mapper[str]):
+    """Stores a touchpoint under the name of its kind, never an import path, by the encoding that the bulk path uses."""
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
+        """Encode an envelope."""
+        if not isinstance(domain_event, Recorded) or not isinstance(domain_event.touchpoint, Envelope):
+            raise TypeError("only a Recorded with an Envelope can be stored")
+        envelope = domain_event.touchpoint
+        return StoredEvent(domain_event.originator_id, domain_event.originator_version, envelope.type, encode(envelope))
+
+    def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
+        """Decode a fact, through the upcasts of its kind."""
+        stream, version = str(stored_event.originator_id), stored_event.originator_version
+        return Recorded(stream, version, fact_from(stream, version, stored_event.state))
+
+
+@dataclass(frozen=True)
+class RuleMemory:
+    """What the rules remember of one unmerged stream at a version.
+
+    `stale` means that a late touchpoint, a correction or a merge came: the state must be folded from the effective
+    history instead.
+    """
+
+    id: str
+    version: int
+    newest: tuple[int, int, str, int]
+    state: RuleState
+    stale: bool
+
+
+class Journal(Application[str]):
+    """The library's application over one bucket of a log."""
+
+    env: ClassVar[dict[str, str]] = {
+        "AGGREGATE_CACHE_MAXSIZE": str(LIMITS.rule_state_cache_subjects),
+        "DEEPCOPY_FROM_AGGREGATE_CACHE": "n",
+    }
+
+    def __init__(self, factory: InfrastructureFactory, company: Company) -> None:
+        self._shared_factory = factory
+        self._project = _rule_projector(company)
+        super().__init__()
+
+    def construct_factory(self, env: Environment) -> InfrastructureFactory:  # noqa: ARG002 - the log is open already
+        """The factory over the datastore that the log has open."""
+        return self._shared_factory
+
+    def construct_mapper(self) -> Mapper[str]:
+        """The mapper that keeps kinds and bytes as they are."""
+        return self.factory.mapper(transcoder=self.construct_transcoder(), mapper_class=TouchpointMapper)
+
+    def rule_memory(self, subject: str) -> RuleMemory | None:
+        """The rule state of a stream as it stands; None where there is no stream yet."""
+        try:
+            memory: RuleMemory = self.repository.get(subject, projector_func=self._project)
+        except AggregateNotFoundError:
+            return None
+        if self.repository.cache is not None:
+            # The library fast-forwards what it cached but keeps the old object, which suits mutable aggregates only.
+            self.repository.cache.put(subject, memory)
+        return memory
+
+
+def _rule_projector(company: Company) -> Callable[[RuleMemory | None, Iterable[Recorded]], RuleMemory | None]:
+    def project(memory: RuleMemory | None, events: Iterable[Recorded]) -> RuleMemory | None:
+        for event in events:
+            fact = event.touchpoint
+            if not isinstance(fact, Fact):
+                raise TypeError("a stored event decodes to a fact")
+            before = memory or RuleMemory(fact.stream, 0, (-(2**63), 0, "", 0), RuleState(), stale=False)
+            stale = before.stale or fact.kind in RESHAPING_KINDS or fact.order_key < before.newest
+            state = before.state if stale else judge(before.state, fact, company)[0]
+            newest = max(before.newest, fact.order_key)
+            memory = RuleMemory(fact.stream, fact.version, newest, state, stale)
+        return memory
+
+    return project

@@ -1,0 +1,195 @@
+"""The engine: the one door through which touchpoints enter a log and histories come out."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from time import time_ns
+from types import TracebackType
+from typing import Self
+
+from adapters.addresses import create_log, open_log
+from adapters.codec import draft_of, envelope_of
+from adapters.committer import Committer
+from adapters.door import Door, needs_deciding
+from adapters.log import Cursor, Group, Log, Receipt, Verdict
+from adapters.replay import family_facts, history
+from adapters.settings import LIMITS
+from domain.company import Company
+from domain.errors import IdReused, InvalidTouchpoint, LifecircleError, VersionConflict
+from domain.lifecycle import Breach
+from domain.touchpoint import Envelope, Fact
+
+EMBEDDED = "embedded"
+"""The principal that is recorded when the caller is Python code in the same process."""
+
+
+class Engine:
+    """One log, open for appending and replay. May be used from many threads; their appends commit in groups."""
+
+    def __init__(self, url: str, log: Log) -> None:
+        self.url = url
+        self.log = log
+        self.company = log.company
+        self._committer = Committer(log)
+
+    @classmethod
+    def create(cls, url: str, company: Company | None = None) -> Self:
+        """Make a new, empty log at an address (`sqlite:///file.db`, `postgresql://…`) and open it.
+
+        Raises:
+            NotOurLog: something stands at this address already.
+            LogUnavailable: the database cannot be reached or written.
+        """
+        return cls(url, create_log(url, company or Company()))
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the log at an address.
+
+        Raises:
+            LogNotFound: there is none; NotOurLog, NewerLog: what stands there is no log that this program can read.
+            LogUnavailable: the database cannot be reached.
+        """
+        return cls(url, open_log(url))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.log.close()
+
+    @cached_property
+    def _door(self) -> Door:
+        return Door(self.log)
+
+    def append(
+        self,
+        touchpoints: Sequence[Envelope],
+        *,
+        expected: int | None = None,
+        strict: bool = False,
+        recordedby: str = EMBEDDED,
+    ) -> list[Receipt]:
+        """Append touchpoints, all or nothing per subject; answer a receipt each, in their order.
+
+        The same id, subject, source and content again is answered with its first receipt.
+
+        Args:
+            touchpoints: of one subject or of many.
+            expected: the version that the subject must be at; only with touchpoints of one subject.
+            strict: refuse what would break a rule, on the state that was seen.
+            recordedby: the principal who was authenticated.
+
+        Raises:
+            IdReused, VersionConflict, RepeatMixedWithNew, RuleBroken, CorrectionRefused, MergeRefused: the first
+                subject's error; what was sent for other subjects may have been stored, and sending it again is safe.
+            LogUnavailable: the outcome is not known; sending the same again is safe.
+        """
+        subjects = dict.fromkeys(touchpoint.subject for touchpoint in touchpoints)
+        if expected is not None and len(subjects) > 1:
+            raise InvalidTouchpoint(
+                "an expected version came with touchpoints of several subjects",
+                where="expected version",
+                rule="it is the version of one subject",
+                way_out="append each subject's touchpoints on their own",
+            )
+        answered: dict[str, list[Receipt]] = {}
+        for subject in subjects:
+            group = [touchpoint for touchpoint in touchpoints if touchpoint.subject == subject]
+            verdict = self._append_group(group, {} if expected is None else {subject: expected}, recordedby, strict)
+            if isinstance(verdict, LifecircleError):
+                raise verdict
+            answered[subject] = verdict[::-1]
+        return [answered[touchpoint.subject].pop() for touchpoint in touchpoints]
+
+    def append_each(self, groups: Sequence[Sequence[Envelope]], *, recordedby: str = EMBEDDED) -> list[Verdict]:
+        """Append many groups in as few transactions as can be; each is stored whole, or answered with its error."""
+        verdicts: list[Verdict] = []
+        plain: list[tuple[Sequence[Envelope], Group]] = []
+        for touchpoints in groups:
+            if needs_deciding(touchpoints, strict=False):
+                # What stands before it in the call must be stored before it is decided.
+                verdicts += self._append_plain(plain)
+                plain = []
+                verdicts.append(self._append_group(touchpoints, {}, recordedby, strict=False))
+            else:
+                plain.append((touchpoints, Group(tuple(draft_of(each, recordedby) for each in touchpoints))))
+        return verdicts + self._append_plain(plain)
+
+    def _append_plain(self, plain: Sequence[tuple[Sequence[Envelope], Group]]) -> list[Verdict]:
+        answers = self.log.append([group for _, group in plain]) if plain else []
+        return [
+            self._reconsidered(verdict, touchpoints, group)
+            for verdict, (touchpoints, group) in zip(answers, plain, strict=True)
+        ]
+
+    def _append_group(
+        self, touchpoints: Sequence[Envelope], expected: dict[str, int], recordedby: str, strict: bool
+    ) -> Verdict:
+        if not needs_deciding(touchpoints, strict=strict):
+            return self._commit(touchpoints, Group(tuple(draft_of(each, recordedby) for each in touchpoints), expected))
+        drafted = [self._door.drafts(touchpoint, recordedby) for touchpoint in touchpoints]
+        own = [drafts[0] for drafts in drafted]
+        if any(self.log.find(draft.stream, draft.source, draft.id) for draft in own):
+            # Known ids come before the rules: the log answers repeats, and refuses them when mixed with new ones.
+            group = Group(tuple(draft for drafts in drafted for draft in drafts), expected or {own[0].stream: -1})
+            return self._commit(touchpoints, group)
+        for _ in range(LIMITS.decide_rounds_max):
+            decided = self._door.decide(drafted, expected, strict=strict)
+            if isinstance(decided, LifecircleError):
+                return decided
+            verdict = self._commit(touchpoints, decided)
+            if expected or not isinstance(verdict, VersionConflict):
+                return verdict
+        return verdict
+
+    def _commit(self, touchpoints: Sequence[Envelope], group: Group) -> Verdict:
+        verdict = self._reconsidered(self._committer.commit(group), touchpoints, group)
+        return verdict if isinstance(verdict, LifecircleError) else verdict[: len(touchpoints)]
+
+    def _reconsidered(self, verdict: Verdict, touchpoints: Sequence[Envelope], group: Group) -> Verdict:
+        """A repeat whose bytes were stored under an older schema version of its kind is still a repeat."""
+        known = verdict.stored if isinstance(verdict, IdReused) else None
+        if known is None or envelope_of(known) not in touchpoints:
+            return verdict
+        drafts = tuple(
+            draft._replace(state=known.state) if (draft.source, draft.id) == (known.source, known.id) else draft
+            for draft in group.drafts
+        )
+        return self._commit(touchpoints, group._replace(drafts=drafts))
+
+    def history(self, subject: str, *, known: Cursor | int | None = None, as_of: int | None = None) -> list[Fact]:
+        """The effective history of a subject's family, oldest first.
+
+        Args:
+            subject: any stream of the family; an absorbed one answers its survivor's.
+            known: what had been recorded by then: a cursor, or microseconds since 1970 UTC; None for all.
+            as_of: what had occurred by then, in microseconds since 1970 UTC; None for all.
+
+        Raises:
+            UnknownSubject: the log holds nothing of this subject within the cut.
+        """
+        return history(self.log, subject, known=known, as_of=as_of)
+
+    def breaches_of(self, receipts: Iterable[Receipt]) -> list[Breach]:
+        """The breaches that touchpoints just appended are part of, as the rules see them now."""
+        wanted = {(receipt.stream, receipt.version) for receipt in receipts}
+        streams = dict.fromkeys(stream for stream, _ in wanted)
+        found = [each for stream in streams for each in self._door.breaches(stream, family_facts(self.log, stream))]
+        return [breach for breach in found if (breach.stream, breach.version) in wanted]
+
+    def cursor(self, text: str) -> Cursor:
+        """Read a cursor that this log gave.
+
+        Raises:
+            CursorInvalid: it is damaged or of another log.
+        """
+        return Cursor.read(text, self.log.log_id, self.log.buckets)
+
+
+def clock_us() -> int:
+    """Now, in microseconds since 1970 UTC."""
+    return time_ns() // 1_000

@@ -1,0 +1,39 @@
+"""Follow the log: print each touchpoint as it is recorded, as one JSON line."""
+
+from threading import Event
+
+import click
+import orjson
+
+from adapters.engine import Engine
+from cli.options import log_option
+from cli.output import iso
+
+
+@click.command()
+@log_option
+@click.option("--after", metavar="CURSOR", help="Begin after this cursor; by default with the first touchpoint.")
+@click.option("--tail", is_flag=True, help="Begin with what is recorded from now on.")
+@click.option("--until-head", is_flag=True, help="Stop at the end of the log instead of waiting for more.")
+def command(url: str, after: str | None, *, tail: bool, until_head: bool) -> None:
+    """Print every touchpoint in the order of the log, with the cursor to go on from, until interrupted."""
+    with Engine.open(url) as engine:
+        heads = engine.log.heads()
+        cursor = engine.cursor(after) if after else heads if tail else engine.log.start()
+        if until_head and cursor.numbers >= heads.numbers:
+            return
+        for batch in engine.log.follow(cursor, Event()):
+            for stored in batch:
+                cursor = cursor.advanced(stored.bucket, stored.number)
+                line = {
+                    **orjson.loads(stored.state),
+                    "stream": stored.stream,
+                    "version": stored.version,
+                    "position": f"{stored.bucket}/{stored.number}",
+                    "recordedtime": iso(stored.recorded),
+                    "recordedby": stored.recordedby,
+                    "cursor": str(cursor),
+                }
+                click.echo(orjson.dumps(line))
+            if until_head and cursor.numbers >= heads.numbers:
+                return

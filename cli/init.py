@@ -1,0 +1,26 @@
+"""Make a new, empty log."""
+
+import click
+
+from adapters.engine import Engine
+from adapters.idkey import make_id_key
+from cli.options import log_option
+from domain.company import Company
+from domain.touchpoint import invalid
+from pydantic import ValidationError
+
+
+@click.command(help=__doc__)
+@log_option
+@click.option("--name", default="company", show_default=True, help="The company whose customers these are.")
+@click.option("--zone", default="UTC", show_default=True, help="The time zone of its calendar, such as Europe/London.")
+def command(url: str, name: str, zone: str) -> None:
+    """Make the log, and beside it the key from which importers derive ids for e-mails and phone numbers."""
+    try:
+        company = Company(name=name, zone=zone)
+    except ValidationError as error:
+        raise invalid(error) from None
+    with Engine.create(url, company) as engine:
+        key = make_id_key(url)
+        click.echo(f"new log {engine.log.log_id.hex()} for {name}, calendar {zone}")
+        click.echo(f"id key: {key} (keep a copy: without it an import cannot derive the same ids again)")

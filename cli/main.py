@@ -1,0 +1,94 @@
+"""The entry point: finds each command by its file, loads only the one that is used, and turns errors into exit codes."""
+
+import ast
+import json
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+HERE = Path(__file__).parent
+NOT_COMMANDS = {"__init__", "main", "output", "options"}
+
+
+class Commands(click.Group):
+    """A group whose commands are the files beside this one: `history.py` is `lifecircle history`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names of all commands, without loading any."""
+        return sorted(path.stem.rstrip("_") for path in HERE.glob("*.py") if path.stem not in NOT_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command; a trailing underscore keeps a reserved word free: `import_.py` is `lifecircle import`."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = cmd_name if (HERE / f"{cmd_name}.py").exists() else f"{cmd_name}_"
+        return cast("click.Command", import_module(f"cli.{module}").command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by the first line of their files, so that help need not load them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._summary(name)) for name in self.list_commands(ctx)])
+
+    @staticmethod
+    def _summary(name: str) -> str:
+        path = HERE / f"{name}.py"
+        source = (path if path.exists() else HERE / f"{name}_.py").read_text()
+        return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--log", "url", envvar="LIFECIRCLE_LOG", metavar="URL", help="The log: sqlite:///file.db or postgresql://…")
+@click.version_option(package_name="lifecircle")
+@click.pass_context
+def lifecircle(ctx: click.Context, url: str | None) -> None:
+    """Record every touchpoint with a customer; replay and view what happened, as of any moment.
+
+    Try it: lifecircle demo. Begin your own: lifecircle init --log sqlite:///shop.db
+    """
+    ctx.obj = {"url": url, "format": "table"}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and leave with its exit code.
+
+    0 done; 1 a failure; 2 wrong usage; 3 refused input; 4 a conflict; 5 a broken rule; 6 not found; 7 the log cannot be
+    reached or written; 8 not our log; 9 another projector leads; 10 an import put rows into quarantine; 130 interrupted.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        sys.exit(lifecircle.main(arguments, prog_name="lifecircle", standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader went away (as `| head` does); what is still buffered must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        _fail(error, as_json=_wants_json(arguments))
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    return "--format=json" in arguments or ("--format", "json") in zip(arguments, arguments[1:], strict=False)
+
+
+def _fail(error: Exception, *, as_json: bool) -> None:
+    from domain.errors import LifecircleError  # only a failure pays for loading it
+
+    if not isinstance(error, LifecircleError):
+        raise error
+    described: dict[str, Any] = error.as_dict()
+    click.echo(json.dumps(described) if as_json else f"{error.name}: {error}", err=True)
+    sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
