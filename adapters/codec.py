@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from math import isfinite
 from typing import Any, NoReturn
 
 import orjson
@@ -18,6 +19,7 @@ from adapters.log import Draft, Stored
 from adapters.settings import LIMITS
 from domain.company import Company
 from domain.errors import InvalidTouchpoint, TimeInFuture, UnreadableInput
+from domain.money import WrittenNumber
 from domain.touchpoint import KINDS, Envelope, Fact, invalid, kind_named, microseconds
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
@@ -29,7 +31,7 @@ _JSON_TYPES = ("application/json", "application/json; charset=utf-8")
 def parse_json(raw: bytes | str, where: str = "input") -> Any:
     """Read strict JSON: what two readers could understand differently is refused.
 
-    Numbers with a fraction come as `Decimal`, so that money stays exact.
+    Numbers with a fraction come as `WrittenNumber`, so that money stays exact.
 
     Raises:
         UnreadableInput: too large or too deep, duplicate keys, NaN or Infinity, an integer beyond 64 bits, NUL or a
@@ -40,7 +42,7 @@ def parse_json(raw: bytes | str, where: str = "input") -> Any:
         if len(text) > LIMITS.touchpoint_size_max_bytes:
             raise ValueError(f"is larger than {LIMITS.touchpoint_size_max_bytes} bytes")  # noqa: TRY301
         value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_int64, parse_float=Decimal
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_int64, parse_float=_written
         )
         _check(value)
     except (ValueError, RecursionError) as error:
@@ -78,6 +80,12 @@ def _no_constant(_: str) -> NoReturn:
 def _int64(digits: str) -> int:
     if len(digits) > 20 or not INT64_MIN <= (number := int(digits)) <= INT64_MAX:
         raise ValueError("holds an integer beyond 64 bits; send it as a text")
+    return number
+
+
+def _written(digits: str) -> WrittenNumber:
+    if not isfinite(number := WrittenNumber(digits)):
+        raise ValueError("holds a number beyond a double")
     return number
 
 
@@ -166,7 +174,7 @@ def encode(envelope: Envelope) -> bytes:
         state = orjson.dumps(fields, default=_exact_float, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:
         raise InvalidTouchpoint(
-            "a value cannot be kept exactly as JSON", where="custom", rule=str(error), way_out="send it as a text"
+            "a value cannot be kept exactly as JSON", where="custom", rule=str(error.__cause__ or error), way_out="send it as a text"
         ) from None
     if len(state) > LIMITS.touchpoint_size_max_bytes:
         raise InvalidTouchpoint(
@@ -178,9 +186,9 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def _exact_float(value: Any) -> float:
-    if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
+    if isinstance(value, WrittenNumber) and Decimal(repr(float(value))) == Decimal(value.text):
         return float(value)
-    raise TypeError("a number with more digits than a double holds")
+    raise TypeError("it is no JSON, or a number with more digits than a double holds")
 
 
 def _check_stored_texts(value: Any) -> None:

@@ -22,6 +22,28 @@ _ISO_4217_CODES = """
 ISO_4217 = frozenset(_ISO_4217_CODES.split())
 
 
+class WrittenNumber(float):
+    """A JSON number with a fraction: a float that remembers how it was written, so that money stays exact."""
+
+    __slots__ = ("text",)
+
+    def __new__(cls, text: str) -> Self:
+        """Read the number; `text` keeps its digits."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+
+def _exact(given: Any) -> Decimal | int | str:
+    if isinstance(given, WrittenNumber):
+        return given.text
+    if isinstance(given, bool) or not isinstance(given, (str, int, Decimal)):
+        raise ValueError("must be a decimal text or an integer, such as '12.34'")  # noqa: TRY004 - as pydantic wants
+    return given
+
+
 def _known_currency(code: str) -> str:
     if code not in ISO_4217:
         raise ValueError("is no ISO 4217 currency code")
@@ -86,9 +108,7 @@ class Amount(BaseModel):
             number = rest.pop("amount")
             if "micros" in rest:
                 raise ValueError("give either amount or micros, not both")
-            if isinstance(number, bool) or not isinstance(number, (str, int, Decimal)):
-                raise ValueError("amount must be a decimal string, such as '12.34'")
-            return {**rest, "micros": micros(number)}
+            return {**rest, "micros": micros(_exact(number))}
         return given
 
     @classmethod
@@ -101,9 +121,7 @@ class Amount(BaseModel):
 
 
 def _canonical(given: Any) -> int | str:
-    if isinstance(given, bool) or not isinstance(given, (str, int, Decimal)):
-        raise ValueError("must be a decimal string or an integer")  # noqa: TRY004 - pydantic reports ValueErrors
-    exact = decimal(micros(given))
+    exact = decimal(micros(_exact(given)))
     return int(exact) if exact == exact.to_integral_value() else f"{exact:f}"
 
 
