@@ -1,0 +1,160 @@
+"""Contact history: every touchpoint between a customer and us, one row each, as it stands after corrections."""
+
+from collections.abc import Hashable, Iterable
+from typing import Annotated, NamedTuple
+
+import domain.kinds  # noqa: F401 - registers the kinds that are looked up by name
+from domain.company import Company
+from domain.touchpoint import KINDS, Fact
+from projections.view import Question, Row, View
+
+NO_CONTACT = frozenset(
+    {
+        # Book-keeping about other touchpoints.
+        "TouchpointCorrected",
+        "CustomersMerged",
+        "CustomerMergeReverted",
+        # The log's own evidence.
+        "TouchpointRefused",
+        "RowQuarantined",
+        "RowReleased",
+        "PersonalDataOpened",
+        "AccessDenied",
+        "KeyRotated",
+        "KeyDestroyed",
+        # The company, its campaigns, partners and markets: no customer is the subject.
+        "GoalSet",
+        "MarketObservationReported",
+        "FxRateSet",
+        "CampaignLaunched",
+        "CampaignCostBooked",
+        "PartnerRegistered",
+        "CommissionBooked",
+    }
+)
+"""Kinds that are no contact with a customer; every other kind, a company's own among them, is one."""
+
+_FROM_CUSTOMER = """
+    ConsentGranted ConsentWithdrawn ObjectionRaised PreferenceStated SubjectRequestReceived MessageEngaged AdClicked
+    PageViewed ProductViewed FormSubmitted EventAttended InquiryReceived QuoteRequested QuoteAccepted QuoteDeclined
+    CartUpdated CheckoutStarted OrderPlaced PaymentReceived TicketOpened TicketReopened ComplaintReceived
+    DowntimeReported SurveyAnswered FeedbackGiven ReferralMade ReturnReceived
+"""
+_FROM_US = """
+    SubjectRequestAnswered MessageSent FirstResponseGiven PresentationDelivered QuoteIssued OrderConfirmed
+    DeliveryPromised DeliveryWarningIssued ShipmentDispatched ShipmentDelivered InvoiceIssued CreditNoteIssued
+    DunningNoticeSent TicketResolved FieldVisitPerformed RefundIssued
+"""
+_DIRECTIONS = {kind: "in" for kind in _FROM_CUSTOMER.split()} | {kind: "out" for kind in _FROM_US.split()}
+_STATED_DIRECTIONS = {"in": "in", "inbound": "in", "out": "out", "outbound": "out"}
+
+
+class Contact(NamedTuple):
+    """One touchpoint of a customer's contact history."""
+
+    subject: Annotated[str, "the customer; after a merge the survivor"]
+    touchpoint: Annotated[str, "the touchpoint's id, as its producer gave it"]
+    source: Annotated[str, "the producing system"]
+    stream: Annotated[str, "the subject it is stored under; differs from subject after a merge"]
+    version: Annotated[int, "its place in that stream, from 1"]
+    occurred: Annotated[str, "when it occurred, ISO 8601 with the producer's offset"]
+    at: Annotated[int, "when it occurred, microseconds since 1970 UTC"]
+    day: Annotated[str, "the calendar day it occurred on, in the company's zone"]
+    phase: Annotated[str | None, "the phase of the CRM circle; null for kinds across the circle"]
+    kind: Annotated[str, "what happened"]
+    channel: Annotated[str | None, "the channel it went through, or the mode of contact, where stated"]
+    actor: Annotated[str | None, "the responsible person or system, as claimed"]
+    campaign: Annotated[str | None, "the campaign it belongs to"]
+    direction: Annotated[str | None, "in: from the customer; out: from us; null where neither is known"]
+    entity: Annotated[str | None, "what it concerns, such as order/123"]
+
+
+class History:
+    """The facts of one subject's contact history by (stream, version)."""
+
+    __slots__ = ("facts", "subject")
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.facts: dict[Hashable, Fact] = {}
+
+
+class Contacts(View[History]):
+    """The contact history of every customer."""
+
+    name = "contacts"
+    comment = "Contact history: one row per touchpoint with a customer, as it stands after corrections and merges."
+    row_type = Contact
+    key = ("stream", "version")
+    questions = (
+        Question(
+            name="contacts_by_channel",
+            comment="How customers and we meet: contacts per kind, channel and direction.",
+            columns={
+                "kind": "what happened",
+                "channel": "the channel; null where none was stated",
+                "direction": "in: from the customer; out: from us; null where neither is known",
+                "contacts": "number of contacts",
+                "customers": "number of customers who had one",
+                "first_day": "day of the first, in the company's zone",
+                "last_day": "day of the last, in the company's zone",
+            },
+            sql="""
+                SELECT kind, channel, direction, COUNT(*) AS contacts, COUNT(DISTINCT subject) AS customers,
+                       MIN(day) AS first_day, MAX(day) AS last_day
+                FROM contacts
+                GROUP BY kind, channel, direction
+            """,
+        ),
+    )
+
+    def __init__(self, company: Company) -> None:
+        super().__init__(company)
+        self._entities: dict[str, tuple[tuple[str, str], ...]] = {}
+
+    def initial(self, subject: str) -> History:
+        """A customer whom we never met."""
+        return History(subject)
+
+    def evolve(self, state: History, fact: Fact) -> tuple[History, Iterable[Hashable]]:
+        """Add a contact."""
+        if fact.kind in NO_CONTACT:
+            return state, ()
+        key = (fact.stream, fact.version)
+        state.facts[key] = fact
+        return state, (key,)
+
+    def row(self, state: History, key: Hashable) -> Row | None:
+        """The contact of this stream and version."""
+        fact = state.facts.get(key)
+        if fact is None:
+            return None
+        kind, data, given = fact.kind, fact.data, fact.envelope
+        touchpoint = KINDS.get(kind)
+        return Contact(
+            state.subject,
+            fact.id,
+            fact.source,
+            fact.stream,
+            fact.version,
+            given["time"],
+            fact.at,
+            self.company.day(fact),
+            touchpoint.phase.value if touchpoint and touchpoint.phase else None,
+            kind,
+            given.get("channel") or data.get("channel") or data.get("mode"),
+            given.get("actor"),
+            given.get("campaign"),
+            _STATED_DIRECTIONS.get(data.get("direction", ""), _DIRECTIONS.get(kind)),
+            self._entity(fact),
+        )
+
+    def _entity(self, fact: Fact) -> str | None:
+        fields = self._entities.get(fact.kind)
+        if fields is None:
+            touchpoint = KINDS.get(fact.kind)
+            fields = self._entities[fact.kind] = tuple(touchpoint.entity_fields().items()) if touchpoint else ()
+        for field, of in fields:
+            if (entity := fact.data.get(field)) is not None:
+                return f"{of}/{entity}"
+        return None
