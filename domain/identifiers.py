@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 ID_LENGTH_MAX = 200
 
@@ -37,18 +37,20 @@ class Entity:
     of: str
 
 
-OpportunityId = Annotated[Id, Entity("opportunity")]
-QuoteId = Annotated[Id, Entity("quote")]
-CartId = Annotated[Id, Entity("cart")]
-ContractId = Annotated[Id, Entity("contract")]
-SubscriptionId = Annotated[Id, Entity("subscription")]
-OrderId = Annotated[Id, Entity("order")]
-ShipmentId = Annotated[Id, Entity("shipment")]
-InvoiceId = Annotated[Id, Entity("invoice")]
-PaymentId = Annotated[Id, Entity("payment")]
-TicketId = Annotated[Id, Entity("ticket")]
-ComplaintId = Annotated[Id, Entity("complaint")]
-AssetId = Annotated[Id, Entity("asset")]
-TaskId = Annotated[Id, Entity("task")]
-SubjectRequestId = Annotated[Id, Entity("request")]
-LegalHoldId = Annotated[Id, Entity("hold")]
+InquiryId = Annotated[Id, Entity("inquiry"), Field(description="the inquiry")]
+ContactPlanId = Annotated[Id, Entity("plan"), Field(description="the planned contact")]
+OpportunityId = Annotated[Id, Entity("opportunity"), Field(description="the opportunity")]
+QuoteId = Annotated[Id, Entity("quote"), Field(description="the quote")]
+CartId = Annotated[Id, Entity("cart"), Field(description="the cart")]
+ContractId = Annotated[Id, Entity("contract"), Field(description="the contract")]
+SubscriptionId = Annotated[Id, Entity("subscription"), Field(description="the subscription")]
+OrderId = Annotated[Id, Entity("order"), Field(description="the order")]
+ShipmentId = Annotated[Id, Entity("shipment"), Field(description="the shipment")]
+InvoiceId = Annotated[Id, Entity("invoice"), Field(description="the invoice")]
+PaymentId = Annotated[Id, Entity("payment"), Field(description="the payment")]
+TicketId = Annotated[Id, Entity("ticket"), Field(description="the ticket")]
+ComplaintId = Annotated[Id, Entity("complaint"), Field(description="the complaint")]
+AssetId = Annotated[Id, Entity("asset"), Field(description="the product in use")]
+TaskId = Annotated[Id, Entity("task"), Field(description="the task")]
+SubjectRequestId = Annotated[Id, Entity("request"), Field(description="the subject's request")]
+LegalHoldId = Annotated[Id, Entity("hold"), Field(description="the legal hold")]

@@ -4,11 +4,12 @@ A kind is a class, one each, in a file per phase under `domain/kinds`. Its name 
 once recorded they are never renamed, only superseded by a higher `schema_version` with an upcast.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import (
     AwareDatetime,
@@ -22,6 +23,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 
 from domain.errors import InvalidTouchpoint, UnknownKind
 from domain.identifiers import Entity, Id
@@ -33,8 +35,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KINDS: dict[str, type["Touchpoint"]] = {}
 """Every registered kind by its name. `domain.kinds` fills it."""
 
-Text = Annotated[str, StringConstraints(max_length=100_000)]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+# PostgreSQL's text cannot hold NUL, and no word of a customer's needs it.
+_NO_NUL = r"^[^\x00]*$"
+Text = Annotated[str, StringConstraints(max_length=100_000, pattern=_NO_NUL)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=1_000, pattern=_NO_NUL)]
 
 
 class Phase(StrEnum):
@@ -50,6 +54,14 @@ class Phase(StrEnum):
     AFTER_SALES = "after-sales"
 
 
+def marks(field: FieldInfo) -> Iterator[Any]:
+    """Everything that a field's annotation is marked with, an optional field's inner type included."""
+    yield from field.metadata
+    if get_origin(field.annotation) in (Union, UnionType):
+        for member in get_args(field.annotation):
+            yield from getattr(member, "__metadata__", ())
+
+
 class Touchpoint(BaseModel):
     """The payload of a kind: what happened, in its own fields and nothing else."""
 
@@ -60,9 +72,8 @@ class Touchpoint(BaseModel):
     schema_version: ClassVar[int]
     dataschema: ClassVar[str]
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, phase: Phase | None = None, schema_version: int = 1, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
+    def __init_subclass__(cls, phase: Phase | None = None, schema_version: int = 1, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
         cls.kind = cls.__name__
         cls.phase = phase
         cls.schema_version = schema_version
@@ -78,7 +89,7 @@ class Touchpoint(BaseModel):
         return {
             field.alias or name: mark.of
             for name, field in cls.model_fields.items()
-            for mark in field.metadata
+            for mark in marks(field)
             if isinstance(mark, Entity)
         }
 
@@ -140,10 +151,15 @@ def invalid(error: ValidationError, within: str = "") -> InvalidTouchpoint:
     )
 
 
-def _iso_text(given: Any) -> Any:
-    if not isinstance(given, (str, datetime)):
-        raise ValueError("must be an ISO 8601 text with an offset, such as 2026-03-01T10:00:00+01:00")  # noqa: TRY004
-    return given
+def iso_text(given: Any) -> Any:
+    """Let only a datetime or an ISO 8601 text through: pydantic alone would read "1700000000" as a timestamp.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if isinstance(given, datetime) or (isinstance(given, str) and given[4:5] == given[7:8] == "-"):
+        return given
+    raise ValueError("must be an ISO 8601 text with an offset, such as 2026-03-01T10:00:00+01:00")
 
 
 class Envelope(BaseModel):
@@ -161,7 +177,7 @@ class Envelope(BaseModel):
     source: Id
     type: str
     subject: Id
-    time: Annotated[AwareDatetime, BeforeValidator(_iso_text)]
+    time: Annotated[AwareDatetime, BeforeValidator(iso_text)]
     precision: Literal["date", "instant"] = "instant"
     sequence: int = Field(default=0, ge=-INT64_MAX, le=INT64_MAX, strict=True)
     channel: Label | None = None

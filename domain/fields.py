@@ -1,0 +1,186 @@
+"""The fields that kinds share: dates, scores, lines of an order, and the marks of personal data.
+
+A shared type carries its meaning as its description; `means` gives a field a meaning of its own.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from math import isfinite
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+from domain.identifiers import Id
+from domain.money import Amount, Quantity, Rate
+from domain.touchpoint import INT64_MAX, Label, Text, iso_text
+
+SCORE_MAX = 1_000_000.0
+URL_LENGTH_MAX = 8_000
+LINES_MAX = 10_000
+VALUES_MAX = 1_000
+
+
+@dataclass(frozen=True)
+class Personal:
+    """Marks a field that tells who a person is, or what a person wrote. It is to be sealed in the log and in views."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """Marks a trait such as age or income. It is to be sealed in the log; views show only its band."""
+
+
+@dataclass(frozen=True)
+class Special:
+    """Marks health, faith and their like. It is to be refused unless the company enables it, and sealed then."""
+
+
+def means(text: str, stored_as: str | None = None) -> Any:
+    """Say what a field means, and its stored name where Python cannot have it (`from`) or the kind already has it."""
+    return Field(description=text, alias=stored_as)
+
+
+def _iso_day(given: Any) -> Any:
+    # Pydantic alone would read "1700000000" as a timestamp, and a time as the day it falls on.
+    if type(given) is date or (isinstance(given, str) and _DAY.fullmatch(given)):
+        return given
+    raise ValueError("must be a calendar date, such as 2026-03-01")
+
+
+def _plain_json(value: JsonValue) -> JsonValue:
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("must hold finite numbers only")
+    if isinstance(value, int) and abs(value) > INT64_MAX:
+        raise ValueError("must hold integers of at most 64 bits")
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("must not hold NUL")
+    if isinstance(value, dict):
+        _plain_json(list(value))
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _plain_json(inner)
+    return value
+
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+Day = Annotated[date, BeforeValidator(_iso_day)]
+"""A calendar date, such as 2026-03-01."""
+Moment = Annotated[AwareDatetime, BeforeValidator(iso_text)]
+"""An instant with its offset."""
+Flag = Annotated[bool, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True, ge=-INT64_MAX, le=INT64_MAX)]
+"""An integer of 64 bits."""
+Count = Annotated[int, Field(strict=True, ge=0, le=INT64_MAX)]
+"""How many, or how long: never below zero."""
+Score = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-SCORE_MAX, le=SCORE_MAX)]
+Probability = Annotated[float, Field(strict=True, ge=0, le=1)]
+Url = Annotated[Text, Field(max_length=URL_LENGTH_MAX)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="a SHA-256, in hexadecimal")]
+Value: TypeAlias = Annotated[bool, Field(strict=True)] | Whole | Text
+"""A yes or no, an integer or a text."""
+Values = Annotated[dict[Label, Value], Field(max_length=VALUES_MAX)]
+StoredFields = Annotated[dict[Label, JsonValue], Field(max_length=VALUES_MAX), AfterValidator(_plain_json)]
+"""Fields as they are stored in JSON."""
+
+PersonalName = Annotated[Label, Personal()]
+PersonalText = Annotated[Text, Personal()]
+
+Reason = Annotated[Label, Field(description="why, in a word or two that can be counted")]
+Product = Annotated[Label, Field(description="the product: its sku or name")]
+Sku = Annotated[Id, Field(description="the stock keeping unit")]
+Person = Annotated[Id, Field(description="the person on our side, by id")]
+Interval = Literal["day", "week", "month", "quarter", "year"]
+Severity = Annotated[Label, Field(description="how bad it is, in the company's own scale")]
+Side = Annotated[Literal["customer", "company"], Field(description="which side did it")]
+Mode = Annotated[
+    Literal["visit", "call", "video", "chat", "email", "letter", "sms", "messenger", "social", "event"],
+    Field(description="how the two sides meet"),
+]
+
+
+class ContactPoint(BaseModel):
+    """An address at which a party can be reached."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Annotated[Literal["email", "phone", "postal", "messenger", "social", "web"], means("what it is")]
+    value: Annotated[PersonalName, means("the address or number itself")]
+    use: Annotated[Label | None, means("what it is used for, such as work or home")] = None
+    preferred: Annotated[Flag | None, means("whether the party wants to be reached here first")] = None
+
+
+class Item(BaseModel):
+    """Goods of one order line: which, and how many of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: Annotated[Id | None, means("the order line they belong to, by its number in the order")] = None
+    sku: Sku | None = None
+    category: Annotated[Label | None, means("the product's category")] = None
+    quantity: Annotated[Quantity, means("how many, in the unit")]
+    unit: Annotated[Label | None, means("the unit of the quantity; pieces where unset")] = None
+    net: Annotated[Amount | None, means("their monetary value, without tax and shipping")] = None
+    tax: Annotated[Amount | None, means("the tax on it")] = None
+    configuration: Annotated[Label | None, means("the variant or options chosen")] = None
+
+    def amounts(self) -> tuple[Amount | None, ...]:
+        """All amounts of it."""
+        return self.net, self.tax
+
+
+class Line(BaseModel):
+    """One line of an order, quote or cart. Its net is the monetary value: after discount, without tax and shipping."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: Annotated[Id, means("its number in the order; its place among the lines where unset")] = "1"
+    sku: Sku | None = None
+    category: Annotated[Label | None, means("the product's category")] = None
+    quantity: Annotated[Quantity, means("how many, in the unit")]
+    unit: Annotated[Label | None, means("the unit of the quantity; pieces where unset")] = None
+    unit_price: Annotated[Amount | None, means("the list price of one unit, without tax")] = None
+    discount: Annotated[Amount | None, means("what was taken off the whole line")] = None
+    tax_rate: Annotated[Rate | None, means("the share of tax, such as 0.19")] = None
+    net: Annotated[Amount, means("the line's monetary value: after discount, without tax and shipping")]
+    tax: Annotated[Amount | None, means("the tax on it")] = None
+    unit_cost: Annotated[Amount | None, means("what one unit cost us; without it there is no profit figure")] = None
+    configuration: Annotated[Label | None, means("the variant or options chosen")] = None
+    purpose: Annotated[Label | None, means("what the customer wants it for")] = None
+
+    def amounts(self) -> tuple[Amount | None, ...]:
+        """All amounts of it."""
+        return self.net, self.unit_price, self.discount, self.tax, self.unit_cost
+
+
+def _numbered(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    if len(lines) > 1:
+        lines = tuple(
+            line if "line" in line.model_fields_set else line.model_copy(update={"line": str(place)})
+            for place, line in enumerate(lines, start=1)
+        )
+        if len({line.line for line in lines}) < len(lines):
+            raise ValueError("must number each line differently")
+    return lines
+
+
+Lines = Annotated[
+    tuple[Line, ...],
+    Field(max_length=LINES_MAX, description="what was chosen, line by line"),
+    AfterValidator(_numbered),
+]
+Items = Annotated[tuple[Item, ...], Field(max_length=LINES_MAX, description="the goods concerned, line by line")]
+
+
+def one_currency(lines: Iterable[Line | Item], *amounts: Amount | None) -> None:
+    """Check that lines and amounts that are reckoned together share one currency.
+
+    Raises:
+        ValueError: they hold more than one.
+    """
+    found = {amount.currency for amount in amounts if amount}
+    found.update(amount.currency for line in lines for amount in line.amounts() if amount)
+    if len(found) > 1:
+        raise ValueError("lines and totals must have one currency")
