@@ -22,5 +22,38 @@ class Limits:
     rule_state_cache_subjects: int = 10_000
     """For how many subjects the rule state is kept in memory."""
 
+    postgres_connect_s: int = 5
+    """How long one attempt to connect to a PostgreSQL server may take."""
+
+    postgres_connections_max: int = 10
+    """How many connections one open log keeps at most, besides one for each follower."""
+
+    postgres_reconnect_s: float = 30.0
+    """For how long a call goes on trying after its connection was lost, before it gives up."""
+
+    postgres_pause_min_s: float = 0.02
+    """The first pause before trying again; it doubles with every attempt."""
+
+    postgres_pause_max_s: float = 1.0
+    """The longest pause before trying again, and the longest wait for a free connection."""
+
+    postgres_poll_s: float = 0.5
+    """How often a follower looks for itself, in case a notification was lost."""
+
+    follow_batch_max: int = 1_000
+    """How many touchpoints a follower is given at once."""
+
+    import_batch_rows: int = 1_000
+    """How many rows of a file an import stores in one go."""
+
+    import_line_max_chars: int = 1_000_000
+    """The longest line of a file that is imported."""
+
+    import_group_max_rows: int = 10_000
+    """How many rows of a file one touchpoint may be made of."""
+
+    import_keys_in_memory: int = 500_000
+    """How many different rows an import tells apart in memory; beyond that, in a temporary file."""
+
 
 LIMITS = Limits()

@@ -146,6 +146,12 @@ class LogNotFound(LogUnavailable):
     """There is no log at this address."""
 
 
+class LogExists(LifecircleError):
+    """There is a log at this address already."""
+
+    exit_code = 8
+
+
 class LogNotWritable(LogUnavailable):
     """The database is read-only, or its disk is full."""
 
