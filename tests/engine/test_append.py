@@ -1,0 +1,216 @@
+"""What the door admits, refuses and answers, on both databases."""
+
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+
+import pytest
+
+from adapters.codec import encode
+from adapters.engine import Engine
+from domain.errors import (
+    CorrectionRefused,
+    IdReused,
+    InvalidTouchpoint,
+    MergeRefused,
+    RepeatMixedWithNew,
+    RuleBroken,
+    UnknownSubject,
+    VersionConflict,
+)
+from domain.touchpoint import KINDS, Touchpoint
+from tests.engine.conftest import Touch
+
+
+def test_a_receipt_says_where_it_stands_and_what_was_stored(engine: Engine, touch: Touch) -> None:
+    placed = touch("OrderPlaced", "anna", "1", order="o1", total="10 EUR")
+    (receipt,) = engine.append([placed])
+    assert (receipt.stream, receipt.version, receipt.bucket, receipt.number) == ("anna", 1, 1, 1)
+    assert receipt.digest == sha256(encode(placed)).digest()
+    assert not receipt.repeat
+
+
+def test_the_same_again_is_answered_with_its_first_receipt(engine: Engine, touch: Touch) -> None:
+    placed = touch("OrderPlaced", "anna", "1", order="o1", total="10 EUR")
+    (first,) = engine.append([placed])
+    for strict in (False, True):
+        (again,) = engine.append([placed], expected=0, strict=strict)
+        assert again == first._replace(repeat=True)
+    assert len(engine.history("anna")) == 1
+
+
+def test_an_id_used_again_with_other_content_is_refused(engine: Engine, touch: Touch) -> None:
+    engine.append([touch("OrderPlaced", "anna", "1", order="o1", total="10 EUR")])
+    with pytest.raises(IdReused) as refused:
+        engine.append([touch("OrderPlaced", "anna", "1", order="o1", total="11 EUR")])
+    assert "11" not in str(refused.value)
+    assert len(engine.history("anna")) == 1
+
+
+def test_a_repeat_of_what_an_older_schema_version_stored_is_still_a_repeat(engine: Engine, touch: Touch) -> None:
+    assert "GiftWrapped" not in KINDS
+    try:
+
+        class GiftWrapped(Touchpoint):
+            """The order was wrapped as a gift."""
+
+            paper: str
+
+        engine.append([touch("GiftWrapped", "anna", "1", paper="red")])
+        del KINDS["GiftWrapped"]
+
+        class GiftWrapped(Touchpoint, schema_version=2):  # type: ignore[no-redef]  # the next version of the same kind
+            """The order was wrapped as a gift."""
+
+            colour: str
+
+            @staticmethod
+            def upcast_v1_v2(data: dict[str, str]) -> None:
+                data["colour"] = data.pop("paper")
+
+        assert engine.history("anna")[0].data == {"colour": "red"}
+        assert engine.append([touch("GiftWrapped", "anna", "1", colour="red")])[0].repeat
+        with pytest.raises(IdReused):
+            engine.append([touch("GiftWrapped", "anna", "1", colour="blue")])
+    finally:
+        KINDS.pop("GiftWrapped", None)
+
+
+def test_a_subject_is_stored_whole_or_not_at_all(engine: Engine, touch: Touch) -> None:
+    engine.append([touch("OrderPlaced", "anna", "1", order="o1", total="10 EUR")])
+    new = touch("OrderPlaced", "anna", "2", order="o2", total="10 EUR")
+    changed = touch("OrderPlaced", "anna", "1", order="o1", total="99 EUR")
+    with pytest.raises(IdReused):
+        engine.append([new, changed])
+    assert [fact.id for fact in engine.history("anna")] == ["1"]
+
+
+def test_many_subjects_in_one_call_answer_in_the_order_given(engine: Engine, touch: Touch) -> None:
+    sent = [touch("TicketOpened", subject, str(n), ticket=f"t{n}") for n, subject in enumerate("abacb")]
+    receipts = engine.append(sent)
+    assert [(each.stream, each.version) for each in receipts] == [("a", 1), ("b", 1), ("a", 2), ("c", 1), ("b", 2)]
+
+
+def test_expected_versions(engine: Engine, touch: Touch) -> None:
+    first, second, third = (touch("TicketOpened", "anna", str(n), ticket=f"t{n}") for n in range(3))
+    engine.append([first], expected=0)
+    with pytest.raises(VersionConflict) as stale:
+        engine.append([second], expected=0)
+    assert stale.value.current == 1
+    with pytest.raises(RepeatMixedWithNew):
+        engine.append([first, second], expected=1)
+    engine.append([second], expected=1)
+    with pytest.raises(InvalidTouchpoint):
+        engine.append([third, touch("TicketOpened", "ben", "9", ticket="t9")], expected=2)
+
+
+def test_strict_refuses_what_is_otherwise_recorded_as_a_breach(engine: Engine, touch: Touch) -> None:
+    shipped = touch("ShipmentDispatched", "anna", "1", day=5, shipment="s1", order="o1")
+    with pytest.raises(RuleBroken, match="order"):
+        engine.append([shipped], strict=True)
+    with pytest.raises(UnknownSubject):
+        engine.history("anna")
+    receipts = engine.append([shipped])
+    assert engine.breaches_of(receipts)
+    engine.append([touch("OrderPlaced", "anna", "2", day=4, order="o1", total="10 EUR")], strict=True)
+    assert not engine.breaches_of(receipts)
+
+
+def test_strict_sees_what_came_before_it_in_the_same_call(engine: Engine, touch: Touch) -> None:
+    placed = touch("OrderPlaced", "anna", "1", day=4, order="o1", total="10 EUR")
+    shipped = touch("ShipmentDispatched", "anna", "2", day=5, shipment="s1", order="o1")
+    engine.append([placed, shipped], strict=True)
+    won_twice = touch("ShipmentDispatched", "anna", "3", day=6, shipment="s1", order="o1")
+    with pytest.raises(RuleBroken):
+        engine.append([won_twice], strict=True)
+
+
+def test_strict_on_a_late_touchpoint_judges_the_past_that_it_changes(engine: Engine, touch: Touch) -> None:
+    opened = touch("OpportunityOpened", "anna", "1", day=2, opportunity="d")
+    lost = touch("OpportunityLost", "anna", "2", day=9, opportunity="d", reason="price")
+    engine.append([opened, lost])
+    with pytest.raises(RuleBroken):
+        engine.append([touch("OpportunityWon", "anna", "3", day=5, opportunity="d")], strict=True)
+    engine.append([touch("OpportunityChanged", "anna", "4", day=5, opportunity="d", owner="rosa")], strict=True)
+
+
+def test_one_of_many_strict_rivals_wins(engine: Engine, touch: Touch) -> None:
+    engine.append([touch("OpportunityOpened", "anna", "0", opportunity="d")])
+
+    def win(number: int) -> bool:
+        try:
+            engine.append([touch("OpportunityWon", "anna", f"w{number}", day=2, opportunity="d")], strict=True)
+        except RuleBroken:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(win, range(8))) == 1
+
+
+def test_a_correction_changes_the_past_and_keeps_what_was_said(engine: Engine, touch: Touch) -> None:
+    engine.append([touch("OpportunityOpened", "anna", "1", opportunity="d", owner="rosa")])
+    before = engine.log.heads()
+    fix = touch("TouchpointCorrected", "anna", "2", day=3, target="1", replacement={"owner": "tom"}, reason="typo")
+    (receipt,) = engine.append([fix])
+    assert engine.append([fix])[0] == receipt._replace(repeat=True)
+    assert [fact.data["owner"] for fact in engine.history("anna")] == ["tom"]
+    assert [fact.data["owner"] for fact in engine.history("anna", known=before)] == ["rosa"]
+    retraction = touch("TouchpointCorrected", "anna", "3", day=4, target="1", retraction=True, reason="never happened")
+    engine.append([retraction])
+    assert engine.history("anna") == []
+    with pytest.raises(CorrectionRefused):
+        engine.append([touch("TouchpointCorrected", "anna", "4", day=5, target="2", retraction=True, reason="late")])
+
+
+def test_a_merge_joins_two_lives_and_its_revert_parts_them(engine: Engine, touch: Touch) -> None:
+    engine.append([touch("OpportunityOpened", "anna", "1", day=1, opportunity="a")])
+    engine.append([touch("OpportunityOpened", "annie", "1", day=2, opportunity="b")])
+    merge = touch("CustomersMerged", "anna", "m", day=3, survivor="anna", absorbed="annie", method="manual")
+    (receipt,) = engine.append([merge])
+    assert receipt.stream == "anna"
+    assert engine.append([merge])[0] == receipt._replace(repeat=True)
+    joined = engine.history("anna")
+    assert [(fact.stream, fact.id) for fact in joined] == [("anna", "1"), ("annie", "1"), ("anna", "m")]
+    assert engine.history("annie") == joined
+    engine.append([touch("OpportunityWon", "annie", "2", day=4, opportunity="b")])
+    assert [fact.id for fact in engine.history("anna")][-1] == "2"
+    for refused in (("anna", "anna"), ("annie", "carl"), ("carl", "annie")):
+        survivor, absorbed = refused
+        with pytest.raises((MergeRefused, InvalidTouchpoint)):
+            engine.append(
+                [touch("CustomersMerged", survivor, "x", day=5, survivor=survivor, absorbed=absorbed, method="exact")]
+            )
+    revert = touch("CustomerMergeReverted", "anna", "r", day=6, merge="m", survivor="anna", absorbed="annie")
+    engine.append([revert])
+    assert [fact.id for fact in engine.history("annie") if fact.kind.startswith("Opp")] == ["1", "2"]
+    assert [fact.stream for fact in engine.history("anna") if fact.kind.startswith("Opp")] == ["anna"]
+
+
+def test_threads_commit_in_groups_and_each_gets_its_own_answer(engine: Engine, touch: Touch) -> None:
+    sent = [touch("TicketOpened", f"c{n % 7}", str(n), ticket=f"t{n}") for n in range(200)]
+    sent += [touch("TicketOpened", f"c{n % 7}", str(n), ticket="other") for n in range(20)]
+
+    def append(number: int) -> str:
+        try:
+            (receipt,) = engine.append([sent[number]])
+        except IdReused:
+            return "refused"
+        assert receipt.stream == sent[number].subject
+        return "stored"
+
+    with ThreadPoolExecutor(16) as pool:
+        first = list(pool.map(append, range(200)))
+        assert first == ["stored"] * 200
+        assert list(pool.map(append, range(200, 220))) == ["refused"] * 20
+    assert engine.log.heads().numbers == (200,)
+    assert [stored.number for stored in engine.log.read(engine.log.start(), 500)] == list(range(1, 201))
+
+
+def test_groups_of_an_import_are_judged_alone(engine: Engine, touch: Touch) -> None:
+    opened = touch("OpportunityOpened", "anna", "1", opportunity="d", owner="rosa")
+    fixed = touch("TouchpointCorrected", "anna", "2", day=2, target="1", replacement={"owner": "tom"}, reason="typo")
+    reused = touch("OpportunityOpened", "anna", "1", opportunity="e")
+    verdicts = engine.append_each([[opened], [fixed], [reused], [touch("TicketOpened", "ben", "1", ticket="t")]])
+    assert [isinstance(verdict, list) for verdict in verdicts] == [True, True, False, True]
+    assert isinstance(verdicts[2], IdReused)
+    assert engine.history("anna")[0].data["owner"] == "tom"
