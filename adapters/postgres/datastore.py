@@ -1,0 +1,215 @@
+"""Connections to the database of a log, what their errors mean, and how a lost one is got over."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from time import monotonic, sleep
+from typing import Any, Self, TypeVar
+
+import psycopg
+from eventsourcing.postgres import PostgresDatastore
+from psycopg import Connection, errors
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+from psycopg_pool import PoolClosed
+
+from adapters.postgres import arrays
+from adapters.settings import LIMITS
+from domain.errors import LifecircleError, LogNotFound, LogNotWritable, LogUnavailable, NotOurLog
+
+SCHEMA = "lifecircle"
+
+# Every append notifies it, without a payload: followers look for themselves.
+_LISTEN = "LISTEN lifecircle"
+
+T = TypeVar("T")
+
+# What passes: the connection was cut (no state, or class 08), the server stops, restarts, is full of connections, or
+# chose us as the victim of a deadlock. Whatever was sent may be sent again.
+_PASSING = ("08", "57P01", "57P02", "57P03", "57P05", "53300", "40001", "40P01")
+
+
+def sql(name: str) -> bytes:
+    """The text of one of this package's SQL files."""
+    return files(__package__).joinpath(name).read_bytes()
+
+
+def lost(error: BaseException) -> bool:
+    """Whether an error means that the outcome is unknown, or the server was away: trying again may help."""
+    if not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or isinstance(error, PoolClosed):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(_PASSING)
+
+
+def in_our_words(error: psycopg.Error, where: str) -> LifecircleError | None:
+    """What a database error means to a caller; None when it is a fault of this program."""
+    match error:
+        case errors.ReadOnlySqlTransaction():
+            return LogNotWritable(
+                "the database is read-only",
+                where=where,
+                way_out="connect to the primary server, or set default_transaction_read_only to off",
+            )
+        case errors.DiskFull():
+            return LogNotWritable(
+                "the disk of the database is full",
+                where=where,
+                rule="nothing of what was sent is stored",
+                way_out="free space on the server, then send the same again",
+            )
+        case errors.InsufficientPrivilege():
+            return LogNotWritable(
+                "this account lacks a right that is needed here",
+                where=where,
+                way_out="grant it the use of schema lifecircle, or connect as another account",
+            )
+        case errors.InvalidCatalogName():
+            return LogUnavailable(
+                "the server has no such database",
+                where=where,
+                way_out="create it (createdb), or correct the name in the address",
+            )
+        case errors.UndefinedTable() | errors.UndefinedColumn() | errors.UndefinedFunction():
+            return NotOurLog(
+                "schema lifecircle of this database holds something else than a log",
+                where=where,
+                way_out="choose another database, or move what stands in that schema",
+            )
+        case errors.InvalidSchemaName():
+            return no_log(where)
+        case PoolClosed():
+            return LogUnavailable("this log was closed", where=where, way_out="open it again")
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return LogUnavailable(
+                "the database server cannot be reached, refuses, or was lost on the way",
+                where=where,
+                rule=_first_line(error),
+                way_out="check that the server runs and that host, port, user and password of the address are right",
+            )
+    return None
+
+
+def no_log(where: str) -> LogNotFound:
+    """The error for a database without a log."""
+    return LogNotFound("there is no log in this database", where=where, way_out="create one with: lifecircle init")
+
+
+def place(url: str) -> str:
+    """An address without its password."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise LogUnavailable(
+            "this is no address of a PostgreSQL database",
+            rule="postgresql://user@host:port/database, as libpq reads it",
+            way_out="correct the address",
+        ) from error
+    return f"postgresql://{parts.get('host', 'localhost')}/{parts.get('dbname', parts.get('user', ''))}"
+
+
+def _first_line(error: psycopg.Error) -> str:
+    # The server's own words on a refused connection; a statement's values never stand in these errors.
+    return str(error).strip().splitlines()[0] if str(error).strip() else ""
+
+
+class Datastore(PostgresDatastore):
+    """The library's datastore for one address, with everything that the address says, such as options and TLS."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.where = place(url)
+        parts = conninfo_to_dict(url)
+        super().__init__(
+            str(parts.get("dbname", "")),
+            str(parts.get("host", "")),
+            str(parts.get("port", "")),
+            str(parts.get("user", "")),
+            "",
+            schema=SCHEMA,
+            connect_timeout=LIMITS.postgres_connect_s,
+            pool_size=1,
+            max_overflow=LIMITS.postgres_connections_max - 1,
+            originator_id_type="text",
+        )
+        self.pool.conninfo = url
+        # On a failure the pool would wait ever longer before it connects again; instead each caller makes it try.
+        self.pool.reconnect_timeout = LIMITS.postgres_pause_max_s
+        self.pool.kwargs = {"row_factory": dict_row, "connect_timeout": LIMITS.postgres_connect_s}
+
+    def after_connect_func(self) -> Callable[[Connection[Any]], None]:
+        """What every connection gets when it is new."""
+        configure_library = super().after_connect_func()
+
+        def configure(connection: Connection[Any]) -> None:
+            configure_library(connection)
+            arrays.register(connection)
+
+        return configure
+
+    def connect(self) -> Connection[dict[str, Any]]:
+        """A connection of its own, outside the pool: to look whether the server is there, and to listen."""
+        return Connection.connect(
+            self.url, autocommit=True, connect_timeout=LIMITS.postgres_connect_s, row_factory=dict_row
+        )
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[dict[str, Any]]]:
+        """A pooled connection, whose errors stay the driver's: the library's lose the SQLSTATE."""
+        self.pool.open()
+        with self.pool.connection(LIMITS.postgres_pause_max_s) as connection:
+            yield connection
+
+    def patiently(self, work: Callable[[Connection[dict[str, Any]]], T]) -> T:
+        """Do what may be done twice, again after a lost connection, for a bounded time.
+
+        Raises:
+            LogUnavailable: the server did not come back in time.
+            LogNotWritable: the database is read-only, or its disk is full.
+        """
+        deadline = monotonic() + LIMITS.postgres_reconnect_s
+        pause_s = LIMITS.postgres_pause_min_s
+        while True:
+            try:
+                with self.connection() as connection:
+                    return work(connection)
+            except psycopg.Error as error:
+                if lost(error) and monotonic() + pause_s < deadline:
+                    sleep(pause_s)
+                    pause_s = min(2 * pause_s, LIMITS.postgres_pause_max_s)
+                elif ours := in_our_words(error, self.where):
+                    raise ours from error
+                else:
+                    raise
+
+
+class Listener:
+    """Wakes a follower when something was appended. A lost notification or connection only makes it wake later."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        self._datastore = datastore
+        self._connection: Connection[dict[str, Any]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drop()
+
+    def wait(self, timeout_s: float) -> None:
+        """Return after the next notification, at the latest after the time-out."""
+        began = monotonic()
+        try:
+            if self._connection is None:
+                self._connection = self._datastore.connect()
+                self._connection.execute(_LISTEN)
+                return  # what was appended before we listened is seen by looking now
+            for _ in self._connection.notifies(timeout=timeout_s, stop_after=1):
+                pass
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            self._drop()
+            sleep(max(0.0, min(LIMITS.postgres_pause_max_s, timeout_s - (monotonic() - began))))
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

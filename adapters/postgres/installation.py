@@ -1,0 +1,84 @@
+"""Making a log in a database, and reading what the log of a database is."""
+
+from secrets import token_bytes
+from typing import Any, NamedTuple
+
+from psycopg import Cursor
+from psycopg.rows import tuple_row
+from pydantic import ValidationError
+
+from adapters.log import FORMAT_VERSION
+from adapters.postgres.datastore import no_log, sql
+from domain.company import Company
+from domain.errors import NewerLog, NotOurLog
+
+# One at a time: two programs that create the same log would meet in the system catalogues. Bucket 0 is none.
+_LOCK = "SELECT pg_advisory_xact_lock(1818453603, 0)"
+
+_SCHEMA_EXISTS = "SELECT 1 FROM pg_namespace WHERE nspname = 'lifecircle'"
+
+_TABLES = """
+    SELECT count(*) FROM information_schema.columns
+    WHERE table_schema = 'lifecircle' AND (table_name, column_name) IN (
+        ('log', 'log_id'), ('log', 'format_version'), ('log', 'buckets'), ('log', 'company'))
+"""
+
+_META = "SELECT log_id, format_version, buckets, company FROM lifecircle.log"
+
+_INSERT_META = "INSERT INTO lifecircle.log (log_id, format_version, buckets, company) VALUES (%s, %s, %s, %s)"
+
+
+class Meta(NamedTuple):
+    """What a log is: its id of 16 bytes, its number of buckets, and the company whose customers these are."""
+
+    log_id: bytes
+    buckets: int
+    company: Company
+
+
+def install(cursor: Cursor[Any], company: Company) -> None:
+    """Make the log's tables and functions, within the transaction of the caller; leave a log that is there alone."""
+    cursor.execute(_LOCK)
+    if cursor.execute(_SCHEMA_EXISTS).fetchone():
+        return
+    for name in ("schema.sql", "append.sql", "cut.sql"):
+        cursor.execute(sql(name))
+    cursor.execute(_INSERT_META, (token_bytes(16), FORMAT_VERSION, 1, company.model_dump_json()))
+
+
+def read_meta(cursor: Cursor[Any], where: str) -> Meta:
+    """What the log of this database is.
+
+    Raises:
+        LogNotFound: there is none.
+        NotOurLog: something else stands in its place.
+        NewerLog: a newer version of lifecircle wrote it.
+    """
+    cursor.row_factory = tuple_row
+    if not cursor.execute(_SCHEMA_EXISTS).fetchone():
+        raise no_log(where)
+    row = None
+    if cursor.execute(_TABLES).fetchone() == (4,):
+        row = cursor.execute(_META).fetchone()
+    if row is None:
+        raise _foreign(where)
+    log_id, format_version, buckets, company = row
+    if format_version > FORMAT_VERSION:
+        raise NewerLog(
+            f"this log has format version {format_version}",
+            where=where,
+            rule=f"this program reads up to version {FORMAT_VERSION}",
+            way_out="use a newer lifecircle",
+        )
+    try:
+        return Meta(bytes(log_id), buckets, Company.model_validate_json(company))
+    except ValidationError as error:
+        raise _foreign(where) from error
+
+
+def _foreign(where: str) -> NotOurLog:
+    return NotOurLog(
+        "schema lifecircle of this database holds something else than a log",
+        where=where,
+        way_out="choose another database, or move what stands in that schema",
+    )

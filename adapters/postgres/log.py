@@ -1,0 +1,236 @@
+"""The log in PostgreSQL."""
+
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event
+from time import monotonic
+from typing import Any, Self
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from adapters.log import Cursor, Group, QuarantinedRow, Stored, Verdict, bucket_of
+from adapters.postgres.append import Call, rounds, send
+from adapters.postgres.arrays import Bigints, Blobs, Texts
+from adapters.postgres.datastore import Datastore, Listener, in_our_words, lost
+from adapters.postgres.installation import Meta, install, read_meta
+from adapters.postgres.recorder import Factory
+from adapters.settings import LIMITS
+from domain.company import Company
+
+_COLUMNS = b"""
+    SELECT t.bucket, t.number, t.stream, t.version, t.kind, t.id, t.source, t.occurred, t.recorded, t.recordedby,
+           t.state
+    FROM lifecircle.touchpoints AS t
+"""
+
+# Numbers have no gaps, so a range needs no LIMIT, and no plan can go wrong over one.
+_READ = _COLUMNS + b"WHERE t.bucket = %s AND t.number > %s AND t.number <= %s ORDER BY t.number"
+
+_STREAM = _COLUMNS + b"WHERE t.bucket = %s AND t.stream = %s AND t.number <= %s ORDER BY t.version"
+
+_FIND = _COLUMNS + b"WHERE t.bucket = %s AND t.stream = %s AND t.source = %s AND t.id = %s"
+
+# The kinds must stand here as they do in the partial index, or it is not used.
+_LINKS = _COLUMNS + b"""
+    JOIN unnest(%b) WITH ORDINALITY AS cut (number, bucket) ON t.bucket = cut.bucket AND t.number <= cut.number
+    WHERE t.kind IN ('CustomersMerged', 'CustomerMergeReverted') ORDER BY t.bucket, t.number
+"""
+
+_VERSION = b"""
+    SELECT version FROM lifecircle.touchpoints WHERE bucket = %s AND stream = %s ORDER BY version DESC LIMIT 1
+"""
+
+_HEADS = b"""
+    SELECT coalesce((SELECT max(t.number) FROM lifecircle.touchpoints AS t WHERE t.bucket = b.bucket), 0)
+    FROM generate_series(1, %s) AS b (bucket) ORDER BY b.bucket
+"""
+
+_CUT = b"SELECT number FROM lifecircle.cut_v1(%s) ORDER BY bucket"
+
+_QUARANTINE = b"""
+    INSERT INTO lifecircle.quarantine (batch, row, source, rule, message, raw, recorded)
+    SELECT * FROM unnest(%b, %b, %b, %b, %b, %b, %b) ON CONFLICT (batch, row) DO NOTHING
+"""
+
+_QUARANTINED = b"""
+    SELECT batch, row, source, rule, message, raw, recorded FROM lifecircle.quarantine
+    WHERE %s::text IS NULL OR batch = %s ORDER BY batch, row
+"""
+
+_HIGHEST = 2**63 - 1
+
+
+class PostgresLog:
+    """A log in schema `lifecircle` of a PostgreSQL database. Safe to share between threads."""
+
+    def __init__(self, datastore: Datastore, meta: Meta) -> None:
+        self.log_id, self.buckets, self.company = meta
+        self._datastore = datastore
+
+    @classmethod
+    def create(cls, url: str, company: Company) -> Self:
+        """Make a log in a database, or open the one that is there.
+
+        Raises:
+            NotOurLog: schema lifecircle holds something else, or a log of a newer version.
+            LogUnavailable: the server cannot be reached, refuses, or has no such database.
+            LogNotWritable: the database is read-only or full, or the account may not create a schema.
+        """
+        return cls._connected(url, company)
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the log of a database.
+
+        Raises:
+            LogNotFound: there is none.
+            NotOurLog: schema lifecircle holds something else, or a log of a newer version.
+            LogUnavailable: the server cannot be reached, refuses, or has no such database.
+        """
+        return cls._connected(url, None)
+
+    @classmethod
+    def _connected(cls, url: str, company: Company | None) -> Self:
+        datastore = Datastore(url)
+        try:
+            # Not by the pool, which would try for long and keep the reason to itself.
+            with datastore.connect() as connection, connection.transaction(), connection.cursor() as cursor:
+                if company is not None:
+                    install(cursor, company)
+                meta = read_meta(cursor, datastore.where)
+        except psycopg.Error as error:
+            if ours := in_our_words(error, datastore.where):
+                raise ours from error
+            raise
+        return cls(datastore, meta)
+
+    def factory(self, bucket: int = 1) -> Factory:
+        """The library's recorders over one bucket, on the connections of this log."""
+        return Factory(datastore=self._datastore, bucket=bucket)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._datastore.close()
+
+    def append(self, groups: Sequence[Group]) -> list[Verdict]:
+        """Store groups, as the log's contract says.
+
+        After a lost connection the same is sent again: what had been stored comes back as its receipts, for known ids
+        are judged before expected versions.
+        """
+        calls = [Call(in_one, self.buckets) for in_one in rounds(groups)]
+        answers = self._datastore.patiently(lambda connection: send(connection, calls))
+        return [
+            verdict
+            for call, judged in zip(calls, answers, strict=True)
+            for verdict in call.verdicts(judged, self.find)
+        ]
+
+    def heads(self) -> Cursor:
+        """The last number of every bucket, from one statement."""
+        return self._cursor(self._fetch(_HEADS, (self.buckets,)))
+
+    def start(self) -> Cursor:
+        """The cursor before the first touchpoint."""
+        return Cursor(self.log_id, (0,) * self.buckets)
+
+    def cut_at(self, recorded_us: int) -> Cursor:
+        """The cut that holds exactly what had been recorded at or before an instant."""
+        return self._cursor(self._fetch(_CUT, (max(-_HIGHEST, min(recorded_us, _HIGHEST)),)))
+
+    def _cursor(self, rows: list[tuple[Any, ...]]) -> Cursor:
+        return Cursor(self.log_id, tuple(number for (number,) in rows))
+
+    def read(self, after: Cursor, limit: int, upto: Cursor | None = None) -> list[Stored]:
+        """The next touchpoints after a cursor, bucket by bucket."""
+        return self._datastore.patiently(lambda connection: _read(connection, after, limit, upto))
+
+    def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:
+        """One subject's stream in version order, within a cut."""
+        bucket = bucket_of(subject, self.buckets)
+        return self._stored(_STREAM, (bucket, subject, upto.numbers[bucket - 1] if upto else _HIGHEST))
+
+    def version(self, subject: str) -> int:
+        """The version of a subject's stream; 0 when it has none."""
+        rows = self._fetch(_VERSION, (bucket_of(subject, self.buckets), subject))
+        return rows[0][0] if rows else 0
+
+    def find(self, subject: str, source: str, id: str) -> Stored | None:  # noqa: A002 - the envelope's own word
+        """Look one touchpoint up by its id."""
+        rows = self._stored(_FIND, (bucket_of(subject, self.buckets), subject, source, id))
+        return rows[0] if rows else None
+
+    def links(self, upto: Cursor | None = None) -> list[Stored]:
+        """Every merge and revert within a cut, each once per stream that holds it."""
+        return self._stored(_LINKS, (Bigints(upto.numbers if upto else (_HIGHEST,) * self.buckets),))
+
+    def follow(self, after: Cursor, stop: Event) -> Iterator[list[Stored]]:
+        """Batches after a cursor, until `stop` is set; an empty one while nothing comes.
+
+        Raises:
+            LogUnavailable: the server did not come back in time.
+        """
+        deadline = None
+        with Listener(self._datastore) as listener:
+            while not stop.is_set():
+                try:
+                    with self._datastore.connection() as connection:
+                        heads = self._cursor(_rows(connection, _HEADS, (self.buckets,)))
+                        batch = _read(connection, after, LIMITS.follow_batch_max, heads)
+                    deadline = None
+                except psycopg.Error as error:
+                    deadline = deadline or monotonic() + LIMITS.postgres_reconnect_s
+                    if not lost(error) or monotonic() > deadline:
+                        raise in_our_words(error, self._datastore.where) or error from error
+                    batch = []
+                    stop.wait(LIMITS.postgres_pause_min_s)
+                yield batch
+                for bucket, number in {stored.bucket: stored.number for stored in batch}.items():
+                    after = after.advanced(bucket, number)
+                if not batch and deadline is None and not stop.is_set():
+                    listener.wait(LIMITS.postgres_poll_s)
+
+    def quarantine(self, rows: Sequence[QuarantinedRow]) -> None:
+        """Keep rows that an import could not turn into touchpoints."""
+        batches, numbers, sources, rules, messages, raws, times = zip(*rows, strict=True) if rows else [()] * 7
+        # Hostile rows hold what a text column refuses: NUL, halves of surrogate pairs.
+        kept = Blobs(raw.encode("utf-8", "surrogatepass") for raw in raws)
+        columns = (Texts(batches), Bigints(numbers), Texts(sources), Texts(rules), Texts(messages), kept, Bigints(times))
+        self._datastore.patiently(lambda connection: connection.execute(_QUARANTINE, columns))
+
+    def quarantined(self, batch: str | None = None) -> list[QuarantinedRow]:
+        """The rows in quarantine, of one batch or of all."""
+        return [
+            QuarantinedRow(name, row, source, rule, message, raw.decode("utf-8", "surrogatepass"), recorded)
+            for name, row, source, rule, message, raw, recorded in self._fetch(_QUARANTINED, (batch, batch))
+        ]
+
+    def _fetch(self, query: bytes, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._datastore.patiently(lambda connection: _rows(connection, query, parameters))
+
+    def _stored(self, query: bytes, parameters: Sequence[Any]) -> list[Stored]:
+        return self._datastore.patiently(lambda connection: _touchpoints(connection, query, parameters))
+
+
+def _rows(connection: Connection[Any], query: bytes, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+        return cursor.execute(query, parameters, prepare=True).fetchall()
+
+
+def _touchpoints(connection: Connection[Any], query: bytes, parameters: Sequence[Any]) -> list[Stored]:
+    with connection.cursor(binary=True, row_factory=_stored_row) as cursor:
+        return cursor.execute(query, parameters, prepare=True).fetchall()
+
+
+def _stored_row(_: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], Stored]:
+    return Stored._make
+
+
+def _read(connection: Connection[Any], after: Cursor, limit: int, upto: Cursor | None) -> list[Stored]:
+    found: list[Stored] = []
+    for bucket, low in enumerate(after.numbers, start=1):
+        high = min(low + limit - len(found), upto.numbers[bucket - 1] if upto else _HIGHEST)
+        if high > low:
+            found += _touchpoints(connection, _READ, (bucket, low, high))
+    return found

@@ -1,0 +1,57 @@
+-- The log in PostgreSQL. Kept in a schema of its own, so that it can live beside anything else.
+CREATE SCHEMA lifecircle;
+
+-- One row: what this log is. A reader refuses a higher format version.
+CREATE TABLE lifecircle.log (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    log_id bytea NOT NULL CHECK (octet_length(log_id) = 16),
+    format_version integer NOT NULL,
+    buckets integer NOT NULL CHECK (buckets >= 1),
+    company text NOT NULL
+);
+
+-- Times are microseconds since 1970 UTC. The bucket is in every key, so that a cluster can be distributed by it.
+-- What only touchpoints have may be null: the event sourcing library's recorders also store bare events.
+CREATE TABLE lifecircle.touchpoints (
+    bucket integer NOT NULL,
+    number bigint NOT NULL,
+    stream text NOT NULL,
+    version bigint NOT NULL,
+    kind text NOT NULL,
+    id text,
+    source text,
+    occurred bigint,
+    recorded bigint NOT NULL,
+    recordedby text,
+    state bytea NOT NULL,
+    content_hmac bytea,
+    PRIMARY KEY (bucket, number),
+    CONSTRAINT touchpoints_version_key UNIQUE (bucket, stream, version),
+    CONSTRAINT touchpoints_id_key UNIQUE (bucket, stream, source, id)
+);
+
+-- Merges and reverts are few and asked for often. The kinds are those of LINK_KINDS.
+CREATE INDEX touchpoints_links ON lifecircle.touchpoints (bucket, number)
+    WHERE kind IN ('CustomersMerged', 'CustomerMergeReverted');
+
+CREATE FUNCTION lifecircle.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+    RAISE EXCEPTION 'the log is append-only: % refused', TG_OP USING ERRCODE = 'restrict_violation';
+END
+$body$;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lifecircle.touchpoints
+    FOR EACH STATEMENT EXECUTE FUNCTION lifecircle.refuse_change();
+ALTER TABLE lifecircle.touchpoints ENABLE ALWAYS TRIGGER append_only;
+
+-- Rows of imports that could not become touchpoints; raw is bytes, for it may hold what text may not.
+CREATE TABLE lifecircle.quarantine (
+    batch text NOT NULL,
+    row bigint NOT NULL,
+    source text NOT NULL,
+    rule text NOT NULL,
+    message text NOT NULL,
+    raw bytea NOT NULL,
+    recorded bigint NOT NULL,
+    PRIMARY KEY (batch, row)
+);
