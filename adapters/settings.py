@@ -55,5 +55,23 @@ class Limits:
     import_keys_in_memory: int = 500_000
     """How many different rows an import tells apart in memory; beyond that, in a temporary file."""
 
+    projector_batch_max: int = 1_000
+    """How many touchpoints a projector folds into one transaction."""
+
+    projector_cache_rows: int = 200_000
+    """How many rows of views, with the state that they were made of, a projector keeps in memory."""
+
+    projector_retry_s: float = 1.0
+    """How long a projector waits before it goes on after its database was away."""
+
+    rebuild_part_touchpoints: int = 20_000
+    """About how many touchpoints a rebuild folds and writes at once; a subject is never split."""
+
+    views_lock_wait_s: float = 60.0
+    """How long a writer of views waits for another one."""
+
+    query_wait_s: float = 60.0
+    """How long an analyst's query may run."""
+
 
 LIMITS = Limits()

@@ -1,0 +1,430 @@
+"""The view store in SQLite: a second file beside the log, so that folding never holds the log's write lock."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from json import dumps
+from pathlib import Path
+from threading import Lock
+from time import monotonic, time_ns
+from typing import Any, Literal
+
+from eventsourcing.persistence import IntegrityError, Tracking
+from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteTrackingRecorder
+
+from adapters.log import Cursor
+from adapters.settings import LIMITS
+from adapters.tables import (
+    Changes,
+    Generation,
+    Parking,
+    Views,
+    day_number,
+    fenced,
+    not_built,
+    primary_key,
+    public_names,
+)
+from domain.company import Company
+from domain.errors import LogNotWritable, LogUnavailable, QueryRefused, UnknownView
+from projections.view import Column, Row
+
+_SCHEMA = """
+CREATE TABLE generations (
+    view TEXT NOT NULL, number INTEGER NOT NULL, fingerprint TEXT NOT NULL, state TEXT NOT NULL, cut TEXT NOT NULL,
+    built INTEGER NOT NULL, PRIMARY KEY (view, number)
+) STRICT;
+CREATE TABLE parked (
+    view TEXT NOT NULL, generation INTEGER NOT NULL, subject TEXT NOT NULL, bucket INTEGER NOT NULL,
+    number INTEGER NOT NULL, error TEXT NOT NULL, PRIMARY KEY (view, generation, subject)
+) STRICT;
+CREATE TABLE reference_time (
+    at INTEGER NOT NULL, day TEXT NOT NULL, dayno INTEGER NOT NULL, pinned INTEGER NOT NULL, names TEXT NOT NULL
+) STRICT;
+CREATE VIEW moment AS SELECT at, day, dayno FROM reference_time;
+"""
+_TYPES = {str: "TEXT", int: "INTEGER", float: "REAL"}
+_READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+# What SQLite says about the statement itself; its other messages may quote what stands in a row.
+_ABOUT_THE_STATEMENT = ("no such", "near ", "ambiguous", "incomplete", "not authorized", "wrong number", "misuse")
+
+
+def log_path(url: str) -> Path:
+    """The file of the log at an address."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def views_path(url: str) -> Path:
+    """The file of the views of the log at an address: `shop.db` has `shop.views.db`."""
+    path = log_path(url)
+    return path.with_name(f"{path.stem}.views{path.suffix or '.db'}")
+
+
+class _Tracker(SQLiteTrackingRecorder):
+    """The library's tracking recorder, writing in a transaction that is already open."""
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        super()._create_table(SQLiteCursor(connection.cursor()))
+
+    def track(self, connection: sqlite3.Connection, tracking: Tracking) -> None:
+        super()._insert_tracking(SQLiteCursor(connection.cursor()), tracking)
+
+
+class SQLiteTransaction:
+    """One write transaction on the views file."""
+
+    def __init__(self, connection: sqlite3.Connection, tables: "SQLiteTables") -> None:
+        self._connection = connection
+        self._tables = tables
+
+    def generations(self) -> list[Generation]:
+        """Every generation that stands, by view and number."""
+        return _generations(self._connection)
+
+    def create(self, fingerprints: Mapping[str, str], state: Literal["building", "live"]) -> list[Generation]:
+        """Make the tables of the next generation of each view named, and forget what failed rebuilds left."""
+        numbers: dict[str, int] = {}
+        for known in self.generations():
+            numbers[known.view] = max(known.number, numbers.get(known.view, 0))
+            if known.view in fingerprints and known.state != "live":
+                self._drop(known)
+        made = [
+            Generation(view, numbers.get(view, 0) + 1, told, state, "", time_ns() // 1_000)
+            for view, told in fingerprints.items()
+        ]
+        for generation in made:
+            view = self._tables.views[generation.view]
+            columns = ", ".join(_declared(column) for column in view.columns())
+            key = ", ".join(map(_quoted, primary_key(view)))
+            self._connection.execute(
+                f"CREATE TABLE {_quoted(generation.table)} ({columns}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
+            )
+            self._connection.execute("INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?)", generation)
+        return made
+
+    def _drop(self, generation: Generation) -> None:
+        self._connection.execute(f"DROP TABLE IF EXISTS {_quoted(generation.table)}")
+        named = generation[:2]
+        self._connection.execute("DELETE FROM parked WHERE view = ? AND generation = ?", named)
+        self._connection.execute("DELETE FROM generations WHERE view = ? AND number = ?", named)
+
+    def position(self) -> dict[int, int]:
+        """The last number of each bucket that the live generations show."""
+        return _position(self._connection)
+
+    def standing(self, generation: Generation, subjects: Sequence[str]) -> list[Row]:
+        """The rows of some subjects, as this transaction sees them."""
+        columns = _listed(self._tables.views[generation.view].columns())
+        asked = f"SELECT {columns} FROM {_quoted(generation.table)} WHERE subject IN (SELECT value FROM json_each(?))"  # noqa: S608 - names of views only
+        return self._connection.execute(asked, (dumps(list(subjects)),)).fetchall()
+
+    def apply(self, generation: Generation, changes: Changes) -> None:
+        """Write the rows that changed, and who is parked."""
+        view = self._tables.views[generation.view]
+        table, key, columns = _quoted(generation.table), primary_key(view), view.columns()
+        if changes.deletes:
+            matched = " AND ".join(f"{_quoted(name)} = ?" for name in key)
+            self._connection.executemany(f"DELETE FROM {table} WHERE {matched}", changes.deletes)  # noqa: S608 - names of views only
+        if changes.upserts:
+            rows = changes.upserts.values()
+            self._connection.executemany(_insert("REPLACE", table, columns), rows)
+        named = (generation.view, generation.number)
+        self._connection.executemany(
+            "DELETE FROM parked WHERE view = ? AND generation = ? AND subject = ?",
+            [(*named, subject) for subject in changes.freed],
+        )
+        self._park((generation, parking) for parking in changes.parked.values())
+
+    def _park(self, parked: Iterable[tuple[Generation, Parking]]) -> None:
+        self._connection.executemany(
+            "REPLACE INTO parked VALUES (?, ?, ?, ?, ?, ?)",
+            [(generation.view, generation.number, *parking[1:]) for generation, parking in parked],
+        )
+
+    def load(self, rows: Iterable[tuple[Generation, Sequence[Row]]], parked: Sequence[tuple[Generation, Parking]]) -> None:
+        """Append rows to generations that are building."""
+        for generation, appended in rows:
+            columns = self._tables.views[generation.view].columns()
+            self._connection.executemany(_insert("INSERT", _quoted(generation.table), columns), appended)
+        self._park(parked)
+
+    def track(self, moved: Mapping[int, int]) -> None:
+        """Move the live position of some buckets forward.
+
+        Raises:
+            ProjectorFenced: it already stands there or further, so another projector wrote meanwhile.
+        """
+        try:
+            for bucket, number in moved.items():
+                self._tables.tracker.track(self._connection, Tracking(f"views/{bucket}", number))
+        except IntegrityError:
+            raise fenced("projector") from None
+
+    def switch(self, made: Sequence[Generation], cut: Cursor) -> None:
+        """Make generations live, retire those before them, and replace the public names and all questions."""
+        for view, number, *_ in made:
+            self._connection.execute(
+                "UPDATE generations SET state = 'retired' WHERE view = ? AND state = 'live' AND number < ?", (view, number)
+            )
+            self._connection.execute(
+                "UPDATE generations SET state = 'live', cut = ?, built = ? WHERE view = ? AND number = ?",
+                (str(cut), time_ns() // 1_000, view, number),
+            )
+        self.publish()
+
+    def restart(self) -> None:
+        """Forget the live position, where the views are of another log or of one that was restored."""
+        self._connection.execute("DELETE FROM tracking WHERE application_name LIKE 'views/%'")
+
+    def publish(self) -> None:
+        """Replace the public names of live generations and all questions."""
+        connection, views = self._connection, self._tables.views
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
+            if name != "moment":
+                connection.execute(f"DROP VIEW {_quoted(name)}")
+        live = {known.view: known for known in self.generations() if known.state == "live"}
+        for name, view in views.items():
+            if name in live:
+                columns, table = _listed(view.columns()), _quoted(live[name].table)
+                connection.execute(f"CREATE VIEW {_quoted(name)} AS SELECT {columns} FROM {table}")  # noqa: S608 - names of views only
+        for question in (question for name, view in views.items() if name in live for question in view.questions):
+            connection.execute(f"CREATE VIEW {_quoted(question.name)} AS {question.sql}")
+        connection.execute("UPDATE reference_time SET names = ?", (public_names(views),))
+
+    def set_clock(self, at_us: int, *, pinned: bool | None = None) -> None:
+        """Set the reference time; without `pinned` only where it is not pinned."""
+        day = self._tables.company.day_at(at_us)
+        self._connection.execute(
+            "UPDATE reference_time SET at = ?, day = ?, dayno = ?, pinned = ? WHERE ? OR NOT pinned",
+            (at_us, day, day_number(day), bool(pinned), pinned is not None),
+        )
+
+
+class SQLiteTables:
+    """The views file of one log. May be used from many threads; one at a time writes."""
+
+    def __init__(self, url: str, company: Company, views: Views) -> None:
+        self.url = url
+        self.company = company
+        self.views = views
+        self.path = views_path(url)
+        self.tracker = _Tracker(SQLiteDatastore(str(self.path)))
+        self._writer: sqlite3.Connection | None = None
+        self._writing = Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[SQLiteTransaction]:
+        """Begin a write transaction that waits for others; made store and all on first use.
+
+        Raises:
+            LogUnavailable: the file is locked for too long. LogNotWritable: it is read-only, or the disk is full.
+        """
+        with self._writing, _in_our_words(self.path):
+            self._writer = self._writer or self._open_to_write()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                if not self._writer.execute("SELECT 1 FROM sqlite_master WHERE name = 'generations'").fetchone():
+                    self._make(self._writer)
+                yield SQLiteTransaction(self._writer, self)
+                self._writer.execute("COMMIT")
+            finally:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+
+    def _open_to_write(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=LIMITS.views_lock_wait_s, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A power cut may take the last commits, rows and position alike: they are folded again from the log.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA cache_size = -65536")
+        return connection
+
+    def _make(self, connection: sqlite3.Connection) -> None:
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            connection.execute(statement)
+        connection.execute("INSERT INTO reference_time VALUES (0, '1970-01-01', 0, 0, '')")
+        self.tracker.prepare(connection)
+        SQLiteTransaction(connection, self).set_clock(time_ns() // 1_000)
+
+    @contextmanager
+    def lead(self, role: Literal["projector", "rebuild"]) -> Iterator[None]:
+        """Be the only one in a role until the block, or this process, ends.
+
+        Raises:
+            ProjectorFenced: another process, or another thread, has the role.
+        """
+        # SQLite's own file lock: the system frees it with the process, however that ends.
+        held = sqlite3.connect(f"{self.path}-{role}", timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            with _in_our_words(self.path):
+                try:
+                    held.execute("BEGIN EXCLUSIVE")
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                        raise fenced(role) from None
+                    raise
+            yield
+        finally:
+            held.close()
+
+    def load(self, rows: Iterable[tuple[Generation, Sequence[Row]]], parked: Sequence[tuple[Generation, Parking]]) -> None:
+        """Append rows to generations that are building, in one transaction; safe beside other loads."""
+        with self.transaction() as transaction:
+            transaction.load(rows, parked)
+
+    def finish(self, generation: Generation) -> None:
+        """Nothing is left to do: a table is its own key here."""
+
+    def state(self) -> tuple[list[Generation], dict[int, int], dict[tuple[str, int], int]]:
+        """The generations, the live position, and how many subjects are parked by (view, generation)."""
+        if not self.path.exists():
+            return [], {}, {}
+        with self._reader() as connection:
+            connection.execute("BEGIN")
+            counted = connection.execute("SELECT view, generation, count(*) FROM parked GROUP BY view, generation")
+            parked = {(view, number): count for view, number, count in counted}
+            return _generations(connection), _position(connection), parked
+
+    def publish(self) -> None:
+        """Replace public names and questions where their definition is another than what stands."""
+        with self.transaction() as transaction:
+            (names,) = self._writer.execute("SELECT names FROM reference_time").fetchone() if self._writer else ("",)
+            if names != public_names(self.views):
+                transaction.publish()
+
+    def set_moment(self, at_us: int | None) -> None:
+        """Pin the reference time that questions call today, in microseconds since 1970 UTC; None frees it."""
+        with self.transaction() as transaction:
+            transaction.set_clock(time_ns() // 1_000 if at_us is None else at_us, pinned=at_us is not None)
+
+    def rows(self, view_name: str, subject: str | None = None) -> tuple[list[str], list[Row]]:
+        """A view's columns and rows, of one subject or of all, by primary key.
+
+        Raises:
+            UnknownView: there is none of this name. ViewNotBuilt: it has no table yet.
+        """
+        if view_name not in self.views:
+            raise UnknownView(f"there is no view named {view_name}", rule=", ".join(self.views))
+        view = self.views[view_name]
+        columns, key = view.columns(), ", ".join(map(_quoted, primary_key(view)))
+        asked = f"SELECT {_listed(columns)} FROM {_quoted(view_name)} WHERE ?1 IS NULL OR subject = ?1 ORDER BY {key}"  # noqa: S608 - names of views only
+        if subject is not None:
+            asked = asked.replace("?1 IS NULL OR ", "")
+        if not any(known.view == view_name and known.state == "live" for known in self.state()[0]):
+            raise not_built(view_name)
+        with self._reader() as connection:
+            return [column.name for column in columns], connection.execute(asked, (subject,)).fetchall()
+
+    def query(self, sql: str, limit: int | None = None) -> tuple[list[str], list[Row]]:
+        """Run one reading statement over the public names; answer its column names and at most `limit` rows.
+
+        Raises:
+            QueryRefused: it is not one reading statement, took too long, or the database could not run it.
+        """
+        if not self.path.exists():
+            raise not_built("query")
+        deadline = monotonic() + LIMITS.query_wait_s
+        with self._reader() as connection:
+            connection.set_authorizer(lambda action, *_: _allowed(action))
+            connection.set_progress_handler(lambda: monotonic() > deadline, 10_000)
+            try:
+                answer = connection.execute(sql)
+                if answer.description is None:
+                    raise _refused("it is not a statement that reads")
+                names = [described[0] for described in answer.description]
+                return names, answer.fetchall() if limit is None else answer.fetchmany(limit)
+            except sqlite3.Warning:
+                raise _refused("it is more than one statement") from None
+            except (sqlite3.Error, ValueError, OverflowError, UnicodeError) as error:
+                raise _refused(_told(error)) from None
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        with _in_our_words(self.path):
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=LIMITS.views_lock_wait_s, isolation_level=None
+            )
+            try:
+                connection.execute("PRAGMA query_only = ON")
+                yield connection
+            finally:
+                connection.close()
+
+    def close(self) -> None:
+        """Give all connections back."""
+        with self._writing, suppress(sqlite3.Error):
+            if self._writer:
+                self._writer.close()
+            self._writer = None
+
+
+def _generations(connection: sqlite3.Connection) -> list[Generation]:
+    found = connection.execute("SELECT view, number, fingerprint, state, cut, built FROM generations ORDER BY view, number")
+    return [Generation(*row) for row in found]
+
+
+def _position(connection: sqlite3.Connection) -> dict[int, int]:
+    found = connection.execute("SELECT substr(application_name, 7), notification_id FROM tracking "
+                               "WHERE application_name LIKE 'views/%'")
+    return {int(bucket): number for bucket, number in found}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _listed(columns: Sequence[Column]) -> str:
+    return ", ".join(_quoted(column.name) for column in columns)
+
+
+def _declared(column: Column) -> str:
+    return f"{_quoted(column.name)} {_TYPES[column.type]}{'' if column.nullable else ' NOT NULL'}"
+
+
+def _insert(verb: Literal["INSERT", "REPLACE"], table: str, columns: Sequence[Column]) -> str:
+    return f"{verb} INTO {table} ({_listed(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+def _allowed(action: int) -> int:
+    return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
+
+
+def _refused(rule: str) -> QueryRefused:
+    return QueryRefused(
+        "the query was refused",
+        rule=rule,
+        way_out="send one SELECT over the views and questions; list them with: lifecircle view",
+    )
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, sqlite3.OperationalError) and str(error) == "interrupted":
+        return f"it took more than {LIMITS.query_wait_s} s"
+    if str(error).startswith(_ABOUT_THE_STATEMENT):
+        return str(error)
+    return "the database could not run it: " + getattr(error, "sqlite_errorname", type(error).__name__)
+
+
+@contextmanager
+def _in_our_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL):
+            raise LogNotWritable(
+                "the file of the views is read-only, or its disk is full",
+                where=str(path),
+                way_out="make it writable, or free space",
+            ) from error
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR):
+            raise LogUnavailable(
+                "the file of the views cannot be opened, or stays locked",
+                where=str(path),
+                way_out="check the folder's rights and who holds the file",
+            ) from error
+        raise
+
+

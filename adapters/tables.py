@@ -1,0 +1,259 @@
+"""The view store as every database offers it: generations of tables behind public names, written exactly once.
+
+Each view has a table per generation (`contacts_g3`). Its public name is a SQL view over the live one, replaced, with
+all questions that rest on it, in the transaction that switches; so readers never see half a rebuild.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple, Protocol
+
+from adapters.log import Cursor
+from domain.company import Company
+from domain.errors import LifecircleError, ProjectorFenced
+from projections import views
+from projections.view import Row, View
+
+Views = Mapping[str, type[View[Any]]]
+"""Views by their names, in the order in which they and their questions are made."""
+
+
+class ViewNotBuilt(LifecircleError):
+    """The view has no table yet, or one that was built by another definition or company."""
+
+    exit_code = 6
+
+
+class Generation(NamedTuple):
+    """One table of a view; `cut` is how far it was folded when it was built, `built` in microseconds since 1970 UTC."""
+
+    view: str
+    number: int
+    fingerprint: str
+    state: Literal["building", "live", "retired"]
+    cut: str
+    built: int
+
+    @property
+    def table(self) -> str:
+        """The table's name."""
+        return f"{self.view}_g{self.number}"
+
+
+class Parking(NamedTuple):
+    """A subject whose fold failed: it has no rows in this view until a later fold succeeds."""
+
+    view: str
+    subject: str
+    bucket: int
+    number: int
+    error: str
+
+
+@dataclass
+class Changes:
+    """What becomes of the rows of one view, by their primary keys, and of the subjects that are parked in it."""
+
+    upserts: dict[Row, Row] = field(default_factory=dict)
+    deletes: set[Row] = field(default_factory=set)
+    parked: dict[str, Parking] = field(default_factory=dict)
+    freed: set[str] = field(default_factory=set)
+
+    def replace(self, old: Mapping[Row, Row], new: Mapping[Row, Row]) -> None:
+        """Note what turns the old rows into the new ones; both are by primary key."""
+        for key in old.keys() - new.keys():
+            self.upserts.pop(key, None)
+            self.deletes.add(key)
+        for key, row in new.items():
+            if old.get(key) != row:
+                self.deletes.discard(key)
+                self.upserts[key] = row
+
+    def __bool__(self) -> bool:
+        return bool(self.upserts or self.deletes or self.parked or self.freed)
+
+
+class ViewStatus(NamedTuple):
+    """How a view stands.
+
+    `state` is live, building, missing or `stale: rebuild`; `lag` counts the touchpoints of the log that it does not
+    show yet; `lag_s` is how many seconds the newest of them was recorded after the newest one it shows; `parked` counts
+    the subjects whose fold failed.
+    """
+
+    view: str
+    generation: int
+    state: str
+    lag: int
+    lag_s: float
+    parked: int
+
+
+class Transaction(Protocol):
+    """One transaction in which nobody else writes the view store."""
+
+    def generations(self) -> list[Generation]:
+        """Every generation that stands, by view and number."""
+        ...
+
+    def create(self, fingerprints: Mapping[str, str], state: Literal["building", "live"]) -> list[Generation]:
+        """Make the tables of the next generation of each view named, and forget what failed rebuilds left."""
+        ...
+
+    def position(self) -> dict[int, int]:
+        """The last number of each bucket that the live generations show."""
+        ...
+
+    def standing(self, generation: Generation, subjects: Sequence[str]) -> list[Row]:
+        """The rows of some subjects, as this transaction sees them."""
+        ...
+
+    def apply(self, generation: Generation, changes: Changes) -> None:
+        """Write the rows that changed, and who is parked."""
+        ...
+
+    def track(self, moved: Mapping[int, int]) -> None:
+        """Move the live position of some buckets forward.
+
+        Raises:
+            ProjectorFenced: it already stands there or further, so another projector wrote meanwhile.
+        """
+        ...
+
+    def switch(self, made: Sequence[Generation], cut: Cursor) -> None:
+        """Make generations live, retire those before them, and replace the public names and all questions."""
+        ...
+
+    def restart(self) -> None:
+        """Forget the live position, where the views are of another log or of one that was restored."""
+        ...
+
+    def set_clock(self, at_us: int, *, pinned: bool | None = None) -> None:
+        """Set the reference time; without `pinned` only where it is not pinned."""
+        ...
+
+
+class Tables(Protocol):
+    """The tables of one log's views. Every database passes the same tests."""
+
+    url: str
+    company: Company
+    views: Views
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin a transaction that waits for others of its sort; made store and all on first use.
+
+        Raises:
+            LogUnavailable: the database is away. LogNotWritable: it is read-only or full.
+        """
+        ...
+
+    def lead(self, role: Literal["projector", "rebuild"]) -> AbstractContextManager[None]:
+        """Be the only one in a role until the block, or this process, ends.
+
+        Raises:
+            ProjectorFenced: another process, or another thread, has the role.
+        """
+        ...
+
+    def load(self, rows: Iterable[tuple[Generation, Sequence[Row]]], parked: Sequence[tuple[Generation, Parking]]) -> None:
+        """Append rows to generations that are building, in one transaction; safe beside other loads."""
+        ...
+
+    def finish(self, generation: Generation) -> None:
+        """Make the keys of a generation that was loaded."""
+        ...
+
+    def state(self) -> tuple[list[Generation], dict[int, int], dict[tuple[str, int], int]]:
+        """The generations, the live position, and how many subjects are parked by (view, generation)."""
+        ...
+
+    def publish(self) -> None:
+        """Replace public names and questions where their definition is another than what stands."""
+        ...
+
+    def set_moment(self, at_us: int | None) -> None:
+        """Pin the reference time that questions call today, in microseconds since 1970 UTC; None frees it."""
+        ...
+
+    def rows(self, view_name: str, subject: str | None = None) -> tuple[list[str], list[Row]]:
+        """A view's columns and rows, of one subject or of all, by primary key.
+
+        Raises:
+            UnknownView: there is none of this name. ViewNotBuilt: it has no table yet.
+        """
+        ...
+
+    def query(self, sql: str, limit: int | None = None) -> tuple[list[str], list[Row]]:
+        """Run one reading statement over the public names; answer its column names and at most `limit` rows.
+
+        Raises:
+            QueryRefused: it is not one reading statement, took too long, or the database could not run it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give all connections back."""
+        ...
+
+
+def open_tables(url: str, company: Company, chosen: Views | None = None) -> Tables:
+    """Open the view store of the log at an address; nothing is made before the first write.
+
+    Args:
+        url: the log's address.
+        company: whose settings the views read.
+        chosen: the views to keep; all that are registered when not given.
+    """
+    # Each database's driver is imported only when it is chosen: psycopg alone takes 0.3 s.
+    if url.startswith("sqlite:"):
+        from adapters.sqlite.tables import SQLiteTables
+
+        return SQLiteTables(url, company, chosen or views())
+    from adapters.postgres.tables import PostgresTables
+
+    return PostgresTables(url, company, chosen or views())
+
+
+def fingerprint(view: type[View[Any]], company: Company, log_id: bytes) -> str:
+    """What the rows of a view depend on besides the touchpoints; another fingerprint needs a rebuild."""
+    columns = [(column.name, column.type.__name__, column.nullable) for column in view.columns()]
+    settings = company.model_dump(mode="json", exclude={"name", "future_limit_s"})
+    told = json.dumps([view.revision, columns, primary_key(view), settings, log_id.hex()], sort_keys=True)
+    return sha256(told.encode()).hexdigest()[:32]
+
+
+def primary_key(view: type[View[Any]]) -> tuple[str, ...]:
+    """The columns that make a row unique; the subject leads, so that the key finds a subject's rows."""
+    return ("subject", *(name for name in view.key if name != "subject"))
+
+
+def public_names(chosen: Views) -> str:
+    """A digest of all public names, comments and questions, to tell whether they must be replaced."""
+    told = [(view.name, view.comment, view.columns(), view.questions) for view in chosen.values()]
+    return sha256(repr(told).encode()).hexdigest()[:32]
+
+
+def not_built(name: str) -> ViewNotBuilt:
+    """The error for a view without a table."""
+    return ViewNotBuilt(
+        "the view has not been built yet", where=name, way_out="build it with: lifecircle rebuild, or follow with run"
+    )
+
+
+def fenced(role: str) -> ProjectorFenced:
+    """The error for a second projector or rebuild."""
+    return ProjectorFenced(
+        f"another {role} leads these views",
+        rule=f"one {role} at a time writes the views of a log",
+        way_out="stop the other one first, or leave the work to it",
+    )
+
+
+def day_number(day: str) -> int:
+    """Days from 1970-01-01 to an ISO day."""
+    return date.fromisoformat(day).toordinal() - date(1970, 1, 1).toordinal()
