@@ -4,10 +4,8 @@ import click
 import orjson
 
 from adapters.engine import Engine
-from adapters.log import Cursor
-from cli.options import MOMENT, format_option, log_option
+from cli.options import MOMENT, cut, format_option, log_option
 from cli.output import iso, show
-from domain.errors import CursorInvalid
 from domain.touchpoint import Fact
 
 
@@ -23,7 +21,7 @@ def command(url: str, style: str, subject: str, as_of: int | None, known_at: str
     --as-of asks what had happened by then, as we know it now; --known-at asks what we knew by then.
     """
     with Engine.open(url) as engine:
-        known = _cut(engine, known_at) if known_at else None
+        known = cut(engine, known_at) if known_at else None
         facts = engine.history(subject, known=known, as_of=as_of)
     if style == "json":
         click.echo(orjson.dumps([_shown(fact) for fact in facts], option=orjson.OPT_INDENT_2).decode())
@@ -43,13 +41,6 @@ def command(url: str, style: str, subject: str, as_of: int | None, known_at: str
         for fact in facts
     ]
     show(columns, rows, style, title=f"{subject}: {len(rows)} touchpoints")
-
-
-def _cut(engine: Engine, text: str) -> Cursor | int:
-    try:
-        return engine.cursor(text)
-    except CursorInvalid:
-        return MOMENT.convert(text, None, None)
 
 
 def _shown(fact: Fact) -> dict[str, object]:

@@ -1,13 +1,13 @@
 """Make a new, empty log."""
 
 import click
+from pydantic import ValidationError
 
 from adapters.engine import Engine
 from adapters.idkey import make_id_key
 from cli.options import log_option
 from domain.company import Company
 from domain.touchpoint import invalid
-from pydantic import ValidationError
 
 
 @click.command(help=__doc__)

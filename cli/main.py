@@ -41,7 +41,9 @@ class Commands(click.Group):
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--log", "url", envvar="LIFECIRCLE_LOG", metavar="URL", help="The log: sqlite:///file.db or postgresql://…")
+@click.option(
+    "--log", "url", envvar="LIFECIRCLE_LOG", metavar="URL", help="The log: sqlite:///file.db or postgresql://…"
+)
 @click.version_option(package_name="lifecircle")
 @click.pass_context
 def lifecircle(ctx: click.Context, url: str | None) -> None:

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:  # help must not wait for the engine to load
+    from adapters.engine import Engine
+    from adapters.log import Cursor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,3 +54,13 @@ class Moment(click.ParamType[int]):
 
 
 MOMENT = Moment()
+
+
+def cut(engine: "Engine", text: str) -> "Cursor | int":
+    """Read a known cut: a cursor that this log gave, or else a moment."""
+    from domain.errors import CursorInvalid
+
+    try:
+        return engine.cursor(text)
+    except CursorInvalid:
+        return MOMENT.convert(text, None, None)

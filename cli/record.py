@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import click
+from domain.schema import json_schema
 
 from adapters.codec import parse_json, read_envelope
 from adapters.engine import Engine, clock_us
@@ -15,7 +16,6 @@ from adapters.log import Receipt
 from cli.options import format_option, log_option
 from cli.output import iso, show
 from domain.errors import InvalidTouchpoint
-from domain.schema import json_schema
 from domain.touchpoint import Touchpoint, kind_named
 
 _ENVELOPE_OPTIONS = ("subject", "id", "source", "time", "precision", "channel", "actor", "campaign", "partner", "brand")
@@ -26,7 +26,9 @@ _ENVELOPE_OPTIONS = ("subject", "id", "source", "time", "precision", "channel", 
 @format_option
 @click.argument("kind", required=False)
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
-@click.option("--json", "document", metavar="JSON", help="A whole CloudEvent or a list of them; - reads standard input.")
+@click.option(
+    "--json", "document", metavar="JSON", help="A whole CloudEvent or a list of them; - reads standard input."
+)
 @click.option("--subject", help="Whom it concerns.")
 @click.option("--id", help="Its idempotency key; a new one by default.")
 @click.option("--source", default="cli", show_default=True, help="The system that tells of it.")
@@ -90,7 +92,9 @@ def _from_json(document: str) -> list[Mapping[str, Any]]:
 
 def _from_options(kind: str | None, fields: tuple[str, ...], envelope: Mapping[str, str | None]) -> dict[str, Any]:
     if kind is None:
-        raise click.UsageError("say which KIND, or give a whole CloudEvent with --json; list them with: lifecircle kinds")
+        raise click.UsageError(
+            "say which KIND, or give a whole CloudEvent with --json; list them with: lifecircle kinds"
+        )
     model = kind_named(kind)
     attributes = {name: value for name, value in envelope.items() if value is not None}
     interactive = not fields and sys.stdin.isatty()
@@ -112,7 +116,7 @@ def _field(model: type[Touchpoint], given: str) -> tuple[str, Any]:
 def _value(model: type[Touchpoint], name: str, text: str) -> Any:
     """Fields that are no plain text in the kind's schema are read as JSON where that is what was written."""
     schema = json_schema(model)["properties"]["data"]["properties"].get(name, {})
-    if _is_text(schema) or not text.startswith(("{", "[")) and not _looks_like_number(text):
+    if _is_text(schema) or (not text.startswith(("{", "[")) and not _looks_like_number(text)):
         return {"true": True, "false": False}.get(text, text) if not _is_text(schema) else text
     return parse_json(text, where=name)
 

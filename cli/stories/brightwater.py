@@ -12,7 +12,11 @@ ANNA = "customer-anna"
 
 _SOURCES = ("exhibition", "referral", "newsletter", "web")
 _OWNERS = ("rosa", "tom")
-_LOSSES = (("offer", "price", "Halfmoon Bikes"), ("test ride", "no answer", None), ("offer", "delivery time", "Veloworks"))
+_LOSSES = (
+    ("offer", "price", "Halfmoon Bikes"),
+    ("test ride", "no answer", None),
+    ("offer", "delivery time", "Veloworks"),
+)
 
 
 class Teller:

@@ -1,0 +1,147 @@
+"""See it work: a small company's half-year with its customers, told on a fresh log."""
+
+import shlex
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import click
+from adapters.projector import Projector
+
+from adapters.codec import read_envelope
+from adapters.engine import Engine, clock_us
+from adapters.log import Receipt
+from adapters.tables import open_tables
+from cli.main import lifecircle
+from cli.stories import brightwater
+from domain.errors import LifecircleError
+
+HOME = Path("build/demo")
+
+
+@click.command()
+@click.option(
+    "--dir", "home", type=click.Path(path_type=Path), default=HOME, show_default=True, help="Where it is kept."
+)
+def command(home: Path) -> None:
+    """Tell the story of Brightwater Cycles on a fresh SQLite log, and leave the log there to play with.
+
+    Everything it shows is done by the commands that it prints; try them yourself afterwards.
+    """
+    if home.exists() and any(home.iterdir()) and not (home / "brightwater.db").exists():
+        raise click.UsageError(f"{home} holds something else than an earlier demo; choose an empty --dir")
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    _Narrator(f"sqlite:///{home / 'brightwater.db'}").tell(home / "funnel.png")
+
+
+class _Narrator:
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def tell(self, picture: Path) -> None:
+        """Tell all chapters, with the projector following live."""
+        self._say("1. A new log: one file, nothing to set up")
+        self._run("init", "--name", brightwater.COMPANY, "--zone", brightwater.ZONE)
+        with Engine.open(self._url) as engine:
+            stop = Event()
+            projector = Projector(engine.log, open_tables(self._url, engine.company), engine.company)
+            following = Thread(target=projector.run, args=(stop,), daemon=True)
+            following.start()
+            try:
+                self._chapters(engine, projector, picture)
+            finally:
+                stop.set()
+                following.join()
+        self._say("9. Go on yourself")
+        click.echo(f"  export LIFECIRCLE_LOG={self._url}")
+        for line in (
+            "lifecircle view                                  # what there is to see",
+            f"lifecircle view contacts --subject {brightwater.ANNA}",
+            "lifecircle record                                # --help shows how to record a touchpoint",
+            "lifecircle run                                   # keep the views up to date",
+            'lifecircle query "select * from circle"          # any SQL over views and questions',
+        ):
+            click.echo(f"  {line}")
+
+    def _chapters(self, engine: Engine, projector: Projector, picture: Path) -> None:
+        anna = brightwater.ANNA
+        self._say("2. Half a year of touchpoints arrives, while a projector follows live")
+        receipts = self._append(engine, [*brightwater.anna(), *brightwater.neighbours()])
+        self._settle(projector)
+        click.echo(f"  {len(receipts)} touchpoints of {len({each.stream for each in receipts})} customers recorded")
+        self._say("3. Anna's history: round the whole circle")
+        self._run("history", anna)
+        self._say("4. The same customer a month earlier, when she had not yet ordered again")
+        self._run("view", "loyalty", "--subject", anna, "--as-of", "2026-04-20")
+
+        self._say("5. A late correction changes the past; what was said before stays in the log")
+        self._run("view", "loyalty", "--subject", anna)
+        before = str(engine.log.heads())
+        self._append(engine, [brightwater.late_correction()])
+        self._settle(projector)
+        self._run("view", "loyalty", "--subject", anna)
+        click.echo("  and as it was known before the correction:")
+        self._run("view", "loyalty", "--subject", anna, "--known-at", before)
+
+        self._say("6. A shipment is reported before its order: a breach, until the order arrives")
+        shipment, order = brightwater.shipment_before_its_order()
+        self._append(engine, [shipment])
+        self._settle(projector)
+        self._run("view", "breaches", "--subject", "customer-ben")
+        self._append(engine, [order])
+        self._settle(projector)
+        self._run("view", "breaches", "--subject", "customer-ben")
+
+        self._say("7. What cannot be understood is refused, and nothing of it is stored")
+        try:
+            self._append(engine, [brightwater.refused()])
+        except LifecircleError as error:
+            click.echo(f"  {error.name}: {error}")
+
+        self._say("8. The funnel and the loyalty board")
+        self._run("query", "select lead_source, leads, won, lost, won_rate, mean_days from funnel order by lead_source")
+        self._run("query", "select * from rfm order by monetary_gross_micros desc", "--limit", "8")
+        self._run("query", "select * from circle")
+        _draw(open_tables(self._url, engine.company).query("select * from circle"), picture)
+        click.echo(f"  the circle as a picture: {picture}")
+
+    def _append(self, engine: Engine, events: Iterable[dict[str, Any]]) -> list[Receipt]:
+        clock = clock_us()
+        return engine.append([read_envelope(event, clock, engine.company) for event in events], recordedby="demo")
+
+    @staticmethod
+    def _settle(projector: Projector) -> None:
+        """Wait until the live projector has shown everything."""
+        projector.caught_up(timeout_s=30)
+
+    @staticmethod
+    def _say(heading: str) -> None:
+        click.echo()
+        click.secho(heading, bold=True)
+
+    def _run(self, *arguments: str) -> None:
+        """Run a real command, and show it as it would be typed."""
+        click.secho(f"  $ lifecircle {shlex.join(arguments)}", dim=True)
+        lifecircle.main([arguments[0], "--log", self._url, *arguments[1:]], standalone_mode=False)
+
+
+def _draw(answer: tuple[list[str], list[Any]], picture: Path) -> None:
+    """Plot how many customers reached each phase of the circle."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    columns, rows = answer
+    phases = [row[columns.index("phase")] for row in rows]
+    subjects = [row[columns.index("subjects")] for row in rows]
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    bars = axes.barh(phases[::-1], subjects[::-1], color="#2a6f97")
+    axes.bar_label(bars, padding=3)
+    axes.set(title="Brightwater Cycles: customers by phase of the circle", xlabel="customers")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(picture, dpi=120)
+    plt.close(figure)

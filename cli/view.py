@@ -1,0 +1,44 @@
+"""Show a view: one subject's rows or all, as they stand or as of any moment."""
+
+import click
+
+from adapters.engine import Engine
+from adapters.replay import rows_as_of
+from adapters.tables import open_tables
+from cli.options import MOMENT, cut, format_option, log_option
+from cli.output import show
+from projections import view_named, views
+
+
+@click.command()
+@log_option
+@format_option
+@click.argument("name", required=False)
+@click.option("--subject", help="Only the rows of this subject.")
+@click.option("--as-of", type=MOMENT, help="Leave out what occurred after this moment; with --subject.")
+@click.option("--known-at", metavar="MOMENT|CURSOR", help="Leave out what was recorded after it; with --subject.")
+def command(
+    url: str, style: str, name: str | None, subject: str | None, as_of: int | None, known_at: str | None
+) -> None:
+    """Show the rows of view NAME; without NAME list the views and the questions across customers that they answer."""
+    if name is None:
+        show(("view", "what it shows", "questions"), _catalogue(), style)
+        return
+    if as_of is None and known_at is None:
+        view_named(name)
+        with Engine.open(url) as engine:
+            columns, rows = open_tables(url, engine.company).rows(name, subject)
+            show(columns, rows, style)
+        return
+    if subject is None:
+        raise click.UsageError("--as-of and --known-at need --subject; for all subjects ask: lifecircle query")
+    with Engine.open(url) as engine:
+        known = cut(engine, known_at) if known_at else None
+        described, rows = rows_as_of(engine.log, engine.company, name, subject, known, as_of)
+        show([column.name for column in described], rows, style)
+
+
+def _catalogue() -> list[tuple[str, str, str]]:
+    return [
+        (view.name, view.comment, ", ".join(question.name for question in view.questions)) for view in views().values()
+    ]
