@@ -73,5 +73,20 @@ class Limits:
     query_wait_s: float = 60.0
     """How long an analyst's query may run."""
 
+    follow_silence_max_s: float = 0.5
+    """How long a follower stays silent at most while nothing comes."""
+
+    sqlite_poll_s: float = 0.02
+    """How often a follower looks for itself, for SQLite tells nobody of another process's commits."""
+
+    sqlite_lock_timeout_s: int = 30
+    """How long a writer waits for another one, of this process or another, to finish with a SQLite file."""
+
+    sqlite_connections_max: int = 64
+    """How many connections one open log has to its SQLite file at most; further readers wait."""
+
+    sqlite_cache_size_kib: int = 65_536
+    """The page cache of each connection to a SQLite file, at most; the indexes of a running import should fit."""
+
 
 LIMITS = Limits()
