@@ -149,7 +149,11 @@ def read_envelope(given: Mapping[str, Any], clock_us: int, company: Company) -> 
 def _upcast_at_the_door(fields: dict[str, Any], schema: Any) -> Any:
     kind = kind_named(str(fields.get("type")))
     prefix, _, version = str(schema).rpartition(":")
-    if prefix != kind.dataschema.rpartition(":")[0] or not version.isdecimal() or not isinstance(fields.get("data"), dict):
+    if (
+        prefix != kind.dataschema.rpartition(":")[0]
+        or not version.isdecimal()
+        or not isinstance(fields.get("data"), dict)
+    ):
         raise InvalidTouchpoint(
             "the data is of another schema", where="dataschema", rule=f"it is {kind.dataschema}, or of a lower version"
         )
@@ -174,7 +178,10 @@ def encode(envelope: Envelope) -> bytes:
         state = orjson.dumps(fields, default=_exact_float, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:
         raise InvalidTouchpoint(
-            "a value cannot be kept exactly as JSON", where="custom", rule=str(error.__cause__ or error), way_out="send it as a text"
+            "a value cannot be kept exactly as JSON",
+            where="custom",
+            rule=str(error.__cause__ or error),
+            way_out="send it as a text",
         ) from None
     if len(state) > LIMITS.touchpoint_size_max_bytes:
         raise InvalidTouchpoint(

@@ -99,7 +99,9 @@ class Engine:
         answered: dict[str, list[Receipt]] = {}
         for subject in subjects:
             group = [touchpoint for touchpoint in touchpoints if touchpoint.subject == subject]
-            verdict = self._append_group(group, {} if expected is None else {subject: expected}, recordedby, strict)
+            verdict = self._append_group(
+                group, {} if expected is None else {subject: expected}, recordedby, strict=strict
+            )
             if isinstance(verdict, LifecircleError):
                 raise verdict
             answered[subject] = verdict[::-1]
@@ -127,7 +129,7 @@ class Engine:
         ]
 
     def _append_group(
-        self, touchpoints: Sequence[Envelope], expected: dict[str, int], recordedby: str, strict: bool
+        self, touchpoints: Sequence[Envelope], expected: dict[str, int], recordedby: str, *, strict: bool
     ) -> Verdict:
         if not needs_deciding(touchpoints, strict=strict):
             return self._commit(touchpoints, Group(tuple(draft_of(each, recordedby) for each in touchpoints), expected))

@@ -1,14 +1,17 @@
-"""The entry point: finds each command by its file, loads only the one that is used, and turns errors into exit codes."""
+"""The entry point: each command is found by its file and loaded only when used; errors become exit codes."""
 
 import ast
 import json
 import os
 import sys
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import click
+
+from domain.errors import LifecircleError
 
 HERE = Path(__file__).parent
 NOT_COMMANDS = {"__init__", "main", "output", "options"}
@@ -74,22 +77,10 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader went away (as `| head` does); what is still buffered must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except Exception as error:
-        _fail(error, as_json=_wants_json(arguments))
-
-
-def _wants_json(arguments: list[str]) -> bool:
-    return "--format=json" in arguments or ("--format", "json") in zip(arguments, arguments[1:], strict=False)
-
-
-def _fail(error: Exception, *, as_json: bool) -> None:
-    from domain.errors import LifecircleError  # only a failure pays for loading it
-
-    if not isinstance(error, LifecircleError):
-        raise error
-    described: dict[str, Any] = error.as_dict()
-    click.echo(json.dumps(described) if as_json else f"{error.name}: {error}", err=True)
-    sys.exit(error.exit_code)
+    except LifecircleError as error:
+        as_json = "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
+        click.echo(json.dumps(error.as_dict()) if as_json else f"{error.name}: {error}", err=True)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,7 @@ from cli.output import show
 @click.argument("sql")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many rows.")
 def command(url: str, style: str, sql: str, limit: int | None) -> None:
-    """Run one SELECT over the views and questions, which `lifecircle view` lists: lifecircle query "select * from
-    funnel".
-    """
+    """Run one SELECT over the views and questions that `lifecircle view` lists, such as "select * from funnel"."""
     with Engine.open(url) as engine:
         columns, rows = open_tables(url, engine.company).query(sql, limit)
         show(columns, rows, style)

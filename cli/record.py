@@ -92,9 +92,7 @@ def _from_json(document: str) -> list[Mapping[str, Any]]:
 
 def _from_options(kind: str | None, fields: tuple[str, ...], envelope: Mapping[str, str | None]) -> dict[str, Any]:
     if kind is None:
-        raise click.UsageError(
-            "say which KIND, or give a whole CloudEvent with --json; list them with: lifecircle kinds"
-        )
+        raise click.UsageError("say which KIND (see: lifecircle kinds), or give a CloudEvent with --json")
     model = kind_named(kind)
     attributes = {name: value for name, value in envelope.items() if value is not None}
     interactive = not fields and sys.stdin.isatty()
