@@ -1,0 +1,85 @@
+"""Goods that come back: of each sku a customer may return what they bought, under whichever order it was."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from domain.kinds.after_sales import ReturnReceived
+from domain.kinds.order import OrderAmended, OrderCancelled, OrderPlaced
+from domain.lifecycle import Guard, Lifecycle, RuleState, Step, World
+from domain.lifecycles.order import UNNAMED
+from domain.money import quantity_micros
+from domain.touchpoint import Fact
+
+
+class Count(NamedTuple):
+    """How many of a sku the customer bought (ordered less cancelled) and returned, in micro-units."""
+
+    bought: int = 0
+    returned: int = 0
+
+
+def skus_concerned(fact: Fact, world: World) -> Iterable[str]:
+    """The skus that came back, or whose count an order changed."""
+    if fact.kind == ReturnReceived.kind:
+        skus = dict.fromkeys(item["sku"] for item in fact.data["lines"] if "sku" in item)
+        # A return that names its order is judged by that order; here it only counts, where there is a count.
+        return [sku for sku in skus if "order" not in fact.data or world.life("goods", sku)]
+    before, after = _standing(fact, world.before), _standing(fact, world)
+    if before == after:
+        return ()
+    skus = dict.fromkeys((*before, *after))
+    return [sku for sku in skus if before.get(sku) != after.get(sku) and not sku.startswith(UNNAMED)]
+
+
+def _standing(fact: Fact, lives: World | RuleState) -> dict[str, int]:
+    order = lives.life("order", fact.data["order"])
+    return order.memo.standing if order and order.state else {}
+
+
+def ordered(step: Step) -> Count:
+    """The count after an order was placed, amended or cancelled."""
+    fact, count = step.fact, step.memo or Count()
+    before, after = _standing(fact, step.world.before), _standing(fact, step.world)
+    return Count(count.bought + after.get(step.entity, 0) - before.get(step.entity, 0), count.returned)
+
+
+def came_back(step: Step) -> Count:
+    """The count after a return."""
+    count: Count = step.memo
+    return count._replace(returned=count.returned + _quantity(step))
+
+
+def returns_more_than_bought(step: Step) -> bool:
+    """More of the sku came back than the customer had bought by then."""
+    count: Count = step.memo
+    return "order" not in step.fact.data and count.returned + _quantity(step) > count.bought
+
+
+def _quantity(step: Step) -> int:
+    items = step.fact.data["lines"]
+    return sum(quantity_micros(item["quantity"]) for item in items if item.get("sku") == step.entity)
+
+
+GOODS = Lifecycle(
+    "goods",
+    opens={OrderPlaced: "bought", OrderAmended: "bought"},
+    steps={
+        "bought": {
+            OrderPlaced: "bought",
+            OrderAmended: "bought",
+            OrderCancelled: "bought",
+            ReturnReceived: "bought",
+        },
+    },
+    never="never bought",
+    early="never bought",
+    twice="never bought",
+    refuses={},
+    guards={
+        ReturnReceived: [
+            Guard("more than was bought", "more came back than the customer had bought", returns_more_than_bought),
+        ],
+    },
+    keeps={OrderPlaced: ordered, OrderAmended: ordered, OrderCancelled: ordered, ReturnReceived: came_back},
+    entities=skus_concerned,
+)
