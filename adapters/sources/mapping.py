@@ -1,0 +1,356 @@
+"""The mapping: a TOML file that says how the rows of a file become touchpoints. Checked whole before a row is read."""
+
+import codecs
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+import domain.kinds  # noqa: F401 - registers every kind
+from domain.errors import MappingInvalid, UnknownKind
+from domain.identifiers import Id
+from domain.money import Currency
+from domain.touchpoint import Envelope, Label, kind_named
+
+GUIDE = "docs/how-to/import.md says what a mapping holds"
+
+ORIGINS = ("column", "constant", "template", "derived", "product")
+"""Where a value can come from; a table with one of these keys is a value, any other one a table of values."""
+
+EXTRAS = frozenset(Envelope.model_fields) - {"specversion", "id", "source", "type", "subject", "time", "precision", "data"}
+"""The attributes of the envelope that a mapping may fill besides those every touchpoint has."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("is no time zone of the IANA database, such as Europe/London") from error
+    return name
+
+
+def _codec(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise ValueError("is no encoding that Python knows, such as utf-8 or latin-1") from error
+    return name
+
+
+def _constant(given: Any) -> Any:
+    if isinstance(given, float):
+        raise ValueError("must be written as a text, such as '0.19', for a binary fraction is not exact")  # noqa: TRY004
+    return given.isoformat() if hasattr(given, "isoformat") else given
+
+
+def _flat(given: Any) -> Any:
+    """Dotted paths, written `a.b = …`, `"a.b" = …` or as tables within tables, as one table from path to value."""
+    if not isinstance(given, dict):
+        return given
+    paths: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, dict) and not value.keys() & set(ORIGINS):
+            paths |= {f"{name}.{path}": inner for path, inner in _flat(value).items()}
+        else:
+            paths[name] = value
+    return paths
+
+
+def _from_column(given: Any) -> Any:
+    return {"column": given} if isinstance(given, str) else given
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+OneCharacter = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+class FileForm(_Part):
+    """What the file looks like."""
+
+    format: Literal["csv", "tsv", "whitespace"] = "csv"
+    encoding: Annotated[str, AfterValidator(_codec)] = "utf-8"
+    header: bool = True
+    columns: tuple[Label, ...] = ()
+    delimiter: OneCharacter | None = None
+    quote: Annotated[str, Field(max_length=1)] = '"'
+
+    @model_validator(mode="after")
+    def _columns_have_one_origin(self) -> Self:
+        if self.header == bool(self.columns):
+            raise ValueError("columns are named where header = false, and only there")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError("columns must have different names")
+        return self
+
+
+class Value(_Part):
+    """One value: where it comes from and how it is read. `"x"` alone means the column x."""
+
+    column: str | None = None
+    constant: Annotated[str | int | bool | None, BeforeValidator(_constant)] = None
+    template: str | None = None
+    derived: str | None = None
+    product: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    type: Literal["text", "decimal", "amount", "integer", "date", "boolean"] = "text"
+    currency: Currency | None = None
+    currency_column: str | None = None
+    format: str | None = None
+    default: str | None = None
+    keyed: bool = False
+    sum: bool = False
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if sum(getattr(self, origin) is not None for origin in ORIGINS) != 1:
+            raise ValueError("has exactly one of " + ", ".join(ORIGINS))
+        if (self.type == "amount") != ((self.currency is None) != (self.currency_column is None)):
+            raise ValueError("an amount, and nothing else, has either a currency or a currency_column")
+        if self.format is not None and self.type != "date":
+            raise ValueError("only a date has a format")
+        if self.keyed and self.type != "text":
+            raise ValueError("only a text can be keyed")
+        if self.product and self.type not in ("decimal", "amount"):
+            raise ValueError("a product is a decimal or an amount")
+        if self.sum and (self.type not in ("decimal", "amount") or not (self.column or self.product)):
+            raise ValueError("a sum is a decimal or an amount, of a column or a product")
+        return self
+
+    def columns(self) -> Iterator[str]:
+        """The columns that it reads."""
+        yield from (name for name in (self.column, self.currency_column) if name)
+        yield from self.product or ()
+        if self.template is not None:
+            yield from (name for _, name, _, _ in Formatter().parse(self.template) if name)
+
+
+Values = Annotated[dict[str, Annotated[Value, BeforeValidator(_from_column)]], BeforeValidator(_flat)]
+OneValue = Annotated[Value, BeforeValidator(_from_column)]
+Number = Annotated[str, BeforeValidator(lambda given: str(given) if isinstance(given, int) else given),
+                   Field(pattern=r"^[+-]?\d+(\.\d+)?$")]  # fmt: skip
+
+OPERATORS = ("equals", "not_equals", "empty", "in", "not_in", "starts_with", "not_starts_with", "less_than", "at_most",
+             "more_than", "at_least")  # fmt: skip
+
+
+class Condition(_Part):
+    """Something that a cell must be, said by exactly one operator."""
+
+    column: str
+    equals: str | None = None
+    not_equals: str | None = None
+    empty: bool | None = None
+    is_in: Annotated[tuple[str, ...] | None, Field(alias="in")] = None
+    not_in: tuple[str, ...] | None = None
+    starts_with: str | None = None
+    not_starts_with: str | None = None
+    less_than: Number | None = None
+    at_most: Number | None = None
+    more_than: Number | None = None
+    at_least: Number | None = None
+
+    @model_validator(mode="after")
+    def _has_one_operator(self) -> Self:
+        if len(self.model_fields_set - {"column"}) != 1:
+            raise ValueError("has exactly one of " + ", ".join(OPERATORS))
+        return self
+
+
+Conditions = Annotated[tuple[Condition, ...], Field(min_length=1)]
+
+
+class LeaveOut(_Part):
+    """A named reason to leave a row out: all its conditions hold."""
+
+    name: Label
+    when: Conditions
+
+
+class Grouping(_Part):
+    """Rows with equal cells in `by` make one touchpoint: those that follow each other, or all of the file."""
+
+    by: Annotated[tuple[str, ...], Field(min_length=1)]
+    rows: Literal["consecutive", "all"] = "consecutive"
+
+
+class Time(_Part):
+    """When it occurred: the cells, joined by a blank, in a format of `strptime` or in ISO 8601."""
+
+    column: str | None = None
+    columns: tuple[str, ...] = ()
+    format: str = "iso"
+    zone: Zone | None = None
+    precision: Literal["date", "instant"] = "instant"
+
+    @model_validator(mode="after")
+    def _has_columns(self) -> Self:
+        if bool(self.column) == bool(self.columns):
+            raise ValueError("has either column or columns")
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return self.columns or (self.column or "",)
+
+
+class TouchpointRule(_Part):
+    """What a row, or a group of rows, becomes."""
+
+    kind: str
+    name: Label = ""
+    subject: OneValue
+    id: OneValue | None = None
+    time: Time
+    when: Conditions | tuple[()] = ()
+    fields: Values = {}
+    each_row: dict[str, Values] = {}
+    envelope: Values = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_after_its_kind(cls, given: Any) -> Any:
+        return {"name": given.get("kind"), **given} if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        try:
+            kind = kind_named(self.kind)
+        except UnknownKind as error:
+            raise ValueError(f"{self.kind} is no kind of touchpoint; {error.way_out}") from error
+        known = {field.alias or name: field for name, field in kind.model_fields.items()}
+        given = {path.partition(".")[0] for path in self.fields} | self.each_row.keys()
+        if strange := sorted(given - known.keys()):
+            raise ValueError(f"{self.kind} has no field {', '.join(strange)}; it has {', '.join(known)}")
+        if missing := [name for name, field in known.items() if field.is_required() and name not in given]:
+            raise ValueError(f"{self.kind} needs {', '.join(missing)}")
+        if strange := sorted({path.partition(".")[0] for path in self.envelope} - EXTRAS):
+            raise ValueError(f"envelope has no {', '.join(strange)}; it has {', '.join(sorted(EXTRAS))}")
+        if any(value.sum for values in (*self.each_row.values(), self.envelope) for value in values.values()):
+            raise ValueError("only fields can be sums")
+        return self
+
+    def values(self) -> Iterator[tuple[str, Value]]:
+        """Every value, with the key that it stands under."""
+        yield "subject", self.subject
+        if self.id:
+            yield "id", self.id
+        tables = {"fields": self.fields, "envelope": self.envelope} | {
+            f"each_row.{name}": values for name, values in self.each_row.items()
+        }
+        for table, values in tables.items():
+            yield from ((f"{table}.{path}", value) for path, value in values.items())
+
+
+class Mapping(_Part):
+    """A whole mapping. Its name goes into derived ids, so it is as lasting as they are."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+    source: Id
+    zone: Zone
+    file: FileForm = FileForm()
+    leave_out: tuple[LeaveOut, ...] = ()
+    key: tuple[str, ...] = ()
+    group: Grouping | None = None
+    touchpoint: Annotated[tuple[TouchpointRule, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for what, names in {
+            "leave_out": [each.name for each in self.leave_out],
+            "touchpoint": [each.name for each in self.touchpoint],
+        }.items():
+            if len(set(names)) < len(names):
+                raise ValueError(f"every {what} must have a name of its own")
+        if self.key and self.group:
+            raise ValueError("a group is told apart by group.by; key is for rows that stand alone")
+        return self
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether it derives ids with the log's id key."""
+        return any(value.keyed for rule in self.touchpoint for _, value in rule.values())
+
+    def check_columns(self, columns: tuple[str, ...], where: str) -> None:
+        """Check that the file has every column that is named.
+
+        Raises:
+            MappingInvalid: it lacks one.
+        """
+        for key, name in self._columns():
+            if name not in columns:
+                raise MappingInvalid(
+                    f"the mapping names a column that the file has not: {name}",
+                    where=f"{key} in mapping {self.name}",
+                    rule=f"{where} has the columns " + ", ".join(columns),
+                    way_out="name one of these, or another file",
+                )
+
+    def _columns(self) -> Iterator[tuple[str, str]]:
+        yield from (("key", name) for name in self.key)
+        yield from (("group.by", name) for name in (self.group.by if self.group else ()))
+        for left in self.leave_out:
+            yield from ((f"leave_out {left.name}", condition.column) for condition in left.when)
+        for rule in self.touchpoint:
+            yield from ((f"touchpoint {rule.name}: time", name) for name in rule.time.names())
+            yield from ((f"touchpoint {rule.name}: when", condition.column) for condition in rule.when)
+            for key, value in rule.values():
+                yield from ((f"touchpoint {rule.name}: {key}", name) for name in value.columns())
+
+
+def kept_mappings() -> dict[str, str]:
+    """The mappings that come with lifecircle: their text by their name."""
+    folder = files(__package__) / "mappings"
+    return {each.name.removesuffix(".toml"): each.read_text("utf-8")
+            for each in sorted(folder.iterdir(), key=lambda each: each.name) if each.name.endswith(".toml")}  # fmt: skip
+
+
+def load_mapping(place: str) -> Mapping:
+    """Read a mapping: a file's path, or the name of one that comes with lifecircle.
+
+    Raises:
+        MappingInvalid: there is none, it is no TOML, or what it says cannot be done.
+    """
+    try:
+        path = Path(place)
+        if path.is_file() or path.suffix == ".toml" or "/" in place:
+            text = path.read_text("utf-8")
+        else:
+            text = kept_mappings()[place]
+        return Mapping.model_validate(tomllib.loads(text))
+    except (OSError, KeyError):
+        raise MappingInvalid(
+            "there is no such mapping",
+            where=place,
+            rule="it is a TOML file, or one of " + ", ".join(kept_mappings()),
+            way_out=f"check its name; {GUIDE}",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MappingInvalid(
+            "the mapping is no TOML", where=place, rule=str(error), way_out="mend it; https://toml.io tells the format"
+        ) from None
+    except ValidationError as error:
+        raise _invalid(error, place) from None
+
+
+def _invalid(error: ValidationError, place: str) -> MappingInvalid:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    found = [
+        (re.sub(r"\.\[.*?\]|\.function-[^.]*", "", ".".join(map(str, each["loc"]))), each["msg"]) for each in problems
+    ]
+    return MappingInvalid(
+        "the mapping does not say how rows become touchpoints",
+        where=f"{place}: " + ", ".join(dict.fromkeys(key or "the whole" for key, _ in found)),
+        rule="; ".join(f"{key}: {rule.removeprefix('Value error, ')}".removeprefix(": ") for key, rule in found),
+        way_out=f"mend these keys; {GUIDE}",
+    )
+
+
