@@ -45,7 +45,7 @@ _FROM_US = """
     DeliveryPromised DeliveryWarningIssued ShipmentDispatched ShipmentDelivered InvoiceIssued CreditNoteIssued
     DunningNoticeSent TicketResolved FieldVisitPerformed RefundIssued
 """
-_DIRECTIONS = {kind: "in" for kind in _FROM_CUSTOMER.split()} | {kind: "out" for kind in _FROM_US.split()}
+_DIRECTIONS = dict.fromkeys(_FROM_CUSTOMER.split(), "in") | dict.fromkeys(_FROM_US.split(), "out")
 _STATED_DIRECTIONS = {"in": "in", "inbound": "in", "out": "out", "outbound": "out"}
 
 
@@ -67,6 +67,14 @@ class Contact(NamedTuple):
     campaign: Annotated[str | None, "the campaign it belongs to"]
     direction: Annotated[str | None, "in: from the customer; out: from us; null where neither is known"]
     entity: Annotated[str | None, "what it concerns, such as order/123"]
+
+
+class _Kind(NamedTuple):
+    """What all contacts of a kind have in common; `entities` are its entity fields, each with the entity's type."""
+
+    phase: str | None
+    direction: str | None
+    entities: tuple[tuple[str, str], ...]
 
 
 class History:
@@ -110,7 +118,7 @@ class Contacts(View[History]):
 
     def __init__(self, company: Company) -> None:
         super().__init__(company)
-        self._entities: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._kinds: dict[str, _Kind] = {}
 
     def initial(self, subject: str) -> History:
         """A customer whom we never met."""
@@ -129,8 +137,17 @@ class Contacts(View[History]):
         fact = state.facts.get(key)
         if fact is None:
             return None
-        kind, data, given = fact.kind, fact.data, fact.envelope
-        touchpoint = KINDS.get(kind)
+        data, given = fact.data, fact.envelope
+        kind = self._kinds.get(fact.kind)
+        if kind is None:
+            kind = self._kinds[fact.kind] = _about(fact.kind)
+        direction, entity = kind.direction, None
+        if "direction" in data:
+            direction = _STATED_DIRECTIONS.get(data["direction"], direction)
+        for field, of in kind.entities:
+            if field in data:
+                entity = f"{of}/{data[field]}"
+                break
         return Contact(
             state.subject,
             fact.id,
@@ -140,21 +157,19 @@ class Contacts(View[History]):
             given["time"],
             fact.at,
             self.company.day(fact),
-            touchpoint.phase.value if touchpoint and touchpoint.phase else None,
-            kind,
+            kind.phase,
+            fact.kind,
             given.get("channel") or data.get("channel") or data.get("mode"),
             given.get("actor"),
             given.get("campaign"),
-            _STATED_DIRECTIONS.get(data.get("direction", ""), _DIRECTIONS.get(kind)),
-            self._entity(fact),
+            direction,
+            entity,
         )
 
-    def _entity(self, fact: Fact) -> str | None:
-        fields = self._entities.get(fact.kind)
-        if fields is None:
-            touchpoint = KINDS.get(fact.kind)
-            fields = self._entities[fact.kind] = tuple(touchpoint.entity_fields().items()) if touchpoint else ()
-        for field, of in fields:
-            if (entity := fact.data.get(field)) is not None:
-                return f"{of}/{entity}"
-        return None
+
+def _about(kind: str) -> _Kind:
+    touchpoint = KINDS.get(kind)
+    if touchpoint is None:
+        return _Kind(None, _DIRECTIONS.get(kind), ())
+    phase = touchpoint.phase.value if touchpoint.phase else None
+    return _Kind(phase, _DIRECTIONS.get(kind), tuple(touchpoint.entity_fields().items()))

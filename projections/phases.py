@@ -45,7 +45,7 @@ class Phases(View[Circle]):
     questions = (
         Question(
             name="circle",
-            comment="Circle conversion: who reached each of the eight phases, and how many came on from the one before.",
+            comment="Circle conversion: who reached each of the eight phases, and who came on from the one before.",
             columns={
                 "phase": "the phase of the CRM circle",
                 "place": "the place of the phase in the circle, 1 to 8",
@@ -123,9 +123,7 @@ class Phases(View[Circle]):
             return None
         first, last, touchpoints = known
         phase, day = str(key), self.company.day
-        return PhaseReached(
-            state.subject, phase, _PLACES[phase], first.at, day(first), last.at, day(last), touchpoints
-        )
+        return PhaseReached(state.subject, phase, _PLACES[phase], first.at, day(first), last.at, day(last), touchpoints)
 
 
 def _phase(kind: str) -> str | None:

@@ -1,0 +1,243 @@
+"""Loyalty: how recently, how often and for how much each customer buys, whom they bring, and whether they left."""
+
+from collections.abc import Hashable, Iterable
+from datetime import date
+from typing import Annotated, NamedTuple
+
+from domain.touchpoint import Fact
+from projections.purchases import PURCHASE_STEPS, Ledger, Order
+from projections.view import Question, Row, View
+
+
+class LoyaltyRow(NamedTuple):
+    """One customer's loyalty, as far as it is told in one currency."""
+
+    subject: Annotated[str, "the customer; after a merge the survivor"]
+    currency: Annotated[str, "the ISO 4217 currency of the amounts; empty for a customer who never bought"]
+    first_day: Annotated[str | None, "day of the first purchase, in the company's zone; null without any"]
+    first_dayno: Annotated[int | None, "the same as a day number (1 is 0001-01-01), to subtract"]
+    last_at: Annotated[int | None, "the last purchase, microseconds since 1970 UTC; null without any"]
+    last_day: Annotated[str | None, "day of the last purchase, in the company's zone; null without any"]
+    last_dayno: Annotated[int | None, "the same as a day number (1 is 0001-01-01), to subtract"]
+    orders: Annotated[int, "frequency: orders placed, those of value zero too, those wholly cancelled not"]
+    purchase_days: Annotated[int, "distinct days with an order: purchases of one day are one transaction"]
+    repeat_purchases: Annotated[int, "purchase days after the first"]
+    quantity_micros: Annotated[int, "quantity ordered, in millionths of the units of the lines"]
+    gross_micros: Annotated[int, "value ordered, without tax and shipping, in millionths of the currency"]
+    net_micros: Annotated[int, "gross less what was cancelled or came back (see purchases), in millionths"]
+    referrals: Annotated[int, "distinct others whom the customer brought; the same in each row of a customer"]
+    points: Annotated[int, "balance of loyalty points; the same in each row of a customer"]
+    status: Annotated[str, "active, churned or won back; the same in each row of a customer"]
+
+
+class Loyal:
+    """What one subject bought, whom they referred, their points and whether they stayed."""
+
+    __slots__ = ("known", "ledger", "points", "referred", "status")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.known: set[str] = set()
+        self.referred: set[str] = set()
+        self.points = 0
+        self.status = ""  # until something but a purchase is told
+
+
+class Loyalty(View[Loyal]):
+    """The loyalty of every customer, by currency."""
+
+    name = "loyalty"
+    comment = (
+        "Loyalty: recency, frequency, monetary value, repeat purchases, points and referrals, one row per customer "
+        "and currency."
+    )
+    row_type = LoyaltyRow
+    key = ("subject", "currency")
+    questions = (
+        Question(
+            name="rfm",
+            comment="Recency, frequency and monetary value against the moment, with scores from 1 to 5 (best) and a "
+            "named segment. Scores are fifths of the customers of a currency; equal values have equal scores.",
+            columns={
+                "subject": "the customer",
+                "currency": "the ISO 4217 currency of the amounts",
+                "recency_days": "whole days (of 24 hours) elapsed from the last purchase to the moment",
+                "frequency": "orders placed",
+                "gross_micros": "value ordered, without tax and shipping, in millionths of the currency",
+                "net_micros": "the same less what was cancelled or came back, in millionths of the currency",
+                "recency_score": "1 to 5: 5 is the fifth that bought last",
+                "frequency_score": "1 to 5: 5 is the fifth that bought most often",
+                "monetary_score": "1 to 5: 5 is the fifth of greatest net value",
+                "segment": "champion, loyal, promising, new, needs attention, at risk, hibernating or lost",
+            },
+            sql="""
+                WITH scored AS (
+                    SELECT subject, currency, last_at, orders, gross_micros, net_micros,
+                           1 + 5 * (RANK() OVER (PARTITION BY currency ORDER BY last_at) - 1)
+                               / COUNT(*) OVER (PARTITION BY currency) AS recency_score,
+                           1 + 5 * (RANK() OVER (PARTITION BY currency ORDER BY orders) - 1)
+                               / COUNT(*) OVER (PARTITION BY currency) AS frequency_score,
+                           1 + 5 * (RANK() OVER (PARTITION BY currency ORDER BY net_micros) - 1)
+                               / COUNT(*) OVER (PARTITION BY currency) AS monetary_score
+                    FROM loyalty
+                    WHERE orders > 0
+                )
+                SELECT subject, currency, (moment.at - last_at) / 86400000000 AS recency_days, orders AS frequency,
+                       gross_micros, net_micros, recency_score, frequency_score, monetary_score,
+                       CASE WHEN recency_score >= 4 AND frequency_score >= 4 THEN 'champion'
+                            WHEN recency_score = 3 AND frequency_score >= 4 THEN 'loyal'
+                            WHEN recency_score <= 2 AND frequency_score >= 4 THEN 'at risk'
+                            WHEN recency_score >= 4 AND frequency_score >= 2 THEN 'promising'
+                            WHEN recency_score >= 4 THEN 'new'
+                            WHEN recency_score = 3 THEN 'needs attention'
+                            WHEN recency_score = 2 THEN 'hibernating'
+                            ELSE 'lost' END AS segment
+                FROM scored
+                CROSS JOIN moment
+            """,
+        ),
+        Question(
+            name="rfm_segments",
+            comment="The named segments: how many customers each has, and what they are worth.",
+            columns={
+                "segment": "the segment's name",
+                "currency": "the ISO 4217 currency of the amounts",
+                "customers": "number of customers",
+                "mean_recency_days": "mean whole days since the last purchase",
+                "mean_frequency": "mean number of orders",
+                "net_micros": "net value of all their orders, in millionths of the currency",
+            },
+            sql="""
+                SELECT segment, currency, COUNT(*) AS customers,
+                       AVG(CAST(recency_days AS DOUBLE PRECISION)) AS mean_recency_days,
+                       AVG(CAST(frequency AS DOUBLE PRECISION)) AS mean_frequency,
+                       CAST(SUM(net_micros) AS BIGINT) AS net_micros
+                FROM rfm
+                GROUP BY segment, currency
+                ORDER BY customers DESC, segment, currency
+            """,
+        ),
+        Question(
+            name="cohorts",
+            comment="Retention: of the customers who first bought in a month, how many bought again so many months on.",
+            columns={
+                "cohort": "month of the first purchase, 2026-03, in the company's zone",
+                "months_since": "calendar months since then, from 0",
+                "customers": "customers of the cohort who bought in that month",
+                "cohort_size": "customers of the cohort",
+                "retention": "share of the cohort that bought in that month, 0 to 1",
+            },
+            sql="""
+                WITH firsts AS (
+                    SELECT subject, MIN(day) AS first_day FROM purchases WHERE orders > 0 GROUP BY subject
+                ),
+                sizes AS (
+                    SELECT substr(first_day, 1, 7) AS cohort, COUNT(*) AS cohort_size
+                    FROM firsts
+                    GROUP BY substr(first_day, 1, 7)
+                ),
+                active AS (
+                    SELECT substr(firsts.first_day, 1, 7) AS cohort, purchases.subject,
+                           12 * (CAST(substr(purchases.day, 1, 4) AS INTEGER)
+                                 - CAST(substr(firsts.first_day, 1, 4) AS INTEGER))
+                           + CAST(substr(purchases.day, 6, 2) AS INTEGER)
+                           - CAST(substr(firsts.first_day, 6, 2) AS INTEGER) AS months_since
+                    FROM purchases
+                    JOIN firsts ON firsts.subject = purchases.subject
+                    WHERE purchases.orders > 0
+                )
+                SELECT active.cohort, active.months_since, COUNT(DISTINCT active.subject) AS customers,
+                       sizes.cohort_size,
+                       CAST(COUNT(DISTINCT active.subject) AS DOUBLE PRECISION) / sizes.cohort_size AS retention
+                FROM active
+                JOIN sizes ON sizes.cohort = active.cohort
+                GROUP BY active.cohort, active.months_since, sizes.cohort_size
+                ORDER BY active.cohort, active.months_since
+            """,
+        ),
+        Question(
+            name="repeat_purchases",
+            comment="How often customers come back: customers by the number of purchase days after their first.",
+            columns={
+                "repeat_purchases": "distinct days with an order, less one; over all currencies",
+                "customers": "customers with exactly so many",
+                "share": "their share of all customers who bought, 0 to 1",
+            },
+            sql="""
+                WITH counted AS (
+                    SELECT subject, COUNT(DISTINCT day) - 1 AS repeat_purchases
+                    FROM purchases
+                    WHERE orders > 0
+                    GROUP BY subject
+                ),
+                everyone AS (
+                    SELECT COUNT(*) AS customers FROM counted
+                )
+                SELECT counted.repeat_purchases, COUNT(*) AS customers,
+                       CAST(COUNT(*) AS DOUBLE PRECISION) / everyone.customers AS share
+                FROM counted
+                CROSS JOIN everyone
+                GROUP BY counted.repeat_purchases, everyone.customers
+                ORDER BY counted.repeat_purchases
+            """,
+        ),
+    )
+
+    def initial(self, subject: str) -> Loyal:
+        """Someone of whom nothing is known."""
+        return Loyal(Ledger(subject, self.company))
+
+    def evolve(self, state: Loyal, fact: Fact) -> tuple[Loyal, Iterable[Hashable]]:
+        """Book a purchase and what became of it, a referral, points, leaving and coming back."""
+        if fact.kind in PURCHASE_STEPS:
+            touched = {currency for _, currency in state.ledger.take(fact)}
+            if touched <= state.known:
+                return state, touched
+            state.known |= touched
+            return state, {*touched, ""}
+        match fact.kind:
+            case "ReferralMade":
+                state.referred.add(fact.data["referred"])
+            case "LoyaltyPointsPosted":
+                state.points += fact.data["delta"]
+            case "CustomerChurned":
+                state.status = "churned"
+            case "CustomerWonBack":
+                state.status = "won back"
+            case _:
+                return state, ()
+        state.status = state.status or "active"
+        return state, {*state.known, ""}
+
+    def row(self, state: Loyal, key: Hashable) -> Row | None:
+        """The loyalty in this currency; in none for a subject who never bought."""
+        days = {day: orders for (day, currency), orders in state.ledger.days.items() if currency == key}
+        if not days and (key != "" or state.ledger.days or not state.status):
+            return None
+        currency = str(key)
+        bought = {day: [order for order in orders.values() if _counts(order, currency)] for day, orders in days.items()}
+        buying_days = sorted(day for day, orders in bought.items() if orders)
+        first, last = (buying_days[0], buying_days[-1]) if buying_days else (None, None)
+        figures = [order.in_currencies()[currency] for orders in days.values() for order in orders.values()]
+        return LoyaltyRow(
+            state.ledger.subject,
+            currency,
+            first,
+            date.fromisoformat(first).toordinal() if first else None,
+            max((order.at for orders in bought.values() for order in orders), default=None),
+            last,
+            date.fromisoformat(last).toordinal() if last else None,
+            sum(figure.orders for figure in figures),
+            len(buying_days),
+            max(len(buying_days) - 1, 0),
+            sum(figure.quantity_micros for figure in figures),
+            sum(figure.gross_micros for figure in figures),
+            sum(figure.net_micros for figure in figures),
+            len(state.referred),
+            state.points,
+            state.status or "active",
+        )
+
+
+def _counts(order: Order, currency: str) -> bool:
+    return order.in_currencies()[currency].orders > 0

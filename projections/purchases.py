@@ -1,0 +1,299 @@
+"""Purchases: what a customer bought on each day, gross, and net of what was called off or came back.
+
+An order's later fate (amended, cancelled, returned, refunded) changes the figures of the day it was placed on.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from datetime import date
+from typing import Annotated, Any, NamedTuple
+
+from domain.company import Company
+from domain.money import quantity_micros
+from domain.touchpoint import Fact
+from projections.view import Question, Row, View
+
+
+class PurchaseDay(NamedTuple):
+    """One customer's purchases of one day in one currency."""
+
+    subject: Annotated[str, "the customer; after a merge the survivor"]
+    day: Annotated[str, "day the orders were placed, in the company's zone; of what came back without an order its own"]
+    dayno: Annotated[int, "the same as a day number (1 is 0001-01-01), to subtract"]
+    currency: Annotated[str, "the ISO 4217 currency of the amounts"]
+    orders: Annotated[int, "orders placed, those of value zero too, those wholly cancelled not"]
+    quantity_micros: Annotated[int, "quantity ordered, as last amended, in millionths of the units of the lines"]
+    gross_micros: Annotated[
+        int,
+        "value ordered, as last amended, after discount, without tax and shipping, in millionths of the currency: "
+        "the net of the lines, or the total less tax and shipping of an order without lines",
+    ]
+    cancelled_micros: Annotated[int, "of the gross, what was cancelled, in millionths of the currency"]
+    returned_micros: Annotated[int, "value of the goods that came back, without tax, in millionths of the currency"]
+    refunded_micros: Annotated[int, "money given back, tax included, in millionths of the currency"]
+    net_micros: Annotated[
+        int,
+        "gross less, for each order, the greater of (cancelled + returned) and (refunded, scaled from the order's "
+        "total to its gross), so that a return and its refund count once, and at most the order's gross; "
+        "in millionths of the currency",
+    ]
+
+
+class Figures(NamedTuple):
+    """What one order comes to in one currency; the fields are those of the row."""
+
+    orders: int
+    quantity_micros: int
+    gross_micros: int
+    cancelled_micros: int
+    returned_micros: int
+    refunded_micros: int
+    net_micros: int
+
+
+class Order:
+    """What is known of one order, or of what came back without one. `currency` is empty until it was placed."""
+
+    __slots__ = (
+        "amended",
+        "at",
+        "booked",
+        "called_off",
+        "cancelled",
+        "currency",
+        "day",
+        "figures",
+        "placed",
+        "refunded",
+        "returned",
+    )
+
+    def __init__(self, at: int, day: str) -> None:
+        self.at, self.day = at, day
+        self.currency = ""
+        self.booked: tuple[tuple[str, str], ...] = ()
+        self.placed: dict[str, Any] | None = None
+        self.amended: list[dict[str, Any]] = []
+        self.cancelled: list[dict[str, Any]] = []
+        self.called_off = False
+        self.returned: list[dict[str, Any]] = []
+        self.refunded: dict[str, int] = {}
+        self.figures: dict[str, Figures] | None = None
+
+    def in_currencies(self) -> dict[str, Figures]:
+        """What it comes to, by currency."""
+        if self.figures is None:
+            self.figures = self._reckoned()
+        return self.figures
+
+    def _reckoned(self) -> dict[str, Figures]:
+        if self.placed and not (self.amended or self.cancelled or self.called_off or self.returned or self.refunded):
+            quantity, gross = _as_placed(self.placed)
+            return {self.currency: Figures(1, quantity, gross, 0, 0, 0, gross)}
+        lines, total, gross = self._as_amended()
+        quantity = sum(line.quantity for line in lines.values())
+        off_quantity = sum(quantity_micros(item["quantity"]) for item in self.cancelled)
+        off = sum(_value(item, lines) for item in self.cancelled)
+        whole = self.called_off or (0 < quantity <= off_quantity)
+        cancelled = gross if whole else min(off, gross)
+        back = self._back(lines)
+        answer = {}
+        for currency in {self.currency, *back, *self.refunded} - {""}:
+            returned, refunded = back.get(currency, 0), self.refunded.get(currency, 0)
+            if currency != self.currency:
+                answer[currency] = Figures(0, 0, 0, 0, returned, refunded, -max(returned, refunded))
+                continue
+            # A refund holds tax and shipping as the total does; the gross does not.
+            refunded_value = refunded * gross // total if total > 0 else refunded
+            net = gross - min(gross, max(cancelled + returned, refunded_value))
+            answer[currency] = Figures(int(not whole), quantity, gross, cancelled, returned, refunded, net)
+        return answer
+
+    def _as_amended(self) -> "tuple[dict[str, _Line], int, int]":
+        if self.placed is None:
+            return {}, 0, 0
+        lines = {
+            line["line"]: _Line(line.get("sku"), quantity_micros(line["quantity"]), line["net"]["micros"])
+            for line in self.placed.get("lines", ())
+        }
+        total = self.placed["total"]["micros"]
+        for data in self.amended:
+            total = data["total"]["micros"] if "total" in data else total
+            for item in data["lines"]:
+                changed = _Line(item.get("sku"), quantity_micros(item["quantity"]), _value(item, lines))
+                lines[_line_named(item, lines) or f"added/{len(lines)}"] = changed
+        gross = sum(line.net for line in lines.values()) if lines else total - _tax_and_shipping(self.placed)
+        return lines, total, gross
+
+    def _back(self, lines: "dict[str, _Line]") -> dict[str, int]:
+        back = dict[str, int]()
+        for data in self.returned:
+            if value := data.get("value"):
+                back[value["currency"]] = back.get(value["currency"], 0) + value["micros"]
+                continue
+            for item in data["lines"]:
+                currency = item["net"]["currency"] if "net" in item else self.currency
+                back[currency] = back.get(currency, 0) + _value(item, lines)
+        return back
+
+
+class _Line(NamedTuple):
+    sku: str | None
+    quantity: int
+    net: int
+
+
+def _line_named(item: dict[str, Any], lines: dict[str, _Line]) -> str | None:
+    """The order line that goods belong to: the one they name, else the first of their stock keeping unit."""
+    if "line" in item:
+        name: str = item["line"]
+        return name
+    sku = item.get("sku")
+    return next((name for name, line in lines.items() if sku is not None and line.sku == sku), None)
+
+
+def _value(item: dict[str, Any], lines: dict[str, _Line]) -> int:
+    """What goods are worth: as stated, else their share of the order line they belong to."""
+    if "net" in item:
+        stated: int = item["net"]["micros"]
+        return stated
+    line = lines.get(_line_named(item, lines) or "")
+    if line is None or line.quantity == 0:
+        return 0
+    return line.net * quantity_micros(item["quantity"]) // line.quantity
+
+
+def _tax_and_shipping(placed: dict[str, Any]) -> int:
+    return sum(placed[part]["micros"] for part in ("tax", "shipping") if part in placed)
+
+
+def _as_placed(placed: dict[str, Any]) -> tuple[int, int]:
+    quantity = gross = 0
+    lines = placed.get("lines")
+    if not lines:
+        return 0, placed["total"]["micros"] - _tax_and_shipping(placed)
+    for line in lines:
+        quantity += quantity_micros(line["quantity"])
+        gross += line["net"]["micros"]
+    return quantity, gross
+
+
+def _place(order: Order, fact: Fact, company: Company) -> None:
+    if order.placed is None:  # an order placed twice is a breach; the first counts
+        order.at, order.day = fact.at, company.day(fact)
+        order.placed = fact.data
+        order.currency = fact.data["total"]["currency"]
+
+
+def _amend(order: Order, fact: Fact, _: Company) -> None:
+    order.amended.append(fact.data)
+
+
+def _cancel(order: Order, fact: Fact, _: Company) -> None:
+    if items := fact.data.get("lines"):
+        order.cancelled.extend(items)
+    else:
+        order.called_off = True
+
+
+def _return(order: Order, fact: Fact, _: Company) -> None:
+    order.returned.append(fact.data)
+
+
+def _refund(order: Order, fact: Fact, _: Company) -> None:
+    amount = fact.data["amount"]
+    order.refunded[amount["currency"]] = order.refunded.get(amount["currency"], 0) + amount["micros"]
+
+
+PURCHASE_STEPS: dict[str, Callable[[Order, Fact, Company], None]] = {
+    "OrderPlaced": _place,
+    "OrderAmended": _amend,
+    "OrderCancelled": _cancel,
+    "ReturnReceived": _return,
+    "RefundIssued": _refund,
+}
+"""The kinds that say what was bought, and what became of it."""
+
+
+class Ledger:
+    """The orders of one subject, by id and by (day, currency)."""
+
+    __slots__ = ("_company", "days", "orders", "subject")
+
+    def __init__(self, subject: str, company: Company) -> None:
+        self.subject = subject
+        self.orders: dict[Hashable, Order] = {}
+        self.days: dict[tuple[str, str], dict[Hashable, Order]] = {}
+        self._company = company
+
+    def take(self, fact: Fact) -> Iterable[tuple[str, str]]:
+        """Book a fact; answer each (day, currency) whose figures may have changed."""
+        step = PURCHASE_STEPS.get(fact.kind)
+        if step is None:
+            return ()
+        name: Hashable = fact.data.get("order") or (fact.stream, fact.version)
+        order = self.orders.get(name)
+        if order is None:
+            order = self.orders[name] = Order(fact.at, self._company.day(fact))
+        before = order.booked
+        step(order, fact, self._company)
+        order.figures = None
+        after = order.booked = tuple((order.day, currency) for currency in order.in_currencies())
+        if before == after:
+            return after
+        for key in before:
+            del self.days[key][name]
+            if not self.days[key]:
+                del self.days[key]
+        for key in after:
+            self.days.setdefault(key, {})[name] = order
+        return before + after
+
+
+class Purchases(View[Ledger]):
+    """The purchases of every customer, by day and currency."""
+
+    name = "purchases"
+    comment = "Purchases: orders, quantity and value, gross and net, one row per customer, day and currency."
+    row_type = PurchaseDay
+    key = ("subject", "day", "currency")
+    questions = (
+        Question(
+            name="purchases_by_month",
+            comment="What was bought in each month, gross and net; currencies are kept apart.",
+            columns={
+                "period": "month in which the orders were placed, 2026-03, in the company's zone",
+                "currency": "the ISO 4217 currency of the amounts",
+                "customers": "customers with an order",
+                "orders": "orders placed, those wholly cancelled not",
+                "gross_micros": "value ordered, without tax and shipping, in millionths of the currency",
+                "net_micros": "the same less what was cancelled or came back, in millionths of the currency",
+            },
+            sql="""
+                SELECT substr(day, 1, 7) AS period, currency,
+                       COUNT(DISTINCT CASE WHEN orders > 0 THEN subject END) AS customers,
+                       CAST(SUM(orders) AS BIGINT) AS orders,
+                       CAST(SUM(gross_micros) AS BIGINT) AS gross_micros,
+                       CAST(SUM(net_micros) AS BIGINT) AS net_micros
+                FROM purchases
+                GROUP BY substr(day, 1, 7), currency
+                ORDER BY period, currency
+            """,
+        ),
+    )
+
+    def initial(self, subject: str) -> Ledger:
+        """A customer who bought nothing."""
+        return Ledger(subject, self.company)
+
+    def evolve(self, state: Ledger, fact: Fact) -> tuple[Ledger, Iterable[Hashable]]:
+        """Book an order, or what became of it."""
+        return state, state.take(fact)
+
+    def row(self, state: Ledger, key: Hashable) -> Row | None:
+        """The purchases of this (day, currency)."""
+        match key:
+            case (str() as day, str() as currency) if orders := state.days.get((day, currency)):
+                columns = zip(*(order.in_currencies()[currency] for order in orders.values()), strict=True)
+                figures = Figures(*map(sum, columns))
+                return PurchaseDay(state.subject, day, date.fromisoformat(day).toordinal(), currency, *figures)
+        return None
