@@ -155,21 +155,31 @@ class Line(BaseModel):
         return self.net, self.unit_price, self.discount, self.tax, self.unit_cost
 
 
-def _numbered(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    if len(lines) > 1:
-        lines = tuple(
-            line if "line" in line.model_fields_set else line.model_copy(update={"line": str(place)})
-            for place, line in enumerate(lines, start=1)
-        )
-        if len({line.line for line in lines}) < len(lines):
-            raise ValueError("must number each line differently")
+def _numbered(given: Any) -> Any:
+    if not isinstance(given, (list, tuple)):
+        return given
+    return [_with_number(line, place) for place, line in enumerate(given, start=1)]
+
+
+def _with_number(line: Any, place: int) -> Any:
+    if isinstance(line, dict):
+        return line if "line" in line else {**line, "line": str(place)}
+    if isinstance(line, Line) and "line" not in line.model_fields_set:
+        return line.model_copy(update={"line": str(place)})
+    return line
+
+
+def _each_its_number(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    if len({line.line for line in lines}) < len(lines):
+        raise ValueError("must number each line differently")
     return lines
 
 
 Lines = Annotated[
     tuple[Line, ...],
     Field(max_length=LINES_MAX, description="what was chosen, line by line"),
-    AfterValidator(_numbered),
+    BeforeValidator(_numbered),
+    AfterValidator(_each_its_number),
 ]
 Items = Annotated[tuple[Item, ...], Field(max_length=LINES_MAX, description="the goods concerned, line by line")]
 
@@ -180,7 +190,10 @@ def one_currency(lines: Iterable[Line | Item], *amounts: Amount | None) -> None:
     Raises:
         ValueError: they hold more than one.
     """
-    found = {amount.currency for amount in amounts if amount}
-    found.update(amount.currency for line in lines for amount in line.amounts() if amount)
+    found = {amount.currency for amount in amounts if amount is not None}
+    for line in lines:
+        for amount in line.amounts():
+            if amount is not None:
+                found.add(amount.currency)
     if len(found) > 1:
         raise ValueError("lines and totals must have one currency")

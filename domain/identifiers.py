@@ -14,14 +14,14 @@ ID_LENGTH_MAX = 200
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # Only forms that no order number takes: +49 30 1234567 and (030) 123-4567.
-_PHONE = re.compile(r"\+\d[\d ().\-/]{6,20}|\(\d{2,5}\)[\d ().\-/]{5,20}")
+_PHONE = re.compile(r"(?:tel:)?\+\d[\d ().\-/]{6,20}|\(\d{2,5}\)[\d ().\-/]{5,20}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def _not_personal(value: str) -> str:
-    if _CONTROL.search(value) or value != value.strip():
+    if (not value.isprintable() and _CONTROL.search(value)) or value != value.strip():
         raise ValueError("must not hold control characters or begin or end with a blank")
-    if _EMAIL.fullmatch(value) or _PHONE.fullmatch(value):
+    if ("@" in value and _EMAIL.fullmatch(value)) or _PHONE.fullmatch(value):
         raise ValueError("is an e-mail address or a phone number; an id must not be personal")
     return value
 

@@ -1,12 +1,25 @@
 """Money: an exact decimal with its currency, kept as integer micro-units."""
 
+import re
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 MICROS = 1_000_000
 MICROS_MAX = 2**63 - 1
+WHOLE_MAX = MICROS_MAX // MICROS
 DIGITS_MAX = 20
 
 # ISO 4217 alphabetic codes of circulating currencies and the fund and metal codes that invoices may carry.
@@ -20,6 +33,9 @@ _ISO_4217_CODES = """
     XPD XPF XPT XSU XUA YER ZAR ZMW ZWG
 """
 ISO_4217 = frozenset(_ISO_4217_CODES.split())
+
+
+_PLAIN = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,6}))?")
 
 
 class WrittenNumber(float):
@@ -60,6 +76,10 @@ def micros(value: Decimal | int | str) -> int:
     Raises:
         ValueError: the value is no finite decimal, has more than six places, or leaves 64 bits.
     """
+    if isinstance(value, str) and (plain := _PLAIN.fullmatch(value)):
+        # Nearly every amount is written so, and needs no Decimal.
+        sign, units, places = plain.groups()
+        return int(f"{sign}{units}{places or '':0<6}")
     try:
         exact = Decimal(value)
     except (InvalidOperation, ValueError) as error:
@@ -83,6 +103,9 @@ def decimal(micro_units: int) -> Decimal:
     """Turn micro-units back into the exact decimal, without trailing zeros."""
     value = (Decimal(micro_units) / MICROS).normalize()
     return value.quantize(Decimal(1)) if value == value.to_integral_value() else value
+
+
+_WRITTEN = {"type": ["number", "string"], "pattern": r"^-?[0-9]+(\.[0-9]{1,6})?$"}
 
 
 class Amount(BaseModel):
@@ -112,6 +135,22 @@ class Amount(BaseModel):
         return given
 
     @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        stored = handler(core)
+        if handler.mode == "serialization":
+            return stored
+        currency = stored["properties"]["currency"]
+        written = {"amount": {**_WRITTEN, "description": "the decimal"}, "currency": currency}
+        return {
+            "description": "an exact amount of money with its ISO 4217 currency",
+            "anyOf": [
+                {"type": "object", "properties": written, "required": [*written], "additionalProperties": False},
+                {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,6})? [A-Z]{3}$"},
+                {key: value for key, value in stored.items() if key not in ("title", "description")},
+            ],
+        }
+
+    @classmethod
     def of(cls, value: Decimal | int | str, currency: str) -> Self:
         """Make an amount from a decimal: `Amount.of("12.34", "EUR")`."""
         return cls(micros=micros(value), currency=currency)
@@ -121,14 +160,16 @@ class Amount(BaseModel):
 
 
 def _canonical(given: Any) -> int | str:
+    if type(given) is int and abs(given) <= WHOLE_MAX:
+        return given
     exact = decimal(micros(_exact(given)))
     return int(exact) if exact == exact.to_integral_value() else f"{exact:f}"
 
 
-Quantity = Annotated[int | str, BeforeValidator(_canonical)]
+Quantity = Annotated[int | str, BeforeValidator(_canonical), WithJsonSchema(_WRITTEN)]
 """A count or measure of at most six places, kept as an integer or, with a fraction, as a decimal string."""
 
-Rate = Annotated[int | str, BeforeValidator(_canonical)]
+Rate = Annotated[int | str, BeforeValidator(_canonical), WithJsonSchema(_WRITTEN)]
 """A pure number of at most six places, such as a tax rate of 0.19; kept like a quantity."""
 
 
