@@ -1,0 +1,90 @@
+"""Which database an address means. A database's driver is imported only when an address chooses it."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from adapters.log import Log
+from domain.company import Company
+from domain.errors import LogNotFound
+
+_LOGS = {
+    "sqlite": ("adapters.sqlite", "SQLiteLog"),
+    "postgresql": ("adapters.postgres", "PostgresLog"),
+    "postgres": ("adapters.postgres", "PostgresLog"),
+}
+
+
+class SQLiteAddress(NamedTuple):
+    """The file that a SQLite address names."""
+
+    path: Path
+    read_only: bool
+
+    @property
+    def uri(self) -> str:
+        """The file as SQLite's own URI; it must exist."""
+        return f"{self.path.absolute().as_uri()}?mode={'ro' if self.read_only else 'rw'}"
+
+
+def open_log(url: str) -> Log:
+    """Open the log at an address.
+
+    Raises:
+        LogNotFound: there is none, or the address names no database that we know.
+        NotOurLog: there is something else.
+        LogUnavailable: the database cannot be reached.
+    """
+    return _class_for(url).open(url)
+
+
+def create_log(url: str, company: Company) -> Log:
+    """Make a log at an address.
+
+    Raises:
+        LogExists: there is one already.
+        LogNotFound: the address names no database that we know.
+        NotOurLog: there is something else.
+        LogUnavailable: the database cannot be reached, or written.
+    """
+    return _class_for(url).create(url, company)
+
+
+class _LogClass(Protocol):
+    def open(self, url: str) -> Log: ...
+    def create(self, url: str, company: Company) -> Log: ...
+
+
+def _class_for(url: str) -> _LogClass:
+    module, name = _LOGS.get(url.partition("://")[0], ("", ""))
+    if not module:
+        raise _no_address("the address names no database that can hold a log", url)
+    chosen: _LogClass = getattr(import_module(module), name)
+    return chosen
+
+
+def read_sqlite_url(url: str) -> SQLiteAddress:
+    """Read a SQLite address; `?mode=ro` at its end means that nothing is ever written.
+
+    Raises:
+        LogNotFound: it names no file.
+    """
+    name, _, query = url.removeprefix("sqlite:///").partition("?")
+    if not url.startswith("sqlite:///") or not name or name.startswith(":") or query not in ("", "mode=ro", "mode=rw"):
+        raise _no_address("the address names no SQLite file", url)
+    return SQLiteAddress(Path(name), query == "mode=ro")
+
+
+def _no_address(what: str, url: str) -> LogNotFound:
+    return LogNotFound(
+        what,
+        where=_without_password(url),
+        rule="an address is sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user@host/database",
+        way_out="give such an address by --log, or in LIFECIRCLE_LOG",
+    )
+
+
+def _without_password(url: str) -> str:
+    account, at, rest = url.rpartition("@")
+    scheme_and_user = account.rpartition(":")[0] if account.count(":") > 1 else account
+    return scheme_and_user + at + rest

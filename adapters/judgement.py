@@ -1,0 +1,116 @@
+"""How a log judges the groups of one append: plain values in, verdicts and new rows out."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+from adapters.log import Draft, Group, Receipt, Stored, Verdict, bucket_of
+from domain.errors import IdReused, LifecircleError, RepeatMixedWithNew, VersionConflict
+
+Key = tuple[str, str, str]
+"""What an id is unique by: subject, source, id."""
+
+
+def key_of(draft: Draft) -> Key:
+    """The key of one draft."""
+    return draft.stream, draft.source, draft.id
+
+
+class Judgement:
+    """Judges groups one after the other, each as if those before it were stored already.
+
+    Args:
+        known: what the log holds of the ids that the groups name.
+        versions: the version of every stream that the groups name, in drafts or expectations.
+        numbers: the last number of every bucket, from bucket 1.
+        recorded: the recorded time of this transaction, in µs.
+    """
+
+    def __init__(
+        self, known: Mapping[Key, Stored], versions: Mapping[str, int], numbers: Sequence[int], recorded: int
+    ) -> None:
+        self.rows: list[Stored] = []
+        """The new rows of all groups that were not refused."""
+        self._known = dict(known)
+        self._versions = dict(versions)
+        self._numbers = list(numbers)
+        self._recorded = recorded
+
+    def verdict(self, group: Group) -> Verdict:
+        """Judge the next group: known ids first, then expected versions; number what is new."""
+        if (refusal := self._refusal(group)) is not None:
+            return refusal
+        receipts: list[Receipt] = []
+        for draft in group.drafts:
+            held = self._known.get(key_of(draft))
+            if repeat := held is not None:
+                row = held
+            else:
+                row = self._known[key_of(draft)] = self._numbered(draft)
+                self.rows.append(row)
+            receipts.append(
+                Receipt(
+                    row.bucket,
+                    row.number,
+                    row.stream,
+                    row.version,
+                    row.recorded,
+                    sha256(row.state).digest(),
+                    repeat=repeat,
+                )
+            )
+        return receipts
+
+    def _refusal(self, group: Group) -> LifecircleError | None:
+        repeats, fresh = 0, dict[Key, bytes]()
+        for draft in group.drafts:
+            key = key_of(draft)
+            held = self._known.get(key)
+            if held is None:
+                if fresh.setdefault(key, draft.state) != draft.state:
+                    return _id_reused(draft, None)
+            elif held.state != draft.state:
+                return _id_reused(draft, held)
+            else:
+                repeats += 1
+        if not group.expected or not fresh:
+            return None
+        if repeats:
+            return RepeatMixedWithNew(
+                f"{repeats} of {len(group.drafts)} touchpoints had been recorded before, the rest had not",
+                where=f"subject {', '.join(group.expected)}",
+                rule="under an expected version, touchpoints sent together are all new or all known",
+                way_out="look the ids up, and send only what is missing",
+            )
+        for stream, version in group.expected.items():
+            if (current := self._versions[stream]) != version:
+                return _version_conflict(stream, version, current)
+        return None
+
+    def _numbered(self, draft: Draft) -> Stored:
+        bucket = bucket_of(draft.stream, len(self._numbers)) if len(self._numbers) > 1 else 1
+        self._numbers[bucket - 1] = number = self._numbers[bucket - 1] + 1
+        self._versions[draft.stream] = version = self._versions[draft.stream] + 1
+        stream, kind, id_, source, occurred, recordedby, state = draft
+        return Stored(bucket, number, stream, version, kind, id_, source, occurred, self._recorded, recordedby, state)
+
+
+def _id_reused(draft: Draft, held: Stored | None) -> IdReused:
+    error = IdReused(
+        "this id was used before with other content",
+        where=f"subject {draft.stream}, source {draft.source}, id {draft.id}",
+        rule="an id names one touchpoint of its source and subject, for ever",
+        way_out="give the new touchpoint an id of its own; to change a recorded one, send a TouchpointCorrected",
+    )
+    error.stored = held
+    return error
+
+
+def _version_conflict(stream: str, expected: int, current: int) -> VersionConflict:
+    error = VersionConflict(
+        f"the subject is at version {current}, not at {expected}",
+        where=f"subject {stream}",
+        rule="an expected version must be the subject's version",
+        way_out="read what was recorded meanwhile, decide again, and send that version",
+    )
+    error.current = current
+    return error

@@ -1,0 +1,313 @@
+"""The log in a SQLite file."""
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Condition, Event
+from time import monotonic
+from typing import Self
+
+from adapters.addresses import SQLiteAddress, read_sqlite_url
+from adapters.judgement import Judgement, Key, key_of
+from adapters.log import FORMAT_VERSION, Cursor, Group, QuarantinedRow, Stored, Verdict, bucket_of
+from adapters.settings import LIMITS
+from adapters.sqlite.datastore import Datastore, connect, explained
+from adapters.sqlite.recorder import Factory, head_of, recorded_now, schema_statements
+from domain.company import Company
+from domain.errors import LogExists, LogNotFound, LogNotWritable, NewerLog, NotOurLog
+
+_OURS = 0x4C434531
+"""`LCE1`: the application id in the header of every file of ours."""
+
+_LAST = 2**63 - 1
+
+_COLUMNS = (
+    "SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state FROM touchpoints"
+)
+
+_READ = f"{_COLUMNS} WHERE bucket = ? AND number > ? AND number <= ? ORDER BY number LIMIT ?"
+
+# The plus keeps the planner from walking the whole log by number.
+_STREAM = f"{_COLUMNS} WHERE bucket = ? AND stream = ? AND +number <= ? ORDER BY version"
+
+_FIND = f"{_COLUMNS} WHERE bucket = ? AND stream = ? AND source = ? AND id = ?"
+
+# The kinds must stand here as they do in the partial index, or it is not used.
+_LINKS = f"""
+    {_COLUMNS} WHERE bucket = ? AND number <= ? AND kind IN ('CustomersMerged', 'CustomerMergeReverted')
+    ORDER BY number
+"""
+
+_VERSIONS = """
+    SELECT s.value, (SELECT max(version) FROM touchpoints WHERE bucket = ?1 AND stream = s.value)
+    FROM json_each(?2) AS s
+"""
+
+_HEADS = """
+    SELECT coalesce((SELECT max(number) FROM touchpoints WHERE bucket = b.value), 0) FROM json_each(?) AS b
+"""
+
+_RECORDED = "SELECT recorded FROM touchpoints WHERE bucket = ? AND number = ?"
+
+_INSERT = """
+    INSERT INTO touchpoints (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+_CREATE = "INSERT INTO log (only_row, log_id, format_version, buckets, company) VALUES (1, ?, ?, 1, ?)"
+
+_OPEN = "SELECT log_id, format_version, buckets, company FROM log"
+
+_QUARANTINE = """
+    INSERT INTO quarantine (batch, "row", source, rule, message, raw, recorded) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (batch, "row") DO NOTHING
+"""
+
+_QUARANTINED = """
+    SELECT batch, "row", source, rule, message, raw, recorded FROM quarantine
+    WHERE ?1 IS NULL OR batch = ?1 ORDER BY batch, "row"
+"""
+
+# Rows come by the hundred thousand, and this makes them without going through Python.
+_stored = partial(tuple.__new__, Stored)
+
+
+class SQLiteLog:
+    """A log in one SQLite file. Safe to share between threads, and the file between processes."""
+
+    def __init__(self, address: SQLiteAddress, log_id: bytes, buckets: int, company: Company) -> None:
+        self.log_id, self.buckets, self.company = log_id, buckets, company
+        self.path = address.path
+        self.datastore = Datastore(address.uri)
+        self._every_bucket = json.dumps(list(range(1, buckets + 1)))
+        self._appends = 0
+        self._appended = Condition()
+
+    @classmethod
+    def create(cls, url: str, company: Company) -> Self:
+        """Make a log in a file that does not exist, or is empty.
+
+        Raises:
+            LogExists: the file is a log already.
+            NotOurLog: the file is something else.
+            LogNotWritable: the address or the file is read-only, or the disk is full.
+            LogUnavailable: the folder does not exist, or may not be entered.
+        """
+        address = read_sqlite_url(url)
+        if address.read_only:
+            raise LogNotWritable("a log cannot be made read-only", where=str(address.path), way_out="leave out mode=ro")
+        if address.path.exists():
+            try:
+                cls.open(url).close()
+            except LogNotFound:
+                pass  # an empty file: what an interrupted creation leaves, or mktemp
+            else:
+                raise _exists(address.path)
+        with explained(address.path), _connected(address.uri.replace("mode=rw", "mode=rwc")) as connection:
+            connection.execute("PRAGMA page_size = 8192")  # most touchpoints fit into a quarter of it, so into the tree
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("PRAGMA application_id").fetchone()[0]:
+                raise _exists(address.path)
+            for statement in schema_statements():
+                connection.execute(statement)
+            connection.execute(_CREATE, (secrets.token_bytes(16), FORMAT_VERSION, company.model_dump_json()))
+            connection.execute(f"PRAGMA application_id = {_OURS:d}")
+            connection.execute("COMMIT")
+        return cls.open(url)
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the log in a file.
+
+        Raises:
+            LogNotFound: there is no file, or an empty one.
+            NotOurLog: the file is something else, or was written by a newer version.
+            LogUnavailable: the file may not be opened.
+        """
+        address = read_sqlite_url(url)
+        where = str(address.path)
+        if not address.path.exists():
+            raise LogNotFound("there is no log at this address", where=where, way_out="make one: lifecircle init")
+        if address.path.is_dir():
+            raise NotOurLog("this is a folder, not a log", where=where, way_out="name the file in it")
+        # Looked at before it is treated as ours: another program's file must stay as it is.
+        with explained(address.path), _connected(address.uri) as connection:
+            if (owner := connection.execute("PRAGMA application_id").fetchone()[0]) != _OURS:
+                if not owner and not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                    raise LogNotFound("the file is empty", where=where, way_out="make a log in it: lifecircle init")
+                raise NotOurLog("this database holds something else", where=where, way_out="check the log's address")
+            log_id, format_version, buckets, company = connection.execute(_OPEN).fetchone()
+        if format_version > FORMAT_VERSION:
+            raise NewerLog(
+                f"the log has format {format_version}, and this program knows formats up to {FORMAT_VERSION}",
+                where=where,
+                way_out="use the version of lifecircle that wrote it, or a newer one",
+            )
+        return cls(address, log_id, buckets, Company.model_validate_json(company))
+
+    def factory(self, bucket: int = 1) -> Factory:
+        """The library's recorders over one bucket, on the connections of this log."""
+        return Factory.bound(self.datastore, bucket)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.datastore.close()
+
+    def append(self, groups: Sequence[Group]) -> list[Verdict]:
+        """Store groups in one transaction under the file's write lock, as the log's contract says."""
+        with self._transaction(commit=True) as cursor:
+            heads = [head_of(cursor, bucket) for bucket in range(1, self.buckets + 1)]
+            versions = self._versions(cursor, groups)
+            judgement = Judgement(
+                self._known(cursor, groups, versions),
+                versions,
+                [number for number, _ in heads],
+                recorded_now(max(recorded for _, recorded in heads)),
+            )
+            verdicts = [judgement.verdict(group) for group in groups]
+            cursor.executemany(_INSERT, judgement.rows)
+        with self._appended:
+            self._appends += 1
+            self._appended.notify_all()
+        return verdicts
+
+    def _versions(self, cursor: sqlite3.Cursor, groups: Sequence[Group]) -> dict[str, int]:
+        streams = {draft.stream for group in groups for draft in group.drafts}
+        streams.update(stream for group in groups for stream in group.expected)
+        return {stream: version or 0 for stream, version in self._in_buckets(cursor, _VERSIONS, streams)}
+
+    def _in_buckets(self, cursor: sqlite3.Cursor, sql: str, streams: Iterable[str]) -> Iterator[tuple[str, int | None]]:
+        of_bucket: dict[int, list[str]] = {}
+        for stream in streams:
+            of_bucket.setdefault(bucket_of(stream, self.buckets) if self.buckets > 1 else 1, []).append(stream)
+        for bucket, members in of_bucket.items():
+            yield from cursor.execute(sql, (bucket, json.dumps(members)))
+
+    def _known(self, cursor: sqlite3.Cursor, groups: Sequence[Group], versions: dict[str, int]) -> dict[Key, Stored]:
+        known = {}
+        # A stream without a version holds no ids: an import of new customers looks none up.
+        for key in {key_of(draft) for group in groups for draft in group.drafts if versions[draft.stream]}:
+            row = cursor.execute(_FIND, (bucket_of(key[0], self.buckets), *key)).fetchone()
+            if row:
+                known[key] = Stored._make(row)
+        return known
+
+    def heads(self) -> Cursor:
+        """The last number of every bucket, from one statement."""
+        with self._transaction() as cursor:
+            return self._heads(cursor)
+
+    def _heads(self, cursor: sqlite3.Cursor) -> Cursor:
+        rows = cursor.execute(_HEADS, (self._every_bucket,)).fetchall()
+        return Cursor(self.log_id, tuple(number for (number,) in rows))
+
+    def start(self) -> Cursor:
+        """The cursor before the first touchpoint."""
+        return Cursor(self.log_id, (0,) * self.buckets)
+
+    def cut_at(self, recorded_us: int) -> Cursor:
+        """The cut that holds exactly what had been recorded at or before an instant."""
+        with self._transaction() as cursor:
+            cut = self._heads(cursor)
+            for bucket, above in enumerate(cut.numbers, 1):
+                below = 0
+                # Numbers have no gaps and recorded times never fall, so halving finds the cut, and needs no index.
+                while below < above:
+                    middle = (below + above + 1) // 2
+                    (recorded,) = cursor.execute(_RECORDED, (bucket, middle)).fetchone()
+                    below, above = (middle, above) if recorded <= recorded_us else (below, middle - 1)
+                cut = cut.advanced(bucket, below)
+            return cut
+
+    def read(self, after: Cursor, limit: int, upto: Cursor | None = None) -> list[Stored]:
+        """The next touchpoints after a cursor, bucket by bucket."""
+        with self._transaction() as cursor:
+            rows: list[Stored] = []
+            for bucket, number in enumerate(after.numbers, 1):
+                last = upto.numbers[bucket - 1] if upto else _LAST
+                rows += map(_stored, cursor.execute(_READ, (bucket, number, last, limit - len(rows))))
+            return rows
+
+    def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:
+        """One subject's stream in version order, within a cut."""
+        bucket = bucket_of(subject, self.buckets)
+        last = upto.numbers[bucket - 1] if upto else _LAST
+        with self._transaction() as cursor:
+            return list(map(_stored, cursor.execute(_STREAM, (bucket, subject, last))))
+
+    def version(self, subject: str) -> int:
+        """The version of a subject's stream; 0 when it has none."""
+        with self._transaction() as cursor:
+            return next(version or 0 for _, version in self._in_buckets(cursor, _VERSIONS, [subject]))
+
+    def find(self, subject: str, source: str, id: str) -> Stored | None:  # noqa: A002 - the envelope's own word
+        """Look one touchpoint up by its id."""
+        with self._transaction() as cursor:
+            row = cursor.execute(_FIND, (bucket_of(subject, self.buckets), subject, source, id)).fetchone()
+            return Stored._make(row) if row else None
+
+    def links(self, upto: Cursor | None = None) -> list[Stored]:
+        """Every merge and revert within a cut, each once per stream that holds it."""
+        with self._transaction() as cursor:
+            lasts = upto.numbers if upto else (_LAST,) * self.buckets
+            return [
+                Stored._make(row)
+                for bucket, last in enumerate(lasts, 1)
+                for row in cursor.execute(_LINKS, (bucket, last))
+            ]
+
+    def follow(self, after: Cursor, stop: Event) -> Iterator[list[Stored]]:
+        """Batches after a cursor, until `stop` is set: woken by this process, polling for others."""
+        heard = monotonic()
+        while not stop.is_set():
+            seen = self._appends
+            batch = self.read(after, LIMITS.follow_batch_max)
+            if batch or monotonic() - heard >= LIMITS.follow_silence_max_s:
+                yield batch
+                heard = monotonic()
+            for stored in batch:
+                after = after.advanced(stored.bucket, stored.number)
+            if not batch:
+                with self._appended:
+                    self._appended.wait_for(lambda seen=seen: self._appends != seen, LIMITS.sqlite_poll_s)  # type: ignore[misc]
+
+    def quarantine(self, rows: Sequence[QuarantinedRow]) -> None:
+        """Keep rows that an import could not turn into touchpoints."""
+        with self._transaction(commit=True) as cursor:
+            cursor.executemany(
+                _QUARANTINE,
+                [(*row[:5], row.raw.encode("utf-8", "surrogatepass"), row.recorded) for row in rows],
+            )
+
+    def quarantined(self, batch: str | None = None) -> list[QuarantinedRow]:
+        """The rows in quarantine, of one batch or of all."""
+        with self._transaction() as cursor:
+            return [
+                QuarantinedRow(of, row, source, rule, message, raw.decode("utf-8", "surrogatepass"), recorded)
+                for of, row, source, rule, message, raw, recorded in cursor.execute(_QUARANTINED, (batch,))
+            ]
+
+    @contextmanager
+    def _transaction(self, *, commit: bool = False) -> Iterator[sqlite3.Cursor]:
+        with explained(self.path), self.datastore.transaction(commit=commit) as wrapped:
+            cursor = wrapped.sqlite_cursor
+            cursor.row_factory = None  # the library's own recorders read by name, and we by the hundred thousand
+            yield cursor
+
+
+@contextmanager
+def _connected(uri: str) -> Iterator[sqlite3.Connection]:
+    with closing(connect(uri, LIMITS.sqlite_lock_timeout_s)) as connection:
+        yield connection
+
+
+def _exists(path: Path) -> LogExists:
+    return LogExists(
+        "there is a log at this address already",
+        where=str(path),
+        way_out="use it as it is, or give the new one another address",
+    )

@@ -1,0 +1,71 @@
+-- The whole of one log in a SQLite file. Every statement may be run again.
+
+CREATE TABLE IF NOT EXISTS log (
+    only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    log_id BLOB NOT NULL CHECK (length(log_id) = 16),
+    format_version INTEGER NOT NULL,
+    buckets INTEGER NOT NULL CHECK (buckets > 0),
+    company TEXT NOT NULL
+) STRICT;
+
+-- In number order on the disk, so that followers and rebuilds read it straight through. Columns that only
+-- touchpoints have may be null: the event sourcing library's own events have a stream, version, kind and state.
+CREATE TABLE IF NOT EXISTS touchpoints (
+    bucket INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT,
+    source TEXT,
+    occurred INTEGER,
+    recorded INTEGER NOT NULL,
+    recordedby TEXT,
+    state BLOB NOT NULL,
+    content_hmac BLOB,
+    PRIMARY KEY (bucket, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX IF NOT EXISTS touchpoints_stream ON touchpoints (bucket, stream, version);
+
+CREATE UNIQUE INDEX IF NOT EXISTS touchpoints_id ON touchpoints (bucket, stream, source, id) WHERE id IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS touchpoints_link ON touchpoints (bucket, number)
+WHERE kind IN ('CustomersMerged', 'CustomerMergeReverted');
+
+CREATE TRIGGER IF NOT EXISTS touchpoints_never_updated BEFORE UPDATE ON touchpoints
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: a touchpoint is never changed');
+END;
+
+CREATE TRIGGER IF NOT EXISTS touchpoints_never_deleted BEFORE DELETE ON touchpoints
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: a touchpoint is never deleted');
+END;
+
+-- INSERT OR REPLACE deletes without the trigger above, by whichever unique key it meets; so each is looked at here.
+CREATE TRIGGER IF NOT EXISTS touchpoints_never_replaced BEFORE INSERT ON touchpoints
+WHEN new.number <> (SELECT coalesce(max(number), 0) + 1 FROM touchpoints WHERE bucket = new.bucket)
+    OR EXISTS (
+        SELECT 1 FROM touchpoints
+        WHERE bucket = new.bucket AND stream = new.stream AND version = new.version
+    )
+    OR EXISTS (
+        SELECT 1 FROM touchpoints
+        WHERE bucket = new.bucket AND stream = new.stream AND source = new.source AND id = new.id
+    )
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: every touchpoint takes the next number, and its keys are its own');
+END;
+
+-- `raw` is UTF-8 bytes, for a row that cannot be read may hold what no text column takes.
+CREATE TABLE IF NOT EXISTS quarantine (
+    batch TEXT NOT NULL,
+    "row" INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    message TEXT NOT NULL,
+    raw BLOB NOT NULL,
+    recorded INTEGER NOT NULL,
+    PRIMARY KEY (batch, "row")
+) STRICT, WITHOUT ROWID;
