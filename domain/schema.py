@@ -1,8 +1,11 @@
 """The JSON Schema of each kind: what a producer in any language may send."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from domain.touchpoint import Envelope, Touchpoint
+from pydantic.fields import FieldInfo
+
+from domain.touchpoint import Envelope, Touchpoint, marks
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -52,3 +55,41 @@ def json_schema(kind: type[Touchpoint]) -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+class Described(NamedTuple):
+    """A field of a kind in words: `type` as a reader says it, `meaning` from the model."""
+
+    name: str
+    type: str
+    required: bool
+    meaning: str
+
+
+def fields(kind: type[Touchpoint]) -> Iterator[Described]:
+    """The fields of a kind, in their order, by their stored names."""
+    schema = kind.model_json_schema()
+    for python_name, field in kind.model_fields.items():
+        name = field.alias or python_name
+        yield Described(name, _in_words(schema["properties"][name]), field.is_required(), _meaning(field))
+
+
+def _meaning(field: FieldInfo) -> str:
+    own = [field.description, *(mark.description for mark in marks(field) if isinstance(mark, FieldInfo))]
+    return next((text for text in own if text), "")
+
+
+def _in_words(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_in_words(choice) for choice in schema["anyOf"] if choice != {"type": "null"})
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2])
+    if "enum" in schema or "const" in schema:
+        return " | ".join(map(str, schema.get("enum") or [schema["const"]]))
+    if schema.get("type") == "array":
+        return f"list of {_in_words(schema['items'])}"
+    if schema.get("type") == "string":
+        return {"date": "date", "date-time": "time with offset"}.get(schema.get("format", ""), "text")
+    if isinstance(schema.get("type"), list):
+        return "decimal"
+    return {"object": "fields", "integer": "integer", "number": "number", "boolean": "yes or no"}[schema["type"]]
