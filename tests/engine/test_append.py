@@ -158,8 +158,10 @@ def test_a_correction_changes_the_past_and_keeps_what_was_said(engine: Engine, t
     retraction = touch("TouchpointCorrected", "anna", "3", day=4, target="1", retraction=True, reason="never happened")
     engine.append([retraction])
     assert engine.history("anna") == []
+    engine.append([touch("TouchpointCorrected", "anna", "4", day=5, target="3", retraction=True, reason="it did")])
+    assert [fact.data["owner"] for fact in engine.history("anna")] == ["tom"]
     with pytest.raises(CorrectionRefused):
-        engine.append([touch("TouchpointCorrected", "anna", "4", day=5, target="2", retraction=True, reason="late")])
+        engine.append([touch("TouchpointCorrected", "anna", "5", day=6, target="3", retraction=True, reason="twice")])
 
 
 def test_a_merge_joins_two_lives_and_its_revert_parts_them(engine: Engine, touch: Touch) -> None:
