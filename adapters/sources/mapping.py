@@ -23,7 +23,16 @@ GUIDE = "docs/how-to/import.md says what a mapping holds"
 ORIGINS = ("column", "constant", "template", "derived", "product")
 """Where a value can come from; a table with one of these keys is a value, any other one a table of values."""
 
-EXTRAS = frozenset(Envelope.model_fields) - {"specversion", "id", "source", "type", "subject", "time", "precision", "data"}
+EXTRAS = frozenset(Envelope.model_fields) - {
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "precision",
+    "data",
+}
 """The attributes of the envelope that a mapping may fill besides those every touchpoint has."""
 
 
@@ -308,9 +317,8 @@ class Mapping(_Part):
 
 def kept_mappings() -> dict[str, str]:
     """The mappings that come with lifecircle: their text by their name."""
-    folder = files(__package__) / "mappings"
-    return {each.name.removesuffix(".toml"): each.read_text("utf-8")
-            for each in sorted(folder.iterdir(), key=lambda each: each.name) if each.name.endswith(".toml")}  # fmt: skip
+    folder = sorted(files("adapters.sources").joinpath("mappings").iterdir(), key=lambda each: each.name)
+    return {each.name.removesuffix(".toml"): each.read_text("utf-8") for each in folder if each.name.endswith(".toml")}
 
 
 def load_mapping(place: str) -> Mapping:
@@ -352,5 +360,3 @@ def _invalid(error: ValidationError, place: str) -> MappingInvalid:
         rule="; ".join(f"{key}: {rule.removeprefix('Value error, ')}".removeprefix(": ") for key, rule in found),
         way_out=f"mend these keys; {GUIDE}",
     )
-
-

@@ -162,9 +162,12 @@ class SourceFile:
             lines.flaw = None
 
     def _parsed(self, lines: "_Lines") -> Iterator[Row]:
-        quoting = csv.QUOTE_MINIMAL if self._quote else csv.QUOTE_NONE
         reader = csv.reader(
-            lines, delimiter=self._delimiter, quotechar=self._quote or None, quoting=quoting, strict=True
+            lines,
+            delimiter=self._delimiter,
+            quotechar=self._quote or None,
+            quoting=csv.QUOTE_MINIMAL if self._quote else csv.QUOTE_NONE,
+            strict=True,
         )
         taken, begun = lines.taken, 1
         while True:
@@ -183,7 +186,10 @@ class SourceFile:
 
 
 class _Lines:
-    """The lines of a text, none longer than the limit; `taken` keeps them until the row is read, `flaw` what they had."""
+    """The lines of a text, none longer than the limit.
+
+    `taken` keeps them until their row is read, `flaw` what is wrong with one of them.
+    """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text

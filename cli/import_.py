@@ -1,0 +1,63 @@
+"""Import a file of rows by a mapping that says what each row becomes."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import orjson
+
+from adapters.engine import Engine
+from adapters.sources.importer import Progress, Report, import_file
+from adapters.sources.mapping import load_mapping
+from cli.options import format_option, log_option
+from cli.output import show
+
+SOME_IN_QUARANTINE = 10
+"""The exit code of an import that is complete, but put rows into quarantine."""
+
+
+@click.command()
+@log_option
+@format_option
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--map", "mapping", required=True, metavar="MAP", help="A TOML file, or the name of a mapping kept here.")
+@click.pass_context
+def command(ctx: click.Context, url: str, style: str, file: Path, mapping: str) -> None:
+    """Import FILE (CSV, TSV or whitespace-separated text, each also gzipped) by a mapping, and account for every row.
+
+    Run it again as often as you like: what is stored already is counted as repeats. Rows that cannot be read or are
+    invalid go to quarantine (lifecircle quarantine list), and the exit code is 10 then.
+    """
+    plan = load_mapping(mapping)
+    with Engine.open(url) as engine, _progress(file.name) as progress:
+        report = import_file(engine, file, plan, recordedby=f"cli:{getpass.getuser()}", progress=progress)
+    _show(report, style)
+    ctx.exit(SOME_IN_QUARANTINE if report.quarantined else 0)
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Progress | None]:
+    """A progress bar, where someone is there to see it."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Bar(console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, size: bar.update(task, completed=done, total=size)
+
+
+def _show(report: Report, style: str) -> None:
+    if style == "json":
+        click.echo(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2).decode())
+        return
+    rows = [("rows read", "", report.rows), ("stored", "", report.stored), ("repeats", "", report.repeats)]
+    rows += [("left out", name, count) for name, count in report.left_out.items()]
+    rows += [("quarantined", rule, count) for rule, count in report.quarantined.items()]
+    rows += [("new touchpoints", name, count) for name, count in report.touchpoints.items()]
+    show(("what", "which", "count"), rows, style, title=f"{report.file} by {report.mapping}, batch {report.batch}")
