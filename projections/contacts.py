@@ -46,7 +46,7 @@ _FROM_US = """
     DunningNoticeSent TicketResolved FieldVisitPerformed RefundIssued
 """
 _DIRECTIONS = dict.fromkeys(_FROM_CUSTOMER.split(), "in") | dict.fromkeys(_FROM_US.split(), "out")
-_STATED_DIRECTIONS = {"in": "in", "inbound": "in", "out": "out", "outbound": "out"}
+_STATED_DIRECTIONS = {"inbound": "in", "outbound": "out"}
 
 
 class Contact(NamedTuple):
@@ -159,7 +159,7 @@ class Contacts(View[History]):
             self.company.day(fact),
             kind.phase,
             fact.kind,
-            given.get("channel") or data.get("channel") or data.get("mode"),
+            given.get("channel") or data.get("mode"),
             given.get("actor"),
             given.get("campaign"),
             direction,

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Ledger, Order
-from projections.view import Question, Row, View
+from projections.view import Question, Row, View, bounded
 
 
 class LoyaltyRow(NamedTuple):
@@ -230,11 +230,11 @@ class Loyalty(View[Loyal]):
             sum(figure.orders for figure in figures),
             len(buying_days),
             max(len(buying_days) - 1, 0),
-            sum(figure.quantity_micros for figure in figures),
-            sum(figure.gross_micros for figure in figures),
-            sum(figure.net_micros for figure in figures),
+            bounded(sum(figure.quantity_micros for figure in figures)),
+            bounded(sum(figure.gross_micros for figure in figures)),
+            bounded(sum(figure.net_micros for figure in figures)),
             len(state.referred),
-            state.points,
+            bounded(state.points),
             state.status or "active",
         )
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from domain.company import Company
 from domain.money import quantity_micros
 from domain.touchpoint import Fact
-from projections.view import Question, Row, View
+from projections.view import Question, Row, View, bounded
 
 
 class PurchaseDay(NamedTuple):
@@ -294,6 +294,6 @@ class Purchases(View[Ledger]):
         match key:
             case (str() as day, str() as currency) if orders := state.days.get((day, currency)):
                 columns = zip(*(order.in_currencies()[currency] for order in orders.values()), strict=True)
-                figures = Figures(*map(sum, columns))
+                figures = Figures(*(bounded(sum(column)) for column in columns))
                 return PurchaseDay(state.subject, day, date.fromisoformat(day).toordinal(), currency, *figures)
         return None

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 from domain.company import Company
-from domain.touchpoint import Fact
+from domain.touchpoint import INT64_MAX, Fact
 
 S = TypeVar("S")
 Row = tuple[Any, ...]
@@ -81,6 +81,11 @@ class View(ABC, Generic[S]):
 def _column(name: str, hint: Any, comment: str) -> Column:
     members = [member for member in get_args(hint) if member is not type(None)]
     return Column(name, members[0] if members else hint, bool(members), comment)
+
+
+def bounded(total: int) -> int:
+    """A sum as a cell can hold it: beyond 64 bits it stands at the limit, for a fold is total and a row storable."""
+    return max(-INT64_MAX, min(INT64_MAX, total))
 
 
 def fold(view: View[S], subject: str, history: Iterable[Fact]) -> dict[Hashable, Row]:

@@ -1,0 +1,178 @@
+"""What every view must obey, those of tomorrow included."""
+
+from collections.abc import Hashable
+from contextlib import closing
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.codec import encode, fact_from
+from domain.company import Company
+from domain.touchpoint import INT64_MAX, KINDS, Envelope, Fact
+from projections import view_named, views
+from projections.view import Row, View, fold
+from tests.projections.report import Report
+from tests.projections.story import eur, facts_of, happened
+from tests.strategies import envelopes
+
+COMPANY = Company(zone="Europe/Berlin")
+# Kinds that move a row which is there already; drawn more often, with few ids, so that they meet.
+_MOVING = """
+    OpportunityOpened OpportunityChanged OpportunityStageChanged OpportunityWon OpportunityLost OpportunityReopened
+    OrderPlaced OrderAmended OrderCancelled ReturnReceived RefundIssued LoyaltyPointsPosted ReferralMade
+    CustomerChurned CustomerWonBack QuoteIssued QuoteAccepted ShipmentDispatched ShipmentDelivered ContactMade
+"""
+_times = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 9), timezones=st.just(UTC))  # noqa: DTZ001 - gets UTC
+
+
+@st.composite
+def fact_lists(draw: st.DrawFn) -> list[Fact]:
+    """Facts of one subject in any order, any kinds, one of them unknown to this program."""
+    names = _MOVING.split() + draw(st.lists(st.sampled_from(sorted(KINDS)), max_size=3))
+    kinds = [KINDS[name] for name in names]
+    facts = []
+    for version, envelope in enumerate(draw(st.lists(envelopes(st.just("anna"), kinds, _times), max_size=12)), 1):
+        fact = fact_from("anna", version, encode(envelope))
+        for field in KINDS[fact.kind].entity_fields():
+            if field in fact.data:
+                fact.data[field] = draw(st.sampled_from("12"))
+        facts.append(fact)
+    unknown = Fact(0, 0, "anna", len(facts) + 1, "ShowroomVisited", "t", "s", {}, {"time": "1970-01-01T00:00:00+00:00"})
+    return draw(st.permutations([*facts, unknown]))
+
+
+def fits(view: type[View[Any]], row: Row) -> bool:
+    """Whether each cell has its column's type, and fits 64 bits."""
+    return len(row) == len(view.columns()) and all(
+        column.nullable
+        if cell is None
+        else type(cell) is column.type and not (isinstance(cell, int) and abs(cell) > INT64_MAX)
+        for cell, column in zip(row, view.columns(), strict=True)
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(facts=fact_lists(), cuts=st.sets(st.integers(0, 13)))
+def test_folding_in_any_split_with_rows_taken_at_changed_keys_equals_folding_at_once(
+    facts: list[Fact], cuts: set[int]
+) -> None:
+    for view in views().values():
+        lens = view(COMPANY)
+        state, table, changed = lens.initial("anna"), dict[Hashable, Row](), set[Hashable]()
+        for place, fact in enumerate(facts):
+            state, keys = lens.evolve(state, fact)
+            changed.update(keys)
+            if place in cuts or place == len(facts) - 1:
+                for key in changed:
+                    row = lens.row(state, key)
+                    table = {**table, key: row} if row is not None else {k: r for k, r in table.items() if k != key}
+                changed.clear()
+        assert table == fold(lens, "anna", facts), view.name
+
+
+@settings(max_examples=60, deadline=None)
+@given(facts=fact_lists())
+def test_a_fold_is_total_and_its_rows_fit_their_columns_and_are_unique_by_key(facts: list[Fact]) -> None:
+    for view in views().values():
+        rows = fold(view(COMPANY), "anna", facts).values()
+        names = [column.name for column in view.columns()]
+        keys = [tuple(row[names.index(name)] for name in view.key) for row in rows]
+        assert all(fits(view, row) for row in rows), view.name
+        assert all(row[0] == "anna" for row in rows), view.name
+        assert len(set(keys)) == len(keys), view.name
+
+
+@settings(max_examples=20, deadline=None)
+@given(facts=fact_lists())
+def test_a_view_keeps_nothing_of_one_subject_for_the_next(facts: list[Fact]) -> None:
+    for view in views().values():
+        used = view(COMPANY)
+        first = fold(used, "anna", facts)
+        assert fold(used, "anna", facts) == first == fold(view(COMPANY), "anna", facts), view.name
+
+
+@pytest.mark.parametrize("name", views())
+def test_a_view_says_what_it_and_each_column_means(name: str) -> None:
+    view = view_named(name)
+    columns = view.columns()
+    assert view.comment
+    assert columns[0].name == "subject"
+    assert set(view.key) <= {column.name for column in columns}
+    assert all(column.comment for column in columns)
+    assert {column.type for column in columns} <= {str, int, float}
+    assert not any(column.nullable for column in columns if column.name in view.key)
+    assert all(column.type is int for column in columns if column.name.endswith("_micros"))
+
+
+@pytest.mark.parametrize("name", views())
+def test_a_question_says_what_it_and_each_column_means(name: str) -> None:
+    for question in view_named(name).questions:
+        assert question.comment
+        assert question.columns
+        assert all(question.columns.values())
+
+
+def test_names_of_views_and_questions_are_unique() -> None:
+    names = ["moment", *views()] + [question.name for view in views().values() for question in view.questions]
+    assert len(set(names)) == len(names)
+
+
+def test_the_columns_of_every_question_are_those_that_its_sql_yields(report: Report) -> None:
+    for view in views().values():
+        for question in view.questions:
+            assert report.names(question.name) == list(question.columns), question.name
+
+
+def test_every_question_has_the_same_answer_on_both_databases(sqlite_url: str, postgres_url: str) -> None:
+    chance = Random(7)  # noqa: S311 - one fixed world, no secret
+    lives = {f"customer-{number}": a_life(f"customer-{number}", chance) for number in range(40)}
+    with closing(Report(sqlite_url)) as on_sqlite, closing(Report(postgres_url)) as on_postgres:
+        for view in views().values():
+            lens = view(COMPANY)
+            made = [row for subject, life in lives.items() for row in fold(lens, subject, facts_of(life)).values()]
+            on_sqlite.fill(view.name, made)
+            on_postgres.fill(view.name, made)
+        on_sqlite.at(1_775_000_000_000_000, "2026-04-01")
+        on_postgres.at(1_775_000_000_000_000, "2026-04-01")
+        for question in [question for view in views().values() for question in view.questions]:
+            sql = f"SELECT * FROM {question.name}"
+            expected, found = sorted(map(_cells, on_sqlite.ask(sql))), sorted(map(_cells, on_postgres.ask(sql)))
+            assert expected == found, question.name
+            assert expected, f"{question.name} has no answer, so nothing was compared"
+
+
+def _cells(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """The cells with their types, floats rounded, so that rows can be sorted and compared."""
+    return [(type(cell).__name__, f"{cell:.9g}" if isinstance(cell, float) else str(cell)) for cell in row.values()]
+
+
+def a_life(subject: str, chance: Random) -> list[Envelope]:
+    """Some touchpoints of the sale, order and after-sales phases, over three months, in order."""
+    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in range(9))
+    mug = {"sku": "mug", "quantity": chance.randint(1, 3), "net": eur(f"{chance.randint(0, 90)}.5")}
+    source = chance.choice([{}, {"lead_source": "fair"}, {"lead_source": "web"}])
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("FormSubmitted", {"form": "contact"}),
+        ("ContactMade", {"mode": "call", "direction": "inbound"}),
+        ("OpportunityOpened", {"opportunity": "1", "owner": chance.choice(["eve", "bob"]), **source}),
+        chance.choice(
+            [
+                ("OpportunityWon", {"opportunity": "1"}),
+                ("OpportunityLost", {"opportunity": "1", "reason": "price", "stage": "offer"}),
+            ]
+        ),
+        ("OrderPlaced", {"order": "a", "lines": [mug], "total": eur("100")}),
+        ("OrderPlaced", {"order": "b", "lines": [], "total": eur("20")}),
+        ("ShipmentDelivered", {"shipment": "a"}),
+        ("OrderCancelled", {"order": chance.choice("abc")}),
+        ("ReturnReceived", {"order": "a", "lines": [{"line": "1", "quantity": 1}]}),
+    ]
+    return [
+        happened(day, kind, subject, **fields)
+        for day, (kind, fields) in zip(days, steps, strict=True)
+        if chance.random() < 0.8
+    ]
