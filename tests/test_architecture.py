@@ -15,6 +15,7 @@ SOURCES = sorted(
     for path in (HOUSE / folder).rglob("*")
     if path.suffix in {".py", ".sql", ".toml"} and "__pycache__" not in path.parts
 )
+PAGES = [*HOUSE.glob("*.md"), *sorted((HOUSE / "docs").rglob("*.md"))]
 LINES_MAX = 400
 SAYS_NOTHING = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 HOME_FOLDER = re.compile(r"(?<![\w.])/(?:home|root|Users|work|mnt)/\w")
@@ -54,3 +55,18 @@ def test_no_source_knows_the_machine_it_was_written_on(path: Path) -> None:
     found = HOME_FOLDER.findall(path.read_text(encoding="utf-8"))
 
     assert not found
+
+
+def test_the_lock_pins_every_package_by_hash_and_names_no_host() -> None:
+    lock = (HOUSE / "requirements.lock").read_text(encoding="utf-8")
+    packages = re.split(r"\n(?=[a-z0-9])", lock)
+
+    assert "://" not in lock
+    assert all("==" in package and "--hash=sha256:" in package for package in packages)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_links_between_pages_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (path.parent / link).exists()] == []
