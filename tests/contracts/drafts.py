@@ -1,0 +1,46 @@
+"""Drafts for tests of a log: it keeps bytes and never looks into them."""
+
+from collections.abc import Iterator
+from itertools import count
+
+from adapters.log import Draft, Group, Log, Receipt, Verdict
+
+_ids = count(1)
+
+
+def draft(
+    stream: str = "C-1",
+    id: str | None = None,  # noqa: A002 - the envelope's own word
+    *,
+    source: str = "shop",
+    kind: str = "OrderPlaced",
+    occurred: int = 1_700_000_000_000_000,
+    state: bytes = b'{"order":"O-1"}',
+) -> Draft:
+    return Draft(stream, kind, f"id-{next(_ids)}" if id is None else id, source, occurred, "clerk", state)
+
+
+def group(*drafts: Draft, **expected: int) -> Group:
+    """A group; a stream C-1 is named `C_1` in `expected`."""
+    return Group(drafts, {stream.replace("_", "-"): version for stream, version in expected.items()})
+
+
+def stored(verdict: Verdict) -> list[Receipt]:
+    """The receipts of a group that was stored; its error is raised."""
+    if isinstance(verdict, list):
+        return verdict
+    raise verdict
+
+
+def append(log: Log, *drafts: Draft, **expected: int) -> list[Receipt]:
+    """Append one group; its error is raised."""
+    (verdict,) = log.append([group(*drafts, **expected)])
+    return stored(verdict)
+
+
+def pages(log: Log, size: int = 1_000) -> Iterator[int]:
+    """The numbers of a log of one bucket, read page by page."""
+    cursor = log.start()
+    while page := log.read(cursor, size):
+        yield from (row.number for row in page)
+        cursor = cursor.advanced(1, page[-1].number)
