@@ -25,7 +25,7 @@ class Breach(NamedTuple):
     """One touchpoint that should not have happened as it did, or lacks what should have come before.
 
     stream, version, id and source name the touchpoint; `rule` is a stable name such as `order/never placed`; `entity`
-    is what it concerns, such as `order/123`; at: microseconds since 1970 UTC; day: its calendar day; detail: the rule
+    is what it concerns, such as `order/123`; day: its calendar day; at: microseconds since 1970 UTC; detail: the rule
     in a sentence, without values of the touchpoint.
     """
 
@@ -36,9 +36,14 @@ class Breach(NamedTuple):
     id: str
     source: str
     kind: str
-    at: int
     day: str
+    at: int
     detail: str
+
+    @property
+    def key(self) -> tuple[str, int, str, str]:
+        """What tells it from other breaches of one subject: stream, version, rule and entity."""
+        return self[:4]
 
 
 class Life(NamedTuple):
@@ -284,8 +289,8 @@ def breaches_in(history: Iterable[Fact], company: Company) -> list[Breach]:
     for fact in history:
         state, breaches, healed = weigh(state, fact, company)
         for breach in healed:
-            standing.pop(breach[:4], None)
-        standing.update((breach[:4], breach) for breach in breaches)
+            standing.pop(breach.key, None)
+        standing.update((breach.key, breach) for breach in breaches)
     return list(standing.values())
 
 
@@ -318,4 +323,4 @@ def _oldest_first(waiting: "tuple[Fact, Any] | None") -> list[Fact]:
 
 def _breach_of(fact: Fact, rule: str, entity: str, detail: str, company: Company) -> Breach:
     stream, version, kind, ident, source = fact.stream, fact.version, fact.kind, fact.id, fact.source
-    return Breach(stream, version, rule, entity, ident, source, kind, fact.at, company.day(fact), detail)
+    return Breach(stream, version, rule, entity, ident, source, kind, company.day(fact), fact.at, detail)

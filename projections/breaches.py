@@ -1,0 +1,83 @@
+"""Breaches: every touchpoint that should not have happened as it did, or lacks what should have come before it."""
+
+from collections.abc import Hashable, Iterable
+from typing import Annotated, NamedTuple
+
+from domain.lifecycle import Breach, RuleState, weigh
+from domain.touchpoint import Fact
+from projections.view import Question, Row, View
+
+
+class BreachRow(NamedTuple):
+    """One rule that one touchpoint broke."""
+
+    subject: Annotated[str, "the customer; after a merge the survivor"]
+    stream: Annotated[str, "the subject that the touchpoint is stored under"]
+    version: Annotated[int, "the touchpoint's place in that stream, from 1"]
+    rule: Annotated[str, "the rule it broke, such as order/never placed"]
+    entity: Annotated[str, "what it concerns, such as order/123; empty where nothing of the kind"]
+    touchpoint: Annotated[str, "the touchpoint's id"]
+    source: Annotated[str, "the system that sent it"]
+    kind: Annotated[str, "the touchpoint's kind"]
+    day: Annotated[str, "day it occurred, in the company's zone"]
+    at: Annotated[int, "when it occurred, in microseconds since 1970 UTC"]
+    detail: Annotated[str, "the rule in a sentence"]
+
+
+class Standing:
+    """The rules as they stand for one subject, and the breaches that have not healed."""
+
+    __slots__ = ("breaches", "rules", "subject")
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.rules = RuleState()
+        self.breaches: dict[Hashable, Breach] = {}
+
+
+class Breaches(View[Standing]):
+    """The breaches of every customer, by the one definition of the rules."""
+
+    name = "breaches"
+    comment = "Touchpoints that broke a rule, one row a rule; it goes away when what was missing arrives late."
+    row_type = BreachRow
+    key = ("subject", "stream", "version", "rule", "entity")
+    questions = (
+        Question(
+            name="breaches_by_rule",
+            comment="How often each rule stands broken, and by how many customers.",
+            columns={
+                "rule": "the rule, such as order/never placed",
+                "breaches": "number of breaches of it that stand",
+                "subjects": "number of customers they concern",
+                "first_day": "day of the earliest of them",
+                "last_day": "day of the latest of them",
+            },
+            sql="""
+                SELECT rule, COUNT(*) AS breaches, COUNT(DISTINCT subject) AS subjects,
+                       MIN(day) AS first_day, MAX(day) AS last_day
+                FROM breaches
+                GROUP BY rule
+                ORDER BY breaches DESC, rule
+            """,
+        ),
+    )
+
+    def initial(self, subject: str) -> Standing:
+        """No rule is broken by a subject of whom nothing is known."""
+        return Standing(subject)
+
+    def evolve(self, state: Standing, fact: Fact) -> tuple[Standing, Iterable[Hashable]]:
+        """Judge the touchpoint; an opening may also heal earlier ones, or show that they came too early."""
+        state.rules, breaches, healed = weigh(state.rules, fact, self.company)
+        if not breaches and not healed:
+            return state, ()
+        for breach in healed:
+            state.breaches.pop(breach.key, None)
+        state.breaches.update((breach.key, breach) for breach in breaches)
+        return state, {breach.key for breach in (*healed, *breaches)}
+
+    def row(self, state: Standing, key: Hashable) -> Row | None:
+        """The breach of this key, unless it has healed."""
+        breach = state.breaches.get(key)
+        return BreachRow(state.subject, *breach) if breach else None
