@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from psycopg import Connection, Cursor
-from psycopg.rows import tuple_row
 
 from adapters.log import Draft, Group, Receipt, Stored, Verdict, bucket_of
 from adapters.postgres.arrays import Bigints, Blobs, Integers, Texts
@@ -18,6 +18,8 @@ _APPEND = b"""
 """
 
 Find = Callable[[str, str, str], Stored | None]
+
+_key = attrgetter("stream", "source", "id")
 
 
 class _Judged(NamedTuple):
@@ -33,17 +35,21 @@ class _Judged(NamedTuple):
     moved_to: int | None
 
 
-def rounds(groups: Sequence[Group]) -> Iterator[list[Group]]:
+def rounds(groups: Sequence[Group]) -> Iterator[Sequence[Group]]:
     """Split groups into runs that can be judged as one set: in each, no group can tell whether another came first.
 
     Groups meet when they share an id, or a stream that either expects at a version. They seldom do: one run is usual.
     """
+    drafts = [draft for group in groups for draft in group.drafts]
+    if not any(group.expected for group in groups) and len(set(map(_key, drafts))) == len(drafts):
+        yield groups
+        return
     run: list[Group] = []
     ids: set[tuple[str, str, str]] = set()
     streams: set[str] = set()
     guarded: set[str] = set()
     for group in groups:
-        its_ids = {(draft.stream, draft.source, draft.id) for draft in group.drafts}
+        its_ids = set(map(_key, group.drafts))
         its_streams = {draft.stream for draft in group.drafts} | group.expected.keys()
         if not (ids.isdisjoint(its_ids) and guarded.isdisjoint(its_streams) and streams.isdisjoint(group.expected)):
             yield run
@@ -79,12 +85,15 @@ class Call:
         self._sent = [_without_repeats(group) for group in groups]
         self._columns = self._as_columns()
 
+    def _bucket(self, stream: str) -> int:
+        return 1 if self._buckets == 1 else bucket_of(stream, self._buckets)
+
     def _as_columns(self) -> tuple[list[Any], ...]:
-        drafts = list(chain.from_iterable(self._sent))
         ordinals = [at for at, sent in enumerate(self._sent) for _ in sent]
-        streams, kinds, ids, sources, occurred, recorders, states = zip(*drafts, strict=True) if drafts else [()] * 7
+        drafts = chain.from_iterable(self._sent)
+        streams, kinds, ids, sources, occurred, recorders, states = zip(*drafts, strict=True) if ordinals else [()] * 7
         expected = [
-            (at, bucket_of(stream, self._buckets), stream, version)
+            (at, self._bucket(stream), stream, version)
             for at, (group, sent) in enumerate(zip(self._groups, self._sent, strict=True))
             if sent
             for stream, version in group.expected.items()
@@ -92,7 +101,7 @@ class Call:
         groups, buckets, guarded, versions = zip(*expected, strict=True) if expected else [()] * 4
         return (
             Integers(ordinals),
-            Integers(bucket_of(stream, self._buckets) for stream in streams),
+            Integers(map(self._bucket, streams)),
             Texts(streams),
             Texts(kinds),
             Texts(ids),
@@ -135,31 +144,29 @@ class Call:
                 )
             case "moved":
                 return _moved(judged[0].moved_stream or "", judged[0].moved_to or 0)
-        receipts = {
-            (draft.stream, draft.source, draft.id): Receipt(
-                bucket_of(draft.stream, self._buckets),
-                answer.number,
-                draft.stream,
-                answer.version,
-                answer.recorded,
-                sha256(draft.state).digest(),
-                answer.repeat,
-            )
-            for draft, answer in zip(sent, judged, strict=True)
-        }
-        seen: set[tuple[str, str, str]] = set()
-        answer: list[Receipt] = []
-        for draft in group.drafts:
-            key = (draft.stream, draft.source, draft.id)
-            answer.append(receipts[key]._replace(repeat=True) if key in seen else receipts[key])
-            seen.add(key)
-        return answer
+        receipts = [self._receipt(draft, answer) for draft, answer in zip(sent, judged, strict=True)]
+        if len(sent) == len(group.drafts):
+            return receipts
+        # What came again within its group was sent once: its later places are repeats of the first.
+        left = dict(zip(map(_key, sent), receipts, strict=True))
+        answers = []
+        for key in map(_key, group.drafts):
+            answers.append(left[key])
+            left[key] = left[key]._replace(repeat=True)
+        return answers
+
+    def _receipt(self, draft: Draft, answer: _Judged) -> Receipt:
+        _, number, version, recorded, known, *_ = answer
+        bucket, digest = self._bucket(draft.stream), sha256(draft.state).digest()
+        return Receipt(bucket, number, draft.stream, version, recorded, digest, known)
 
 
 def _without_repeats(group: Group) -> tuple[Draft, ...]:
+    if len(group.drafts) == 1 or len(set(map(_key, group.drafts))) == len(group.drafts):
+        return group.drafts
     first: dict[tuple[str, str, str], Draft] = {}
     for draft in group.drafts:
-        if first.setdefault((draft.stream, draft.source, draft.id), draft).state != draft.state:
+        if first.setdefault(_key(draft), draft).state != draft.state:
             return ()
     return tuple(first.values())
 

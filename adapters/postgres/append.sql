@@ -23,6 +23,7 @@ SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan
 AS $body$
 #variable_conflict use_column
+-- A name that is a column and a result is the column; the result is written append_v1.name.
 DECLARE
     locked integer;
     now_us bigint;
@@ -43,80 +44,106 @@ BEGIN
     now_us := extract(epoch FROM clock_timestamp()) * 1000000;
     PERFORM pg_notify('lifecircle', '');
 
-    RETURN QUERY
-    WITH given AS MATERIALIZED (
-        SELECT g.*, known.number AS known_number, known.version AS known_version, known.recorded AS known_recorded,
-               known.same
-        FROM unnest(groups, buckets, streams, versions, kinds, ids, sources, occurred_times, recorders, states)
-             WITH ORDINALITY
-             AS g (grp, bucket, stream, version, kind, id, source, occurred, recordedby, state, ordinal)
-        LEFT JOIN LATERAL (
-            SELECT t.number, t.version, t.recorded, t.state = g.state AS same
+    IF cardinality(streams) = 1 AND (cardinality(expecting) = 0 OR expected_streams = streams) THEN
+        -- One draft alone is the commonest call, and to start the large statement costs more than all of its work.
+        SELECT t.number, t.version, t.recorded, t.state <> states[1]
+            INTO append_v1.number, append_v1.version, append_v1.recorded, append_v1.differs
             FROM touchpoints AS t
-            WHERE t.bucket = g.bucket AND t.stream = g.stream AND t.source = g.source AND t.id = g.id
-        ) AS known ON true
-    ), heads AS MATERIALIZED (
-        -- One look-up by index for each stream. An aggregate over them all may become a scan of the whole table.
-        SELECT s.bucket, s.stream, coalesce(h.version, 0) AS version
-        FROM (
-            SELECT g.bucket, g.stream FROM unnest(buckets, streams) AS g (bucket, stream)
-            UNION SELECT e.bucket, e.stream FROM unnest(expected_buckets, expected_streams) AS e (bucket, stream)
-        ) AS s
+            WHERE t.bucket = buckets[1] AND t.stream = streams[1] AND t.source = sources[1] AND t.id = ids[1];
+        repeat := FOUND;
+        IF repeat THEN
+            verdict := CASE WHEN append_v1.differs THEN 'reused' ELSE 'stored' END;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        differs := false;
+        moved_to := coalesce((SELECT t.version FROM touchpoints AS t WHERE t.bucket = buckets[1]
+                              AND t.stream = streams[1] ORDER BY t.version DESC LIMIT 1), 0);
+        IF moved_to <> expected_versions[1] THEN
+            verdict := 'moved';
+            moved_stream := streams[1];
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        SELECT t.number, t.recorded INTO append_v1.number, append_v1.recorded
+            FROM touchpoints AS t WHERE t.bucket = buckets[1] ORDER BY t.number DESC LIMIT 1;
+        verdict := 'stored';
+        number := coalesce(append_v1.number, 0) + 1;
+        version := coalesce(versions[1], moved_to + 1);
+        recorded := greatest(now_us, append_v1.recorded);
+        INSERT INTO touchpoints (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state)
+            VALUES (buckets[1], append_v1.number, streams[1], append_v1.version, kinds[1], ids[1], sources[1],
+                    occurred_times[1], append_v1.recorded, recorders[1], states[1]);
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
+    RETURN QUERY
+    WITH moved AS (
+        SELECT DISTINCT ON (e.grp) e.grp, e.stream, coalesce(h.version, 0) AS version
+        FROM unnest(expecting, expected_buckets, expected_streams, expected_versions)
+             WITH ORDINALITY AS e (grp, bucket, stream, version, ordinal)
         LEFT JOIN LATERAL (
             SELECT t.version FROM touchpoints AS t
-            WHERE t.bucket = s.bucket AND t.stream = s.stream ORDER BY t.version DESC LIMIT 1
+            WHERE t.bucket = e.bucket AND t.stream = e.stream ORDER BY t.version DESC LIMIT 1
         ) AS h ON true
-    ), lasts AS MATERIALIZED (
+        WHERE e.version <> coalesce(h.version, 0)
+        ORDER BY e.grp, e.ordinal
+    ), lasts AS (
         SELECT b.bucket, coalesce(l.number, 0) AS number, l.recorded
         FROM (SELECT DISTINCT u.bucket FROM unnest(buckets) AS u (bucket)) AS b
         LEFT JOIN LATERAL (
             SELECT t.number, t.recorded FROM touchpoints AS t
             WHERE t.bucket = b.bucket ORDER BY t.number DESC LIMIT 1
         ) AS l ON true
-    ), moved AS (
-        SELECT DISTINCT ON (e.grp) e.grp, e.stream, h.version
-        FROM unnest(expecting, expected_buckets, expected_streams, expected_versions)
-             WITH ORDINALITY AS e (grp, bucket, stream, version, ordinal)
-        JOIN heads AS h ON h.bucket = e.bucket AND h.stream = e.stream
-        WHERE h.version <> e.version
-        ORDER BY e.grp, e.ordinal
-    ), judged AS MATERIALIZED (
-        SELECT j.grp, m.stream, m.version,
-               CASE WHEN j.differs THEN 'reused'
-                    WHEN j.all_known THEN 'stored'
-                    WHEN j.any_known AND j.grp = ANY (expecting) THEN 'mixed'
+    ), given AS (
+        -- One look-up by index for each draft. (An aggregate over all streams may become a scan of the whole table;
+        -- LIMIT keeps each look-up from becoming a join with it.)
+        SELECT g.*, known.number AS known_number, known.version AS known_version, known.recorded AS known_recorded,
+               known.state <> g.state AS differs, coalesce(head.version, 0) AS head
+        FROM unnest(groups, buckets, streams, versions, kinds, ids, sources, occurred_times, recorders, states)
+             WITH ORDINALITY
+             AS g (grp, bucket, stream, version, kind, id, source, occurred, recordedby, state, ordinal)
+        LEFT JOIN LATERAL (
+            SELECT t.number, t.version, t.recorded, t.state FROM touchpoints AS t
+            WHERE t.bucket = g.bucket AND t.stream = g.stream AND t.source = g.source AND t.id = g.id LIMIT 1
+        ) AS known ON true
+        LEFT JOIN LATERAL (
+            SELECT t.version FROM touchpoints AS t
+            WHERE t.bucket = g.bucket AND t.stream = g.stream ORDER BY t.version DESC LIMIT 1
+        ) AS head ON true
+    ), weighed AS (
+        SELECT g.*, coalesce(bool_or(g.differs) OVER its_group, false) AS any_differs,
+               bool_or(g.known_number IS NULL) OVER its_group AS any_new,
+               bool_or(g.known_number IS NOT NULL) OVER its_group AS any_known
+        FROM given AS g WINDOW its_group AS (PARTITION BY g.grp)
+    ), judged AS (
+        SELECT w.*, m.stream AS moved_stream, m.version AS moved_to,
+               CASE WHEN w.any_differs THEN 'reused'
+                    WHEN NOT w.any_new THEN 'stored'
+                    WHEN w.any_known AND w.grp = ANY (expecting) THEN 'mixed'
                     WHEN m.grp IS NOT NULL THEN 'moved'
                     ELSE 'stored' END AS verdict
-        FROM (
-            SELECT g.grp, coalesce(bool_or(NOT g.same), false) AS differs,
-                   bool_and(g.known_number IS NOT NULL) AS all_known, bool_or(g.known_number IS NOT NULL) AS any_known
-            FROM given AS g GROUP BY g.grp
-        ) AS j
-        LEFT JOIN moved AS m ON m.grp = j.grp
+        FROM weighed AS w LEFT JOIN moved AS m ON m.grp = w.grp
+    ), chosen AS (
+        SELECT j.*, j.verdict = 'stored' AND j.known_number IS NULL AS fresh FROM judged AS j
     ), numbered AS MATERIALIZED (
-        SELECT g.ordinal, g.bucket, g.stream, g.kind, g.id, g.source, g.occurred, g.recordedby, g.state,
-               l.number + row_number() OVER (PARTITION BY g.bucket ORDER BY g.ordinal) AS number,
-               coalesce(g.version, h.version
-                        + row_number() OVER (PARTITION BY g.bucket, g.stream ORDER BY g.ordinal)) AS version,
-               greatest(now_us, (SELECT max(r.recorded) FROM lasts AS r)) AS recorded
-        FROM given AS g
-        JOIN judged AS j ON j.grp = g.grp AND j.verdict = 'stored'
-        JOIN heads AS h ON h.bucket = g.bucket AND h.stream = g.stream
-        JOIN lasts AS l ON l.bucket = g.bucket
-        WHERE g.known_number IS NULL
+        SELECT c.*, l.number + count(*) FILTER (WHERE c.fresh) OVER (PARTITION BY c.bucket ORDER BY c.ordinal)
+                   AS next_number,
+               coalesce(c.version, c.head + count(*) FILTER (WHERE c.fresh)
+                                            OVER (PARTITION BY c.bucket, c.stream ORDER BY c.ordinal)) AS next_version,
+               greatest(now_us, (SELECT max(r.recorded) FROM lasts AS r)) AS now_recorded
+        FROM chosen AS c JOIN lasts AS l ON l.bucket = c.bucket
     ), stored AS (
         INSERT INTO touchpoints
             (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state)
-        SELECT n.bucket, n.number, n.stream, n.version, n.kind, n.id, n.source, n.occurred, n.recorded, n.recordedby,
-               n.state
-        FROM numbered AS n ORDER BY n.ordinal
+        SELECT n.bucket, n.next_number, n.stream, n.next_version, n.kind, n.id, n.source, n.occurred, n.now_recorded,
+               n.recordedby, n.state
+        FROM numbered AS n WHERE n.fresh ORDER BY n.ordinal
     )
-    SELECT j.verdict, coalesce(g.known_number, n.number), coalesce(g.known_version, n.version),
-           coalesce(g.known_recorded, n.recorded), g.known_number IS NOT NULL, coalesce(NOT g.same, false),
-           j.stream, j.version
-    FROM given AS g
-    JOIN judged AS j ON j.grp = g.grp
-    LEFT JOIN numbered AS n ON n.ordinal = g.ordinal
-    ORDER BY g.ordinal;
+    SELECT n.verdict, coalesce(n.known_number, n.next_number), coalesce(n.known_version, n.next_version),
+           coalesce(n.known_recorded, n.now_recorded), n.known_number IS NOT NULL, coalesce(n.differs, false),
+           n.moved_stream, n.moved_to
+    FROM numbered AS n ORDER BY n.ordinal;
 END
 $body$;

@@ -10,7 +10,7 @@ import psycopg
 from eventsourcing.postgres import PostgresDatastore
 from psycopg import Connection, errors
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 from psycopg_pool import PoolClosed
 
 from adapters.postgres import arrays
@@ -31,7 +31,7 @@ _PASSING = ("08", "57P01", "57P02", "57P03", "57P05", "53300", "40001", "40P01")
 
 def sql(name: str) -> bytes:
     """The text of one of this package's SQL files."""
-    return files(__package__).joinpath(name).read_bytes()
+    return files("adapters.postgres").joinpath(name).read_bytes()
 
 
 def lost(error: BaseException) -> bool:
@@ -146,20 +146,20 @@ class Datastore(PostgresDatastore):
 
         return configure
 
-    def connect(self) -> Connection[dict[str, Any]]:
+    def connect(self) -> Connection[DictRow]:
         """A connection of its own, outside the pool: to look whether the server is there, and to listen."""
-        return Connection.connect(
+        return Connection[DictRow].connect(
             self.url, autocommit=True, connect_timeout=LIMITS.postgres_connect_s, row_factory=dict_row
         )
 
     @contextmanager
-    def connection(self) -> Iterator[Connection[dict[str, Any]]]:
+    def connection(self) -> Iterator[Connection[DictRow]]:
         """A pooled connection, whose errors stay the driver's: the library's lose the SQLSTATE."""
         self.pool.open()
         with self.pool.connection(LIMITS.postgres_pause_max_s) as connection:
             yield connection
 
-    def patiently(self, work: Callable[[Connection[dict[str, Any]]], T]) -> T:
+    def patiently(self, work: Callable[[Connection[DictRow]], T]) -> T:
         """Do what may be done twice, again after a lost connection, for a bounded time.
 
         Raises:
@@ -187,7 +187,7 @@ class Listener:
 
     def __init__(self, datastore: Datastore) -> None:
         self._datastore = datastore
-        self._connection: Connection[dict[str, Any]] | None = None
+        self._connection: Connection[DictRow] | None = None
 
     def __enter__(self) -> Self:
         return self

@@ -36,14 +36,15 @@ class Meta(NamedTuple):
     company: Company
 
 
-def install(cursor: Cursor[Any], company: Company) -> None:
-    """Make the log's tables and functions, within the transaction of the caller; leave a log that is there alone."""
+def install(cursor: Cursor[Any], company: Company) -> bool:
+    """Make the log's tables and functions in the caller's transaction; false, and nothing done, if they are there."""
     cursor.execute(_LOCK)
     if cursor.execute(_SCHEMA_EXISTS).fetchone():
-        return
+        return False
     for name in ("schema.sql", "append.sql", "cut.sql"):
         cursor.execute(sql(name))
     cursor.execute(_INSERT_META, (token_bytes(16), FORMAT_VERSION, 1, company.model_dump_json()))
+    return True
 
 
 def read_meta(cursor: Cursor[Any], where: str) -> Meta:

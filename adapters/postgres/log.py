@@ -17,6 +17,7 @@ from adapters.postgres.installation import Meta, install, read_meta
 from adapters.postgres.recorder import Factory
 from adapters.settings import LIMITS
 from domain.company import Company
+from domain.errors import LogExists
 
 _COLUMNS = b"""
     SELECT t.bucket, t.number, t.stream, t.version, t.kind, t.id, t.source, t.occurred, t.recorded, t.recordedby,
@@ -32,10 +33,13 @@ _STREAM = _COLUMNS + b"WHERE t.bucket = %s AND t.stream = %s AND t.number <= %s 
 _FIND = _COLUMNS + b"WHERE t.bucket = %s AND t.stream = %s AND t.source = %s AND t.id = %s"
 
 # The kinds must stand here as they do in the partial index, or it is not used.
-_LINKS = _COLUMNS + b"""
+_LINKS = (
+    _COLUMNS
+    + b"""
     JOIN unnest(%b) WITH ORDINALITY AS cut (number, bucket) ON t.bucket = cut.bucket AND t.number <= cut.number
     WHERE t.kind IN ('CustomersMerged', 'CustomerMergeReverted') ORDER BY t.bucket, t.number
 """
+)
 
 _VERSION = b"""
     SELECT version FROM lifecircle.touchpoints WHERE bucket = %s AND stream = %s ORDER BY version DESC LIMIT 1
@@ -70,9 +74,10 @@ class PostgresLog:
 
     @classmethod
     def create(cls, url: str, company: Company) -> Self:
-        """Make a log in a database, or open the one that is there.
+        """Make a log in a database.
 
         Raises:
+            LogExists: it holds one already.
             NotOurLog: schema lifecircle holds something else, or a log of a newer version.
             LogUnavailable: the server cannot be reached, refuses, or has no such database.
             LogNotWritable: the database is read-only or full, or the account may not create a schema.
@@ -96,13 +101,18 @@ class PostgresLog:
         try:
             # Not by the pool, which would try for long and keep the reason to itself.
             with datastore.connect() as connection, connection.transaction(), connection.cursor() as cursor:
-                if company is not None:
-                    install(cursor, company)
+                made = company is not None and install(cursor, company)
                 meta = read_meta(cursor, datastore.where)
         except psycopg.Error as error:
             if ours := in_our_words(error, datastore.where):
                 raise ours from error
             raise
+        if company is not None and not made:
+            raise LogExists(
+                "this database holds a log already",
+                where=datastore.where,
+                way_out="open it, or choose another database",
+            )
         return cls(datastore, meta)
 
     def factory(self, bucket: int = 1) -> Factory:
@@ -122,9 +132,7 @@ class PostgresLog:
         calls = [Call(in_one, self.buckets) for in_one in rounds(groups)]
         answers = self._datastore.patiently(lambda connection: send(connection, calls))
         return [
-            verdict
-            for call, judged in zip(calls, answers, strict=True)
-            for verdict in call.verdicts(judged, self.find)
+            verdict for call, judged in zip(calls, answers, strict=True) for verdict in call.verdicts(judged, self.find)
         ]
 
     def heads(self) -> Cursor:
@@ -196,7 +204,8 @@ class PostgresLog:
         batches, numbers, sources, rules, messages, raws, times = zip(*rows, strict=True) if rows else [()] * 7
         # Hostile rows hold what a text column refuses: NUL, halves of surrogate pairs.
         kept = Blobs(raw.encode("utf-8", "surrogatepass") for raw in raws)
-        columns = (Texts(batches), Bigints(numbers), Texts(sources), Texts(rules), Texts(messages), kept, Bigints(times))
+        texts = (Texts(sources), Texts(rules), Texts(messages))
+        columns = (Texts(batches), Bigints(numbers), *texts, kept, Bigints(times))
         self._datastore.patiently(lambda connection: connection.execute(_QUARANTINE, columns))
 
     def quarantined(self, batch: str | None = None) -> list[QuarantinedRow]:

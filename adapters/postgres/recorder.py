@@ -5,9 +5,9 @@ in the same dense, commit-ordered numbers.
 """
 
 from collections.abc import Sequence
-from time import monotonic, sleep
 from threading import Thread
-from typing import Any
+from time import monotonic, sleep
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -230,12 +230,13 @@ class Factory(PostgresFactory):
     the library's database functions are never used, for they take no lock.
     """
 
-    datastore: Datastore  # type: ignore[assignment]  # the library declares its own class; ours is a subclass
+    datastore: Datastore
 
     def __init__(
         self, env: Environment | EnvType | None = None, *, datastore: Datastore | None = None, bucket: int = 1
     ) -> None:
-        InfrastructureFactory.__init__(self, env)
+        # Not super(): its constructor would connect to the database that it reads from the environment.
+        InfrastructureFactory.__init__(cast("InfrastructureFactory[Any]", self), env)
         self.bucket = bucket
         self.datastore = datastore or Datastore(self._address())
         if datastore is None and self.env_create_table():
@@ -243,16 +244,17 @@ class Factory(PostgresFactory):
                 install(cursor, Company())
 
     def _address(self) -> str:
-        given = {
-            "dbname": self.env.get(self.POSTGRES_DBNAME),
-            "host": self.env.get(self.POSTGRES_HOST),
-            "port": self.env.get(self.POSTGRES_PORT),
-            "user": self.env.get(self.POSTGRES_USER),
-            "password": self.env.get(self.POSTGRES_PASSWORD),
+        names = {
+            "dbname": self.POSTGRES_DBNAME,
+            "host": self.POSTGRES_HOST,
+            "port": self.POSTGRES_PORT,
+            "user": self.POSTGRES_USER,
+            "password": self.POSTGRES_PASSWORD,
         }
-        if not given["dbname"]:
+        given = {word: value for word, name in names.items() if (value := self.env.get(name))}
+        if "dbname" not in given:
             raise OSError(f"{self.POSTGRES_DBNAME} names no database")
-        return make_conninfo(**given)
+        return make_conninfo("", **given)
 
     def application_recorder(self) -> BucketRecorder:
         """The recorder of the bucket."""
