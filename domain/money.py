@@ -101,8 +101,9 @@ def micros(value: Decimal | int | str) -> int:
 
 def decimal(micro_units: int) -> Decimal:
     """Turn micro-units back into the exact decimal, without trailing zeros."""
-    value = (Decimal(micro_units) / MICROS).normalize()
-    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value
+    units, places = divmod(abs(micro_units), MICROS)
+    # From text, for arithmetic would round to whatever precision the host program has set.
+    return Decimal(f"{'-' * (micro_units < 0)}{units}.{places:06}".rstrip("0").rstrip("."))
 
 
 _WRITTEN = {"type": ["number", "string"], "pattern": r"^-?[0-9]+(\.[0-9]{1,6})?$"}

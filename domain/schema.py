@@ -1,10 +1,12 @@
 """The JSON Schema of each kind: what a producer in any language may send."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from domain.money import Amount
 from domain.touchpoint import Envelope, Touchpoint, marks
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -67,11 +69,19 @@ class Described(NamedTuple):
 
 
 def fields(kind: type[Touchpoint]) -> Iterator[Described]:
-    """The fields of a kind, in their order, by their stored names."""
+    """The fields of a kind, in their order, by their stored names; those of each line as `lines[].sku`."""
     schema = kind.model_json_schema()
-    for python_name, field in kind.model_fields.items():
+    yield from _fields(kind, schema, schema.get("$defs", {}))
+
+
+def _fields(model: type[BaseModel], schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[Described]:
+    for python_name, field in model.model_fields.items():
         name = field.alias or python_name
         yield Described(name, _in_words(schema["properties"][name]), field.is_required(), _meaning(field))
+        for inner in get_args(field.annotation):
+            if isinstance(inner, type) and issubclass(inner, BaseModel) and inner is not Amount:
+                for described in _fields(inner, definitions[inner.__name__], definitions):
+                    yield described._replace(name=f"{name}[].{described.name}")
 
 
 def _meaning(field: FieldInfo) -> str:
@@ -83,7 +93,8 @@ def _in_words(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_in_words(choice) for choice in schema["anyOf"] if choice != {"type": "null"})
     if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2])
+        name = schema["$ref"].rpartition("/")[2]
+        return "amount, such as 12.34 EUR" if name == "Amount" else str(name)
     if "enum" in schema or "const" in schema:
         return " | ".join(map(str, schema.get("enum") or [schema["const"]]))
     if schema.get("type") == "array":
