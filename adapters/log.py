@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from threading import Event
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from eventsourcing.persistence import InfrastructureFactory
 
@@ -203,7 +203,7 @@ class Log(Protocol):
         """The rows in quarantine, of one batch or of all."""
         ...
 
-    def factory(self, bucket: int) -> InfrastructureFactory:
+    def factory(self, bucket: int) -> InfrastructureFactory[Any]:
         """The library's factory over one bucket of this log, for its application, event store and repository."""
         ...
 
