@@ -1,24 +1,28 @@
 """See it work: a small company's half-year with its customers, told on a fresh log."""
 
+import os
 import shlex
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from threading import Event, Thread
+from time import monotonic, sleep
 from typing import Any
 
 import click
-from adapters.projector import Projector
 
 from adapters.codec import read_envelope
 from adapters.engine import Engine, clock_us
 from adapters.log import Receipt
+from adapters.projector import Projector, status
 from adapters.tables import open_tables
 from cli.main import lifecircle
 from cli.stories import brightwater
 from domain.errors import LifecircleError
 
 HOME = Path("build/demo")
+SETTLE_S = 30
 
 
 @click.command()
@@ -51,11 +55,13 @@ class _Narrator:
             following = Thread(target=projector.run, args=(stop,), daemon=True)
             following.start()
             try:
-                self._chapters(engine, projector, picture)
+                self._chapters(engine, picture)
             finally:
                 stop.set()
                 following.join()
         self._say("9. Go on yourself")
+        if sys.prefix != sys.base_prefix:
+            click.echo(f"  source {os.path.relpath(sys.prefix)}/bin/activate")
         click.echo(f"  export LIFECIRCLE_LOG={self._url}")
         for line in (
             "lifecircle view                                  # what there is to see",
@@ -66,11 +72,11 @@ class _Narrator:
         ):
             click.echo(f"  {line}")
 
-    def _chapters(self, engine: Engine, projector: Projector, picture: Path) -> None:
+    def _chapters(self, engine: Engine, picture: Path) -> None:
         anna = brightwater.ANNA
         self._say("2. Half a year of touchpoints arrives, while a projector follows live")
         receipts = self._append(engine, [*brightwater.anna(), *brightwater.neighbours()])
-        self._settle(projector)
+        self._settle(engine)
         click.echo(f"  {len(receipts)} touchpoints of {len({each.stream for each in receipts})} customers recorded")
         self._say("3. Anna's history: round the whole circle")
         self._run("history", anna)
@@ -81,7 +87,7 @@ class _Narrator:
         self._run("view", "loyalty", "--subject", anna)
         before = str(engine.log.heads())
         self._append(engine, [brightwater.late_correction()])
-        self._settle(projector)
+        self._settle(engine)
         self._run("view", "loyalty", "--subject", anna)
         click.echo("  and as it was known before the correction:")
         self._run("view", "loyalty", "--subject", anna, "--known-at", before)
@@ -89,10 +95,10 @@ class _Narrator:
         self._say("6. A shipment is reported before its order: a breach, until the order arrives")
         shipment, order = brightwater.shipment_before_its_order()
         self._append(engine, [shipment])
-        self._settle(projector)
+        self._settle(engine)
         self._run("view", "breaches", "--subject", "customer-ben")
         self._append(engine, [order])
-        self._settle(projector)
+        self._settle(engine)
         self._run("view", "breaches", "--subject", "customer-ben")
 
         self._say("7. What cannot be understood is refused, and nothing of it is stored")
@@ -102,8 +108,8 @@ class _Narrator:
             click.echo(f"  {error.name}: {error}")
 
         self._say("8. The funnel and the loyalty board")
-        self._run("query", "select lead_source, leads, won, lost, won_rate, mean_days from funnel order by lead_source")
-        self._run("query", "select * from rfm order by monetary_gross_micros desc", "--limit", "8")
+        self._run("query", "select * from funnel order by leads desc")
+        self._run("query", "select * from rfm order by gross_micros desc", "--limit", "8")
         self._run("query", "select * from circle")
         _draw(open_tables(self._url, engine.company).query("select * from circle"), picture)
         click.echo(f"  the circle as a picture: {picture}")
@@ -112,10 +118,14 @@ class _Narrator:
         clock = clock_us()
         return engine.append([read_envelope(event, clock, engine.company) for event in events], recordedby="demo")
 
-    @staticmethod
-    def _settle(projector: Projector) -> None:
+    def _settle(self, engine: Engine) -> None:
         """Wait until the live projector has shown everything."""
-        projector.caught_up(timeout_s=30)
+        tables = open_tables(self._url, engine.company)
+        until = monotonic() + SETTLE_S
+        while any(view.state != "live" or view.lag for view in status(engine.log, tables)):
+            if monotonic() > until:
+                raise click.ClickException(f"the views did not catch up within {SETTLE_S} s")
+            sleep(0.02)
 
     @staticmethod
     def _say(heading: str) -> None:

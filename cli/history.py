@@ -5,7 +5,7 @@ import orjson
 
 from adapters.engine import Engine
 from cli.options import MOMENT, cut, format_option, log_option
-from cli.output import iso, show
+from cli.output import described, iso, show
 from domain.touchpoint import Fact
 
 
@@ -26,17 +26,18 @@ def command(url: str, style: str, subject: str, as_of: int | None, known_at: str
     if style == "json":
         click.echo(orjson.dumps([_shown(fact) for fact in facts], option=orjson.OPT_INDENT_2).decode())
         return
-    columns = ("occurred", "kind", "id", "stream", "version", "position", "recorded", "data")
+    table = style == "table"
+    columns = ("occurred", "kind", "what", "id", "stream", "version", "position", "recorded")
     rows = [
         (
             fact.envelope["time"][:10] if fact.is_date else fact.envelope["time"],
             fact.kind,
+            described(fact.data) if table else orjson.dumps(fact.data).decode(),
             fact.id,
             fact.stream,
             fact.version,
             f"{fact.bucket}/{fact.number}",
-            iso(fact.recorded),
-            orjson.dumps(fact.data).decode(),
+            iso(fact.recorded)[: 19 if table else None],
         )
         for fact in facts
     ]

@@ -58,7 +58,7 @@ def anna() -> Iterator[Event]:
     yield tell("SegmentAssigned", "01-12 10:05", segment="touring")
     yield tell("MessageSent", "01-20", {"channel": "email"}, message="m-anna-1", purpose="newsletter")
     yield tell("InquiryReceived", "02-02 18:40", web, inquiry="q-anna", need="a bicycle for long tours")
-    yield tell("ContactMade", "02-03 09:15", rosa, mode="call", direction="out", result="wants a test ride")
+    yield tell("ContactMade", "02-03 09:15", rosa, mode="call", direction="outbound", result="wants a test ride")
     yield tell("PresentationDelivered", "02-07", rosa, product="TOURER")
     yield tell(
         "OpportunityOpened",
@@ -112,9 +112,11 @@ def _neighbour(number: int) -> Iterator[Event]:
     source = _SOURCES[number % 4]
     month, day = 1 + number % 4, 1 + number * 7 % 27
     yield tell("CustomerRegistered", f"{month:02}-{day:02} 09:00", party="person")
+    yield tell("SegmentAssigned", f"{month:02}-{day:02} 09:05", segment="touring" if number % 2 else "city")
     yield tell("InquiryReceived", f"{month:02}-{day:02} 09:30", {"channel": "web"}, inquiry=f"q-{number:03}")
     if number % 6 == 5:
         return
+    yield tell("ContactMade", f"{month:02}-{day:02} 10:30", owner, mode="call", direction="outbound")
     opened = {"stage": "test ride", "lead_source": source, "amount": pounds(900 + 25 * number)}
     yield tell("OpportunityOpened", f"{month:02}-{day:02} 11:00", owner, opportunity=deal, **opened)
     if number % 3 == 0:
@@ -133,6 +135,14 @@ def _neighbour(number: int) -> Iterator[Event]:
         shipped = f"{month + 1 + nth:02}-{day + 1:02}"
         yield tell("ShipmentDispatched", shipped, shipment=f"s-{order}", order=order, lines=goods)
         yield tell("ShipmentDelivered", f"{shipped} 16:00", shipment=f"s-{order}")
+    if number % 4 == 1:
+        ticket = f"t-{number:03}"
+        yield tell("TicketOpened", f"{month + 3:02}-{day:02}", ticket=ticket, product="TOURER", severity="low")
+        yield tell("TicketResolved", f"{month + 3:02}-{day + 1:02}", {"actor": "sam"}, ticket=ticket)
+    if number % 2:
+        score = float(6 + number % 5)
+        question = "Would you recommend us?"
+        yield tell("SurveyAnswered", f"{month + 3:02}-{day:02} 18:00", question=question, metric="nps", score=score)
 
 
 def late_correction() -> Event:

@@ -1,0 +1,54 @@
+"""How the log and its views stand: head, lag of each view, quarantine, breaches."""
+
+from typing import Any
+
+import click
+import orjson
+
+from adapters.engine import Engine
+from adapters.projector import status
+from adapters.tables import Tables, ViewStatus, open_tables
+from cli.options import format_option, log_option
+from cli.output import show
+
+_BREACHES = "select rule, breaches from breaches_by_rule order by breaches desc, rule"
+
+
+@click.command()
+@log_option
+@format_option
+def command(url: str, style: str) -> None:
+    """Show the head of the log with its cursor, each view's lag in touchpoints and seconds, and what needs care.
+
+    As JSON all of it, as CSV the views alone.
+    """
+    with Engine.open(url) as engine:
+        tables = open_tables(url, engine.company)
+        heads = engine.log.heads()
+        views = status(engine.log, tables)
+        found: dict[str, Any] = {
+            "company": engine.company.name,
+            "log": engine.log.log_id.hex(),
+            "touchpoints": sum(heads.numbers),
+            "cursor": str(heads),
+            "quarantined": len(engine.log.quarantined()),
+            "breaches": _breaches(tables, views),
+        }
+        if style == "json":
+            found["views"] = [view._asdict() for view in views]
+            click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+            return
+        if style == "table":
+            for name, figure in found.items():
+                click.echo(f"{name:12} {_line(figure) if isinstance(figure, dict) else figure}")
+        show(ViewStatus._fields, views, style)
+
+
+def _breaches(tables: Tables, views: list[ViewStatus]) -> dict[str, int]:
+    if all(view.state == "missing" for view in views if view.view == "breaches"):
+        return {}
+    return {str(rule): int(count) for rule, count in tables.query(_BREACHES)[1]}
+
+
+def _line(counts: dict[str, int]) -> str:
+    return ", ".join(f"{rule}: {count}" for rule, count in counts.items()) or "none"
