@@ -16,7 +16,7 @@ from adapters.log import Cursor
 from domain.company import Company
 from domain.errors import LifecircleError, ProjectorFenced
 from projections import views
-from projections.view import Row, View
+from projections.view import Column, Row, View
 
 Views = Mapping[str, type[View[Any]]]
 """Views by their names, in the order in which they and their questions are made."""
@@ -100,12 +100,24 @@ class Transaction(Protocol):
         """Every generation that stands, by view and number."""
         ...
 
-    def create(self, fingerprints: Mapping[str, str], state: Literal["building", "live"]) -> list[Generation]:
-        """Make the tables of the next generation of each view named, and forget what failed rebuilds left."""
+    def create(self, fingerprints: Mapping[str, str]) -> list[Generation]:
+        """Make the tables of the next generation of each view named."""
+        ...
+
+    def forget(self, generations: Iterable[Generation]) -> None:
+        """Drop the tables of generations that failed or retired."""
         ...
 
     def position(self) -> dict[int, int]:
         """The last number of each bucket that the live generations show."""
+        ...
+
+    def finish(self, generation: Generation) -> None:
+        """Make the key of a generation, once its rows are there."""
+        ...
+
+    def parked(self, generation: Generation) -> set[str]:
+        """The subjects that are parked in a generation."""
         ...
 
     def standing(self, generation: Generation, subjects: Sequence[str]) -> list[Row]:
@@ -114,6 +126,12 @@ class Transaction(Protocol):
 
     def apply(self, generation: Generation, changes: Changes) -> None:
         """Write the rows that changed, and who is parked."""
+        ...
+
+    def load(
+        self, rows: Iterable[tuple[Generation, Sequence[Row]]], parked: Sequence[tuple[Generation, Parking]]
+    ) -> None:
+        """Append rows to generations that are building."""
         ...
 
     def track(self, moved: Mapping[int, int]) -> None:
@@ -126,6 +144,10 @@ class Transaction(Protocol):
 
     def switch(self, made: Sequence[Generation], cut: Cursor) -> None:
         """Make generations live, retire those before them, and replace the public names and all questions."""
+        ...
+
+    def publish(self) -> None:
+        """Replace public names and questions, where their definition is another than what stands."""
         ...
 
     def restart(self) -> None:
@@ -152,6 +174,10 @@ class Tables(Protocol):
         """
         ...
 
+    def building(self) -> AbstractContextManager[Transaction]:
+        """Begin a transaction that writes only to generations that are building, beside others where possible."""
+        ...
+
     def lead(self, role: Literal["projector", "rebuild"]) -> AbstractContextManager[None]:
         """Be the only one in a role until the block, or this process, ends.
 
@@ -160,20 +186,8 @@ class Tables(Protocol):
         """
         ...
 
-    def load(self, rows: Iterable[tuple[Generation, Sequence[Row]]], parked: Sequence[tuple[Generation, Parking]]) -> None:
-        """Append rows to generations that are building, in one transaction; safe beside other loads."""
-        ...
-
-    def finish(self, generation: Generation) -> None:
-        """Make the keys of a generation that was loaded."""
-        ...
-
     def state(self) -> tuple[list[Generation], dict[int, int], dict[tuple[str, int], int]]:
         """The generations, the live position, and how many subjects are parked by (view, generation)."""
-        ...
-
-    def publish(self) -> None:
-        """Replace public names and questions where their definition is another than what stands."""
         ...
 
     def set_moment(self, at_us: int | None) -> None:
@@ -236,6 +250,23 @@ def public_names(chosen: Views) -> str:
     """A digest of all public names, comments and questions, to tell whether they must be replaced."""
     told = [(view.name, view.comment, view.columns(), view.questions) for view in chosen.values()]
     return sha256(repr(told).encode()).hexdigest()[:32]
+
+
+def misfit(columns: Sequence[Column], row: Row) -> bool:
+    """Whether no database could keep a row as its columns say; its subject is then parked."""
+    for column, cell in zip(columns, row, strict=True):
+        if cell is None:
+            if not column.nullable:
+                return True
+        elif column.type is int:
+            if not isinstance(cell, int) or not -(2**63) <= cell < 2**63:
+                return True
+        elif column.type is float:
+            if not isinstance(cell, (int, float)):
+                return True
+        elif not isinstance(cell, str) or "\0" in cell:
+            return True
+    return False
 
 
 def not_built(name: str) -> ViewNotBuilt:

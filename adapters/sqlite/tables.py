@@ -2,16 +2,17 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from json import dumps
 from pathlib import Path
 from threading import Lock
 from time import monotonic, time_ns
-from typing import Any, Literal
+from typing import Literal
 
 from eventsourcing.persistence import IntegrityError, Tracking
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteTrackingRecorder
 
+from adapters.addresses import read_sqlite_url
 from adapters.log import Cursor
 from adapters.settings import LIMITS
 from adapters.tables import (
@@ -49,14 +50,9 @@ _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION,
 _ABOUT_THE_STATEMENT = ("no such", "near ", "ambiguous", "incomplete", "not authorized", "wrong number", "misuse")
 
 
-def log_path(url: str) -> Path:
-    """The file of the log at an address."""
-    return Path(url.removeprefix("sqlite:///"))
-
-
 def views_path(url: str) -> Path:
     """The file of the views of the log at an address: `shop.db` has `shop.views.db`."""
-    path = log_path(url)
+    path = read_sqlite_url(url).path
     return path.with_name(f"{path.stem}.views{path.suffix or '.db'}")
 
 
@@ -81,15 +77,11 @@ class SQLiteTransaction:
         """Every generation that stands, by view and number."""
         return _generations(self._connection)
 
-    def create(self, fingerprints: Mapping[str, str], state: Literal["building", "live"]) -> list[Generation]:
-        """Make the tables of the next generation of each view named, and forget what failed rebuilds left."""
-        numbers: dict[str, int] = {}
-        for known in self.generations():
-            numbers[known.view] = max(known.number, numbers.get(known.view, 0))
-            if known.view in fingerprints and known.state != "live":
-                self._drop(known)
+    def create(self, fingerprints: Mapping[str, str]) -> list[Generation]:
+        """Make the tables of the next generation of each view named."""
+        numbers = {known.view: known.number for known in self.generations()}
         made = [
-            Generation(view, numbers.get(view, 0) + 1, told, state, "", time_ns() // 1_000)
+            Generation(view, numbers.get(view, 0) + 1, told, "building", "", time_ns() // 1_000)
             for view, told in fingerprints.items()
         ]
         for generation in made:
@@ -102,15 +94,25 @@ class SQLiteTransaction:
             self._connection.execute("INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?)", generation)
         return made
 
-    def _drop(self, generation: Generation) -> None:
-        self._connection.execute(f"DROP TABLE IF EXISTS {_quoted(generation.table)}")
-        named = generation[:2]
-        self._connection.execute("DELETE FROM parked WHERE view = ? AND generation = ?", named)
-        self._connection.execute("DELETE FROM generations WHERE view = ? AND number = ?", named)
+    def forget(self, generations: Iterable[Generation]) -> None:
+        """Drop the tables of generations that failed or retired."""
+        for generation in generations:
+            named = generation[:2]
+            self._connection.execute(f"DROP TABLE IF EXISTS {_quoted(generation.table)}")
+            self._connection.execute("DELETE FROM parked WHERE view = ? AND generation = ?", named)
+            self._connection.execute("DELETE FROM generations WHERE view = ? AND number = ?", named)
 
     def position(self) -> dict[int, int]:
         """The last number of each bucket that the live generations show."""
         return _position(self._connection)
+
+    def finish(self, generation: Generation) -> None:
+        """Nothing is left to do: a table is its own key here."""
+
+    def parked(self, generation: Generation) -> set[str]:
+        """The subjects that are parked in a generation."""
+        asked = "SELECT subject FROM parked WHERE view = ? AND generation = ?"
+        return {subject for (subject,) in self._connection.execute(asked, generation[:2])}
 
     def standing(self, generation: Generation, subjects: Sequence[str]) -> list[Row]:
         """The rows of some subjects, as this transaction sees them."""
@@ -141,7 +143,9 @@ class SQLiteTransaction:
             [(generation.view, generation.number, *parking[1:]) for generation, parking in parked],
         )
 
-    def load(self, rows: Iterable[tuple[Generation, Sequence[Row]]], parked: Sequence[tuple[Generation, Parking]]) -> None:
+    def load(
+        self, rows: Iterable[tuple[Generation, Sequence[Row]]], parked: Sequence[tuple[Generation, Parking]]
+    ) -> None:
         """Append rows to generations that are building."""
         for generation, appended in rows:
             columns = self._tables.views[generation.view].columns()
@@ -164,12 +168,14 @@ class SQLiteTransaction:
         """Make generations live, retire those before them, and replace the public names and all questions."""
         for view, number, *_ in made:
             self._connection.execute(
-                "UPDATE generations SET state = 'retired' WHERE view = ? AND state = 'live' AND number < ?", (view, number)
+                "UPDATE generations SET state = 'retired' WHERE view = ? AND state = 'live' AND number <> ?",
+                (view, number),
             )
             self._connection.execute(
                 "UPDATE generations SET state = 'live', cut = ?, built = ? WHERE view = ? AND number = ?",
                 (str(cut), time_ns() // 1_000, view, number),
             )
+        self._connection.execute("UPDATE reference_time SET names = ''")
         self.publish()
 
     def restart(self) -> None:
@@ -177,8 +183,10 @@ class SQLiteTransaction:
         self._connection.execute("DELETE FROM tracking WHERE application_name LIKE 'views/%'")
 
     def publish(self) -> None:
-        """Replace the public names of live generations and all questions."""
+        """Replace public names and questions, where their definition is another than what stands."""
         connection, views = self._connection, self._tables.views
+        if connection.execute("SELECT names FROM reference_time").fetchone() == (public_names(views),):
+            return
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
             if name != "moment":
                 connection.execute(f"DROP VIEW {_quoted(name)}")
@@ -231,6 +239,10 @@ class SQLiteTables:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
 
+    def building(self) -> AbstractContextManager[SQLiteTransaction]:
+        """Begin a transaction that writes only to generations that are building; here it waits like any other."""
+        return self.transaction()
+
     def _open_to_write(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path, timeout=LIMITS.views_lock_wait_s, isolation_level=None, check_same_thread=False
@@ -269,14 +281,6 @@ class SQLiteTables:
         finally:
             held.close()
 
-    def load(self, rows: Iterable[tuple[Generation, Sequence[Row]]], parked: Sequence[tuple[Generation, Parking]]) -> None:
-        """Append rows to generations that are building, in one transaction; safe beside other loads."""
-        with self.transaction() as transaction:
-            transaction.load(rows, parked)
-
-    def finish(self, generation: Generation) -> None:
-        """Nothing is left to do: a table is its own key here."""
-
     def state(self) -> tuple[list[Generation], dict[int, int], dict[tuple[str, int], int]]:
         """The generations, the live position, and how many subjects are parked by (view, generation)."""
         if not self.path.exists():
@@ -286,13 +290,6 @@ class SQLiteTables:
             counted = connection.execute("SELECT view, generation, count(*) FROM parked GROUP BY view, generation")
             parked = {(view, number): count for view, number, count in counted}
             return _generations(connection), _position(connection), parked
-
-    def publish(self) -> None:
-        """Replace public names and questions where their definition is another than what stands."""
-        with self.transaction() as transaction:
-            (names,) = self._writer.execute("SELECT names FROM reference_time").fetchone() if self._writer else ("",)
-            if names != public_names(self.views):
-                transaction.publish()
 
     def set_moment(self, at_us: int | None) -> None:
         """Pin the reference time that questions call today, in microseconds since 1970 UTC; None frees it."""
@@ -344,7 +341,10 @@ class SQLiteTables:
     def _reader(self) -> Iterator[sqlite3.Connection]:
         with _in_our_words(self.path):
             connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=LIMITS.views_lock_wait_s, isolation_level=None
+                f"{self.path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                timeout=LIMITS.views_lock_wait_s,
+                isolation_level=None,
             )
             try:
                 connection.execute("PRAGMA query_only = ON")
@@ -361,13 +361,16 @@ class SQLiteTables:
 
 
 def _generations(connection: sqlite3.Connection) -> list[Generation]:
-    found = connection.execute("SELECT view, number, fingerprint, state, cut, built FROM generations ORDER BY view, number")
+    found = connection.execute(
+        "SELECT view, number, fingerprint, state, cut, built FROM generations ORDER BY view, number"
+    )
     return [Generation(*row) for row in found]
 
 
 def _position(connection: sqlite3.Connection) -> dict[int, int]:
-    found = connection.execute("SELECT substr(application_name, 7), notification_id FROM tracking "
-                               "WHERE application_name LIKE 'views/%'")
+    found = connection.execute(
+        "SELECT substr(application_name, 7), notification_id FROM tracking WHERE application_name LIKE 'views/%'"
+    )
     return {int(bucket): number for bucket, number in found}
 
 
@@ -426,5 +429,3 @@ def _in_our_words(path: Path) -> Iterator[None]:
                 way_out="check the folder's rights and who holds the file",
             ) from error
         raise
-
-

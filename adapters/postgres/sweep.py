@@ -1,0 +1,70 @@
+"""The whole of a PostgreSQL log, stream by stream, in parts that several processes can read."""
+
+from collections.abc import Iterator
+
+import psycopg
+
+from adapters.log import Cursor, Stored, bucket_of
+from adapters.settings import LIMITS
+from adapters.sweep import Part
+
+_LAST_STREAM = """
+SELECT stream FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s ORDER BY stream LIMIT 1 OFFSET %s
+"""
+
+_PART = """
+SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
+FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s AND number <= %s ORDER BY stream, version
+"""
+
+_PART_UPTO = """
+SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
+FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s AND number <= %s AND stream <= %s
+ORDER BY stream, version
+"""
+
+_STREAM = """
+SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
+FROM lifecircle.touchpoints WHERE bucket = %s AND stream = %s AND number <= %s ORDER BY version
+"""
+
+
+class PostgresSweep:
+    """Reads a log in parts, each with all touchpoints of its streams within a cut."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url, autocommit=True, connect_timeout=LIMITS.postgres_connect_s)
+        # A part is a range of the index, also on a table without statistics.
+        self._connection.execute("SET enable_seqscan = off")
+        self._connection.execute("SET enable_sort = off")
+        self._connection.execute("SET enable_bitmapscan = off")
+
+    def parts(self, cut: Cursor, size: int) -> Iterator[Part]:
+        """Parts of about `size` touchpoints each, or of one stream that is larger."""
+        for bucket in range(1, len(cut.numbers) + 1):
+            after: str | None = ""
+            while after is not None:
+                found = self._connection.execute(_LAST_STREAM, (bucket, after, size)).fetchone()
+                last: str | None = found[0] if found else None
+                yield Part(bucket, after, last)
+                after = last
+
+    def read(self, part: Part, cut: Cursor) -> list[Stored]:
+        """The touchpoints of a part within a cut, by stream and version."""
+        begin = (part.bucket, part.after, cut.numbers[part.bucket - 1])
+        with self._connection.cursor(binary=True) as cursor:
+            if part.last is None:
+                cursor.execute(_PART, begin)
+            else:
+                cursor.execute(_PART_UPTO, (*begin, part.last))
+            return list(map(Stored._make, cursor))
+
+    def stream(self, subject: str, cut: Cursor) -> list[Stored]:
+        """One stream within a cut, by version."""
+        bucket = bucket_of(subject, len(cut.numbers))
+        numbers = (bucket, subject, cut.numbers[bucket - 1])
+        return list(map(Stored._make, self._connection.execute(_STREAM, numbers)))
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()

@@ -1,0 +1,59 @@
+"""The whole of a SQLite log, stream by stream, in parts that several processes can read."""
+
+import sqlite3
+from collections.abc import Iterator
+
+from adapters.addresses import read_sqlite_url
+from adapters.log import Cursor, Stored, bucket_of
+from adapters.settings import LIMITS
+from adapters.sqlite.datastore import connect
+from adapters.sweep import Part
+
+_LAST_STREAM = """
+SELECT stream FROM touchpoints INDEXED BY touchpoints_stream WHERE bucket = ? AND stream > ?
+ORDER BY stream LIMIT 1 OFFSET ?
+"""
+
+_PART = """
+SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
+FROM touchpoints INDEXED BY touchpoints_stream
+WHERE bucket = ?1 AND stream > ?2 AND (?3 IS NULL OR stream <= ?3) AND number <= ?4 ORDER BY stream, version
+"""
+
+_STREAM = """
+SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
+FROM touchpoints WHERE bucket = ? AND stream = ? AND number <= ? ORDER BY version
+"""
+
+
+class SQLiteSweep:
+    """Reads a log in parts, each with all touchpoints of its streams within a cut."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = connect(read_sqlite_url(url).uri, LIMITS.views_lock_wait_s)
+
+    def parts(self, cut: Cursor, size: int) -> Iterator[Part]:
+        """Parts of about `size` touchpoints each, or of one stream that is larger."""
+        for bucket in range(1, len(cut.numbers) + 1):
+            after: str | None = ""
+            while after is not None:
+                found = self._connection.execute(_LAST_STREAM, (bucket, after, size)).fetchone()
+                last = found[0] if found else None
+                yield Part(bucket, after, last)
+                after = last
+
+    def read(self, part: Part, cut: Cursor) -> list[Stored]:
+        """The touchpoints of a part within a cut, by stream and version."""
+        numbers = (part.bucket, part.after, part.last, cut.numbers[part.bucket - 1])
+        cursor: sqlite3.Cursor = self._connection.execute(_PART, numbers)
+        return list(map(Stored._make, cursor))
+
+    def stream(self, subject: str, cut: Cursor) -> list[Stored]:
+        """One stream within a cut, by version."""
+        bucket = bucket_of(subject, len(cut.numbers))
+        numbers = (bucket, subject, cut.numbers[bucket - 1])
+        return list(map(Stored._make, self._connection.execute(_STREAM, numbers)))
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
