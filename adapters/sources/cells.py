@@ -43,9 +43,13 @@ def decimal_of(text: str, where: str) -> Decimal:
     Raises:
         UnreadableInput: it is none.
     """
+    return Decimal(_decimal_text(text, where))
+
+
+def _decimal_text(text: str, where: str) -> str:
     if not _DECIMAL.fullmatch(text):
         raise unreadable(where, "it is a decimal with a point, such as 1234.56")
-    return Decimal(text)
+    return text
 
 
 class Compiler:
@@ -124,7 +128,7 @@ class Compiler:
             case "decimal":
                 # A count stays a count; a fraction keeps its digits, so that no field rounds it.
                 return lambda text, _: (
-                    int(decimal_of(text, where)) if _INTEGER.fullmatch(text) else _fraction(text, where)
+                    int(text) if _INTEGER.fullmatch(text) else WrittenNumber(_decimal_text(text, where))
                 )
             case "amount" if value.currency_column:
                 place = self._place[value.currency_column]
@@ -209,14 +213,8 @@ def _offset(moment: datetime, fold: int) -> float:
     return offset.total_seconds() if offset is not None else 0.0
 
 
-def _fraction(text: str, where: str) -> WrittenNumber:
-    decimal_of(text, where)
-    return WrittenNumber(text)
-
-
 def _amount(text: str, currency: str, where: str) -> dict[str, str]:
-    decimal_of(text, where)
-    return {"amount": text, "currency": currency}
+    return {"amount": _decimal_text(text, where), "currency": currency}
 
 
 def _integer(text: str, where: str) -> int:
