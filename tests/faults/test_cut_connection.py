@@ -1,0 +1,142 @@
+"""A connection cut anywhere in an append: nothing lost, nothing doubled, no false conflict."""
+
+from collections.abc import Callable
+from threading import Event, Thread
+
+import psycopg
+import pytest
+from eventsourcing.persistence import StoredEvent
+
+from adapters.log import Draft, Group, Stored
+from adapters.postgres import PostgresLog
+from domain.company import Company
+from domain.errors import VersionConflict
+from tests.faults.proxy import CuttingProxy
+
+Append = Callable[[PostgresLog, int], None]
+
+
+def _with_expected_version(log: PostgresLog, version: int) -> None:
+    draft = Draft("customer", "ContactMade", f"id-{version}", "shop", 0, "test", b"{}")
+    [receipts] = log.append([Group((draft,), {"customer": version - 1})])
+    assert not isinstance(receipts, VersionConflict), "nobody else writes: a conflict would be with itself"
+    assert isinstance(receipts, list)
+    assert [receipt.version for receipt in receipts] == [version]
+
+
+def _several_groups_that_meet(log: PostgresLog, version: int) -> None:
+    drafts = [Draft("customer", "ContactMade", f"id-{version}-{at}", "shop", 0, "test", b"{}") for at in range(2)]
+    first = 2 * version - 1
+    verdicts = log.append([Group((drafts[0],), {"customer": first - 1}), Group((drafts[1],), {"customer": first})])
+    assert [receipts[0].version for receipts in verdicts if isinstance(receipts, list)] == [first, first + 1]
+
+
+def _by_the_library(log: PostgresLog, version: int) -> None:
+    recorder = log.factory().application_recorder()
+    events = [StoredEvent("customer", version, "ContactMade", b"{}")]
+    assert recorder.insert_events(events) == [version]
+
+
+APPENDS = [_with_expected_version, _several_groups_that_meet, _by_the_library]
+
+
+@pytest.mark.parametrize("append", APPENDS)
+def test_a_reply_cut_at_any_byte_costs_nothing(postgres_url: str, append: Append) -> None:
+    PostgresLog.create(postgres_url, Company()).close()
+    with CuttingProxy(postgres_url) as proxy:
+        log = PostgresLog.open(proxy.url)
+        append(log, 1)  # connects and prepares
+        before = proxy.replied
+        append(log, 2)
+        reply_bytes = proxy.replied - before
+        places = range(0, reply_bytes + 1, 3)
+        for version, place in enumerate(places, start=3):
+            proxy.cut_after(place)
+            append(log, version)
+        assert proxy.cuts == len(places)
+        _stands_once(log.stream("customer"), len(places) + 2, append)
+        log.close()
+
+
+@pytest.mark.parametrize("append", APPENDS)
+def test_a_request_that_never_arrives_is_sent_again(postgres_url: str, append: Append) -> None:
+    PostgresLog.create(postgres_url, Company()).close()
+    with CuttingProxy(postgres_url) as proxy:
+        log = PostgresLog.open(proxy.url)
+        for version in range(1, 6):
+            proxy.cut_next_request()
+            append(log, version)
+        assert proxy.cuts == 5
+        _stands_once(log.stream("customer"), 5, append)
+        log.close()
+
+
+@pytest.mark.parametrize("append", APPENDS)
+def test_a_cut_while_connecting_costs_nothing(postgres_url: str, append: Append) -> None:
+    PostgresLog.create(postgres_url, Company()).close()
+    with CuttingProxy(postgres_url) as proxy:
+        places = range(0, 900, 75)
+        for version, place in enumerate(places, start=1):
+            log = PostgresLog.open(proxy.url)
+            proxy.cut_after(place)
+            append(log, version)
+            log.close()
+        assert proxy.cuts >= len(places) - 1
+        log = PostgresLog.open(postgres_url)
+        _stands_once(log.stream("customer"), len(places), append)
+        log.close()
+
+
+def test_a_follower_whose_connections_are_ended_misses_nothing(postgres_url: str) -> None:
+    log = PostgresLog.create(postgres_url, Company())
+    follower, stop, seen = PostgresLog.open(postgres_url), Event(), list[int]()
+
+    def follow() -> None:
+        for batch in follower.follow(follower.start(), stop):
+            seen.extend(stored.number for stored in batch)
+            if len(seen) >= 200:
+                return
+
+    thread = Thread(target=follow)
+    thread.start()
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        for version in range(1, 201):
+            _with_expected_version(log, version)
+            if version % 20 == 0:  # the writer's connections too
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+    thread.join(60)
+    stop.set()
+    assert seen == list(range(1, 201))
+    thread.join()
+    follower.close()
+    log.close()
+
+
+def test_a_subscription_of_the_library_survives_too(postgres_url: str) -> None:
+    log = PostgresLog.create(postgres_url, Company())
+    recorder, seen = log.factory().application_recorder(), list[int]()
+    with recorder.subscribe() as subscription, psycopg.connect(postgres_url, autocommit=True) as connection:
+        for version in range(1, 41):
+            _by_the_library(log, version)
+            if version % 10 == 0:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+        for notification in subscription:
+            seen.append(notification.id)
+            if len(seen) == 40:
+                break
+    assert seen == list(range(1, 41))
+    log.close()
+
+
+def _stands_once(stream: list[Stored], appends: int, append: Append) -> None:
+    count = 2 * appends if append is _several_groups_that_meet else appends
+    assert [stored.version for stored in stream] == list(range(1, count + 1))
+    assert [stored.number for stored in stream] == list(range(1, count + 1))
+    ids = [stored.id for stored in stream if stored.id]
+    assert len(ids) == len(set(ids))
