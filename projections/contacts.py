@@ -34,18 +34,19 @@ NO_CONTACT = frozenset(
 )
 """Kinds that are no contact with a customer; every other kind, a company's own among them, is one."""
 
-_FROM_CUSTOMER = """
+_CUSTOMER_DOES = """
     ConsentGranted ConsentWithdrawn ObjectionRaised PreferenceStated SubjectRequestReceived MessageEngaged AdClicked
     PageViewed ProductViewed FormSubmitted EventAttended InquiryReceived QuoteRequested QuoteAccepted QuoteDeclined
     CartUpdated CheckoutStarted OrderPlaced PaymentReceived TicketOpened TicketReopened ComplaintReceived
     DowntimeReported SurveyAnswered FeedbackGiven ReferralMade ReturnReceived
 """
-_FROM_US = """
+_WE_DO = """
     SubjectRequestAnswered MessageSent FirstResponseGiven PresentationDelivered QuoteIssued OrderConfirmed
     DeliveryPromised DeliveryWarningIssued ShipmentDispatched ShipmentDelivered InvoiceIssued CreditNoteIssued
     DunningNoticeSent TicketResolved FieldVisitPerformed RefundIssued
 """
-_DIRECTIONS = dict.fromkeys(_FROM_CUSTOMER.split(), "in") | dict.fromkeys(_FROM_US.split(), "out")
+_FROM_CUSTOMER = frozenset(_CUSTOMER_DOES.split())
+_FROM_US = frozenset(_WE_DO.split())
 _STATED_DIRECTIONS = {"inbound": "in", "outbound": "out"}
 
 
@@ -168,8 +169,9 @@ class Contacts(View[History]):
 
 
 def _about(kind: str) -> _Kind:
+    direction = "in" if kind in _FROM_CUSTOMER else "out" if kind in _FROM_US else None
     touchpoint = KINDS.get(kind)
     if touchpoint is None:
-        return _Kind(None, _DIRECTIONS.get(kind), ())
+        return _Kind(None, direction, ())
     phase = touchpoint.phase.value if touchpoint.phase else None
-    return _Kind(phase, _DIRECTIONS.get(kind), tuple(touchpoint.entity_fields().items()))
+    return _Kind(phase, direction, tuple(touchpoint.entity_fields().items()))

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 
@@ -12,18 +12,12 @@ from projections import views
 _TYPES = {str: "TEXT", int: "BIGINT", float: "DOUBLE PRECISION"}
 
 
-class Connection(Protocol):
-    def execute(self, query: Any, params: Any = (), /) -> Any: ...
-    def commit(self) -> None: ...
-    def close(self) -> None: ...
-
-
 class Report:
     """The tables of all views, the moment, and every question as a SQL view."""
 
     def __init__(self, url: str) -> None:
         self.postgres = url.startswith("postgresql")
-        self._connection: Connection = psycopg.connect(url) if self.postgres else sqlite3.connect(":memory:")
+        self._connection: Any = psycopg.connect(url) if self.postgres else sqlite3.connect(":memory:")
         self._connection.execute("CREATE TABLE moment (at BIGINT, day TEXT, dayno BIGINT)")
         for view in views().values():
             columns = ", ".join(

@@ -1,6 +1,7 @@
 """Contact history, in the customer's language."""
 
-from projections.contacts import Contacts
+from domain.touchpoint import KINDS
+from projections.contacts import NO_CONTACT, Contacts
 from tests.projections.report import Report
 from tests.projections.story import corrected, happened, merged, order, parted, row, rows
 
@@ -57,6 +58,10 @@ def test_direction_follows_from_the_kind_where_it_is_not_stated() -> None:
         "MessageSent": "out",
         "SegmentAssigned": None,
     }
+
+
+def test_what_is_no_contact_is_a_kind_that_exists() -> None:
+    assert set(KINDS) >= NO_CONTACT
 
 
 def test_book_keeping_is_no_contact() -> None:

@@ -158,7 +158,7 @@ def a_life(subject: str, chance: Random) -> list[Envelope]:
     steps: list[tuple[str, dict[str, Any]]] = [
         ("FormSubmitted", {"form": "contact"}),
         ("ContactMade", {"mode": "call", "direction": "inbound"}),
-        ("OpportunityOpened", {"opportunity": "1", "owner": chance.choice(["eve", "bob"]), **source}),
+        ("OpportunityOpened", {"opportunity": "1", "stage": "offer", "owner": chance.choice(["eve", "bob"]), **source}),
         chance.choice(
             [
                 ("OpportunityWon", {"opportunity": "1"}),
