@@ -95,7 +95,7 @@ def proposed_return(merge: Fact, facts: Sequence[Fact]) -> list[str]:
     """Propose what a revert of a merge should give back: the survivor's touchpoints on entities of the absorbed.
 
     An entity is the absorbed's when the touchpoint that first names it stands in one of the absorbed's streams.
-    Corrections go with what they correct.
+    Corrections go with what they correct. What was the survivor's before the merge stays.
     """
     families = Families(facts)
     absorbed = families.members(merge.data["absorbed"])
@@ -109,7 +109,7 @@ def proposed_return(merge: Fact, facts: Sequence[Fact]) -> list[str]:
             entities.setdefault(entity, home in absorbed)
         if home in absorbed:
             ours.add((fact.id, fact.source))
-        elif fact.kind not in MERGE_KINDS:
+        elif fact.kind not in MERGE_KINDS and recording(fact) > recording(merge):
             survivors.append(fact)
     back = {(fact.id, fact.source) for fact in survivors if any(map(entities.get, _entities(fact)))}
     corrections = [fact for fact in survivors if fact.kind == CORRECTED]
