@@ -37,33 +37,24 @@ class Judgement:
 
     def verdict(self, group: Group) -> Verdict:
         """Judge the next group: known ids first, then expected versions; number what is new."""
-        if (refusal := self._refusal(group)) is not None:
+        keys = [key_of(draft) for draft in group.drafts]
+        if (refusal := self._refusal(group, keys)) is not None:
             return refusal
         receipts: list[Receipt] = []
-        for draft in group.drafts:
-            held = self._known.get(key_of(draft))
-            if repeat := held is not None:
-                row = held
-            else:
-                row = self._known[key_of(draft)] = self._numbered(draft)
+        for key, draft in zip(keys, group.drafts, strict=True):
+            row = held = self._known.get(key)
+            if row is None:
+                row = self._known[key] = self._numbered(draft)
                 self.rows.append(row)
+            bucket, number, stream, version, _, _, _, _, recorded, _, state = row
             receipts.append(
-                Receipt(
-                    row.bucket,
-                    row.number,
-                    row.stream,
-                    row.version,
-                    row.recorded,
-                    sha256(row.state).digest(),
-                    repeat=repeat,
-                )
+                Receipt(bucket, number, stream, version, recorded, sha256(state).digest(), held is not None)
             )
         return receipts
 
-    def _refusal(self, group: Group) -> LifecircleError | None:
+    def _refusal(self, group: Group, keys: Sequence[Key]) -> LifecircleError | None:
         repeats, fresh = 0, dict[Key, bytes]()
-        for draft in group.drafts:
-            key = key_of(draft)
+        for key, draft in zip(keys, group.drafts, strict=True):
             held = self._known.get(key)
             if held is None:
                 if fresh.setdefault(key, draft.state) != draft.state:
@@ -87,7 +78,7 @@ class Judgement:
         return None
 
     def _numbered(self, draft: Draft) -> Stored:
-        bucket = bucket_of(draft.stream, len(self._numbers)) if len(self._numbers) > 1 else 1
+        bucket = bucket_of(draft.stream, len(self._numbers))
         self._numbers[bucket - 1] = number = self._numbers[bucket - 1] + 1
         self._versions[draft.stream] = version = self._versions[draft.stream] + 1
         stream, kind, id_, source, occurred, recordedby, state = draft

@@ -26,6 +26,8 @@ LINK_KINDS = ("CustomersMerged", "CustomerMergeReverted")
 
 def bucket_of(subject: str, buckets: int) -> int:
     """The bucket, from 1, that a subject's stream lives in for as long as the log lives."""
+    if buckets == 1:
+        return 1
     return int.from_bytes(blake2b(subject.encode(), digest_size=8).digest()) % buckets + 1
 
 

@@ -16,7 +16,7 @@ from adapters.judgement import Judgement, Key, key_of
 from adapters.log import FORMAT_VERSION, Cursor, Group, QuarantinedRow, Stored, Verdict, bucket_of
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import Datastore, connect, explained
-from adapters.sqlite.recorder import Factory, head_of, recorded_now, schema_statements
+from adapters.sqlite.recorder import Factory, head_of, recorded_now, statements_of
 from domain.company import Company
 from domain.errors import LogExists, LogNotFound, LogNotWritable, NewerLog, NotOurLog
 
@@ -112,7 +112,7 @@ class SQLiteLog:
             connection.execute("BEGIN IMMEDIATE")
             if connection.execute("PRAGMA application_id").fetchone()[0]:
                 raise _exists(address.path)
-            for statement in schema_statements():
+            for statement in (*statements_of("schema.sql"), *statements_of("library.sql")):
                 connection.execute(statement)
             connection.execute(_CREATE, (secrets.token_bytes(16), FORMAT_VERSION, company.model_dump_json()))
             connection.execute(f"PRAGMA application_id = {_OURS:d}")
@@ -183,7 +183,7 @@ class SQLiteLog:
     def _in_buckets(self, cursor: sqlite3.Cursor, sql: str, streams: Iterable[str]) -> Iterator[tuple[str, int | None]]:
         of_bucket: dict[int, list[str]] = {}
         for stream in streams:
-            of_bucket.setdefault(bucket_of(stream, self.buckets) if self.buckets > 1 else 1, []).append(stream)
+            of_bucket.setdefault(bucket_of(stream, self.buckets), []).append(stream)
         for bucket, members in of_bucket.items():
             yield from cursor.execute(sql, (bucket, json.dumps(members)))
 

@@ -54,10 +54,10 @@ _NOTIFICATIONS_OF_KINDS = """
 _MAX = "SELECT max(number) FROM touchpoints WHERE bucket = ?"
 
 
-def schema_statements() -> Iterator[str]:
-    """The statements of schema.sql, one by one: a script as a whole would end the transaction that it runs in."""
+def statements_of(script: str) -> Iterator[str]:
+    """The statements of a script beside this module: run as a whole, it would end the transaction that it runs in."""
     statement = ""
-    for line in files("adapters.sqlite").joinpath("schema.sql").read_text("utf-8").splitlines(keepends=True):
+    for line in files("adapters.sqlite").joinpath(script).read_text("utf-8").splitlines(keepends=True):
         statement += line
         if sqlite3.complete_statement(statement):
             yield statement
@@ -83,8 +83,8 @@ class BucketRecorder(SQLiteApplicationRecorder):
         self.bucket = bucket
 
     def construct_create_table_statements(self) -> list[str]:
-        """The log's whole schema, for its tables belong together."""
-        return list(schema_statements())
+        """The log's own tables, which belong together."""
+        return list(statements_of("schema.sql"))
 
     def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         last, last_recorded = head_of(c.sqlite_cursor, self.bucket)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from threading import Event, Thread
 
 import pytest
+from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
 from adapters.addresses import create_log, open_log
 from adapters.log import Cursor, Log, QuarantinedRow, Receipt
@@ -296,6 +297,38 @@ def test_a_log_serves_many_threads(log: Log) -> None:
         thread.join()
     assert sorted(receipt.number for receipt in receipts) == list(pages(log)) == list(range(1, 241))
     assert [row.version for row in log.stream("C-shared")] == list(range(1, 121))
+
+
+def test_the_library_reads_the_log_as_its_own(log: Log) -> None:
+    append(
+        log, draft("C-1", kind="OrderPlaced", state=b"1"), draft("C-2"), draft("C-1", kind="OrderConfirmed", state=b"2")
+    )
+    factory = log.factory(1)
+    events = factory.application_recorder()
+    assert events.select_events("C-1") == [
+        StoredEvent("C-1", 1, "OrderPlaced", b"1"),
+        StoredEvent("C-1", 2, "OrderConfirmed", b"2"),
+    ]
+    assert [event.id for event in events.select_notifications(2, 10)] == [2, 3]
+    assert events.max_notification_id() == 3
+    with events.subscribe(gt=2) as subscription:
+        assert next(subscription).topic == "OrderConfirmed"
+    snapshot = StoredEvent("C-1", 2, "RuleState", b"state")
+    factory.aggregate_recorder("snapshots").insert_events([snapshot])
+    assert factory.aggregate_recorder("snapshots").select_events("C-1", desc=True, limit=1) == [snapshot]
+    factory.tracking_recorder().insert_tracking(Tracking("views", 3))
+    assert factory.tracking_recorder().max_tracking_id("views") == 3
+
+
+def test_what_the_library_writes_is_numbered_with_the_rest(log: Log) -> None:
+    append(log, draft("C-1"))
+    event = StoredEvent("C-1", 2, "OrderPlaced", b"bare")
+    assert log.factory(1).application_recorder().insert_events([event]) == [2]
+    with pytest.raises(IntegrityError):
+        log.factory(1).application_recorder().insert_events([event])
+    assert append(log, draft("C-1"), C_1=2)[0][:4] == (1, 3, "C-1", 3)
+    assert [(row.number, row.version) for row in log.stream("C-1")] == [(1, 1), (2, 2), (3, 3)]
+    assert log.cut_at(2**62) == log.heads()
 
 
 def test_a_log_is_there_when_it_is_opened_again(url: str, log: Log) -> None:

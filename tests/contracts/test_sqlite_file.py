@@ -182,6 +182,13 @@ def test_a_closed_log_says_so(url: str) -> None:
             attempt()
 
 
+def test_closing_a_factory_leaves_the_log_open(url: str) -> None:
+    with closing(create_log(url, Company())) as log:
+        log.factory(1).close()
+        append(log, draft())
+        assert list(pages(log)) == [1]
+
+
 def test_of_many_processes_that_make_the_log_one_does(url: str) -> None:
     program = (
         "import sys; from adapters.addresses import create_log; from domain.company import Company;"
