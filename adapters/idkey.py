@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from adapters.addresses import read_sqlite_url
 from domain.errors import LifecircleError
 
 PLACE = "LIFECIRCLE_KEY"
@@ -35,8 +36,8 @@ def id_key_path(url: str) -> Path:
     """
     if place := os.environ.get(PLACE):
         return Path(place)
-    if url.startswith("sqlite:///"):
-        return Path(unquote(url.removeprefix("sqlite:///"))).with_suffix(".key")
+    if url.startswith("sqlite:"):
+        return read_sqlite_url(url).path.with_suffix(".key")
     database = unquote(urlsplit(url).path.strip("/")) or "postgres"
     return Path(f"{database.replace('/', '_')}.lifecircle.key")
 
