@@ -8,7 +8,6 @@ arrives in the order of history, what waited is judged anew.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from itertools import chain
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
@@ -47,7 +46,10 @@ class Breach(NamedTuple):
 
 
 class Life(NamedTuple):
-    """Where one entity stands. `state` is empty until it is opened, and `waiting` holds what came before that."""
+    """Where one entity stands. `state` is empty until it is opened; until then `waiting` holds its steps, latest first.
+
+    stream, day and dated: where and when it was opened, and whether only the date of that counts.
+    """
 
     state: str = ""
     memo: Any = None
@@ -55,6 +57,11 @@ class Life(NamedTuple):
     day: str = ""
     dated: bool = False
     waiting: "tuple[Fact, Any] | None" = None
+
+
+_UNOPENED = Life()
+_SHARD_MIN = 16
+"""How many lives lie in one shard before there are more shards."""
 
 
 class RuleState:
@@ -76,7 +83,12 @@ class RuleState:
 
     def with_lives(self, changes: Mapping[tuple[str, str], Life]) -> "RuleState":
         """This state with some lives replaced."""
-        after, shards = RuleState(), list(self._shards)
+        after = RuleState()
+        if len(self._shards) == 1 and self._count < _SHARD_MIN:
+            only = {**self._shards[0], **changes}
+            after._count, after._shards = len(only), (only,)
+            return after
+        shards = list(self._shards)
         copied: set[int] = set()
         after._count = self._count
         for name, life in changes.items():
@@ -92,9 +104,6 @@ class RuleState:
         return after
 
 
-_SHARD_MIN = 16
-
-
 def _resharded(shards: Sequence[dict[tuple[str, str], Life]]) -> list[dict[tuple[str, str], Life]]:
     wider: list[dict[tuple[str, str], Life]] = [{} for _ in range(4 * len(shards))]
     for shard in shards:
@@ -103,12 +112,18 @@ def _resharded(shards: Sequence[dict[tuple[str, str], Life]]) -> list[dict[tuple
     return wider
 
 
-class World(NamedTuple):
-    """What a rule may look at beside the entity itself: its subject's other lives, and the company's settings."""
+class World:
+    """What a rule may look at beside the entity itself: its subject's other lives, and the company's settings.
 
-    before: RuleState
-    changes: dict[tuple[str, str], Life]
-    company: Company
+    `before` are the lives before the touchpoint, `changes` those that it has touched so far.
+    """
+
+    __slots__ = ("before", "changes", "company")
+
+    def __init__(self, before: RuleState, company: Company) -> None:
+        self.before = before
+        self.changes: dict[tuple[str, str], Life] = {}
+        self.company = company
 
     def life(self, key: str, entity: str) -> Life | None:
         """Another life, as the lifecycles that were judged earlier have left it."""
@@ -184,23 +199,20 @@ class Lifecycle:
         """Whether it reads what the other lifecycles made of the touchpoint."""
         return self._entities is not None
 
-    def judge(self, fact: Fact, world: World) -> tuple[list[Breach], list[Breach]]:
-        """Take one touchpoint into the lives it concerns: answer the breaches that came and those that healed."""
-        found, healed = list[Breach](), list[Breach]()
+    def judge(self, fact: Fact, world: World, found: list[Breach], healed: list[Breach]) -> None:
+        """Take one touchpoint into the lives it concerns; add the breaches that came and those that healed."""
         if self._entities:
-            named = self._entities(fact, world)
-        else:
-            entity = fact.data.get(self.key)
-            named = () if entity is None else (entity,)
-        for entity in named:
-            self._take(fact, entity, world, found, healed)
-        return found, healed
+            for entity in self._entities(fact, world):
+                self._take(fact, entity, world, found, healed)
+        elif named := fact.data.get(self.key):
+            self._take(fact, named, world, found, healed)
 
     def _take(self, fact: Fact, entity: str, world: World, found: list[Breach], healed: list[Breach]) -> None:
-        life = world.life(self.key, entity) or Life()
+        life = world.life(self.key, entity) or _UNOPENED
         if life.state:
             after, rules = self._step(life, fact, entity, world)
-            found += [self._breach(*rule, fact, entity, world) for rule in rules]
+            for rule, detail in rules:
+                found.append(self._breach(rule, detail, fact, entity, world))
         elif fact.kind in self.opens:
             after = self._open(fact, entity, life, world, found, healed)
         else:
@@ -215,8 +227,9 @@ class Lifecycle:
         self, fact: Fact, entity: str, life: Life, world: World, found: list[Breach], healed: list[Breach]
     ) -> Life:
         day = world.company.day(fact)
-        opened = Life(self.opens[fact.kind], None, fact.stream, day, fact.is_date)
-        after = opened._replace(memo=self._remember(opened, fact, entity, world))
+        keeps = self._keeps.get(fact.kind)
+        memo = keeps(Step(fact, entity, None, world)) if keeps else None
+        after = Life(self.opens[fact.kind], memo, fact.stream, day, fact.is_date)
         for early in _oldest_first(life.waiting):
             healed.append(self._unopened(early, entity, world))
             # Everything that waited sorts before the opening; only calendar dates can say that it was not earlier.
@@ -244,11 +257,8 @@ class Lifecycle:
             state = self._lands.get(kind, life.state)
         if (stays := self._stays.get(kind)) and stays(step):
             state = life.state
-        return life._replace(state=state, memo=self._remember(life, fact, entity, world)), rules
-
-    def _remember(self, life: Life, fact: Fact, entity: str, world: World) -> Any:
-        keeps = self._keeps.get(fact.kind)
-        return keeps(Step(fact, entity, life.memo, world)) if keeps else life.memo
+        memo = keeps(step) if (keeps := self._keeps.get(kind)) else life.memo
+        return Life(state, memo, life.stream, life.day, life.dated), rules
 
     def _breach(self, rule: str, detail: str, fact: Fact, entity: str, world: World) -> Breach:
         return _breach_of(fact, f"{self.key}/{rule}", f"{self.key}/{entity}", detail, world.company)
@@ -270,11 +280,12 @@ def weigh(state: RuleState, fact: Fact, company: Company) -> Verdict:
     concerned = _lifecycles_by_kind().get(fact.kind)
     if not concerned:
         return Verdict(state, (), ())
-    world = World(state, {}, company)
-    judged = [lifecycle.judge(fact, world) for lifecycle in concerned]
+    world = World(state, company)
+    found, healed = list[Breach](), list[Breach]()
+    for lifecycle in concerned:
+        lifecycle.judge(fact, world, found, healed)
     after = state.with_lives(world.changes) if world.changes else state
-    found, healed = (tuple(chain.from_iterable(breaches)) for breaches in zip(*judged, strict=True))
-    return Verdict(after, found, healed)
+    return Verdict(after, tuple(found), tuple(healed))
 
 
 def judge(state: RuleState, fact: Fact, company: Company) -> tuple[RuleState, tuple[Breach, ...]]:

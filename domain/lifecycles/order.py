@@ -1,6 +1,7 @@
 """The life of an order: placed, perhaps confirmed, amended and shipped in parts, perhaps called off."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from domain.kinds.after_sales import ReturnReceived
@@ -15,28 +16,32 @@ UNNAMED = "\0"
 _Goods = Mapping[str, int]
 """Goods by their sku, in micro-units of the quantity."""
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 
 class Book(NamedTuple):
     """What an order remembers, in micro-units: `lines` gives for each line its goods and how many were ordered.
 
-    `shipments` holds the ids of its shipments as a chain, the latest first.
+    `ordered` sums the lines by goods, `standing` is that less what was cancelled. `shipments` holds the ids of its
+    shipments as a chain, the latest first.
     """
 
-    lines: Mapping[str, tuple[str, int]]
-    cancelled: _Goods
-    shipped: _Goods
-    returned: _Goods
+    lines: Mapping[str, tuple[str, int]] = _NOTHING
+    ordered: _Goods = _NOTHING
+    standing: _Goods = _NOTHING
+    cancelled: _Goods = _NOTHING
+    shipped: _Goods = _NOTHING
+    returned: _Goods = _NOTHING
     shipments: "tuple[str, Any] | None" = None
 
-    @property
-    def ordered(self) -> dict[str, int]:
-        """The goods ordered, as amended."""
-        return _sum(self.lines.values())
+    def with_lines(self, lines: Mapping[str, tuple[str, int]]) -> "Book":
+        """The book with other lines."""
+        return self._replace(lines=lines, ordered=_sum(lines.values())).with_cancelled(self.cancelled)
 
-    @property
-    def standing(self) -> dict[str, int]:
-        """The goods ordered less those cancelled."""
-        return {sku: max(0, ordered - self.cancelled.get(sku, 0)) for sku, ordered in self.ordered.items()}
+    def with_cancelled(self, cancelled: _Goods) -> "Book":
+        """The book with other cancelled goods."""
+        standing = {name: max(0, ordered - cancelled.get(name, 0)) for name, ordered in self.ordered.items()}
+        return self._replace(cancelled=cancelled, standing=standing)
 
     def goods(self, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
         """Goods of a later touchpoint, under the names that the order knows them by."""
@@ -66,14 +71,14 @@ class Book(NamedTuple):
                 lines = {other: held for other, held in lines.items() if held[0] != name}
             lines[line] = (name, quantity)
             cancelled.pop(name, None)
-        return self._replace(lines=lines, cancelled=cancelled)
+        return self._replace(cancelled=cancelled).with_lines(lines)
 
     def called_off(self, items: Iterable[Mapping[str, Any]]) -> "Book":
         """The book after a cancellation: of the goods named, or of all that was not dispatched."""
         if items:
-            return self._replace(cancelled=_add(self.cancelled, self.goods(items)))
+            return self.with_cancelled(_add(self.cancelled, self.goods(items)))
         rest = {name: max(0, ordered - self.shipped.get(name, 0)) for name, ordered in self.ordered.items()}
-        return self._replace(cancelled=rest)
+        return self.with_cancelled(rest)
 
 
 def _sum(goods: Iterable[tuple[str, int]]) -> dict[str, int]:
@@ -96,8 +101,8 @@ def placed(step: Step) -> Book:
     items = enumerate(_items(step), start=1)
     named = ((item.get("line", str(place)), item) for place, item in items)
     lines = {line: (item.get("sku", UNNAMED + line), quantity_micros(item["quantity"])) for line, item in named}
-    book: Book = step.memo or Book({}, {}, {}, {})
-    return book._replace(lines=lines)
+    book: Book = step.memo or Book()
+    return book.with_lines(lines)
 
 
 def dispatched(step: Step) -> Book:

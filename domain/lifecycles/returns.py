@@ -1,6 +1,6 @@
 """Goods that come back: of each sku a customer may return what they bought, under whichever order it was."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from domain.kinds.after_sales import ReturnReceived
@@ -25,13 +25,13 @@ def skus_concerned(fact: Fact, world: World) -> Iterable[str]:
         # A return that names its order is judged by that order; here it only counts, where there is a count.
         return [sku for sku in skus if "order" not in fact.data or world.life("goods", sku)]
     before, after = _standing(fact, world.before), _standing(fact, world)
-    if before == after:
+    if before is after:
         return ()
     skus = dict.fromkeys((*before, *after))
     return [sku for sku in skus if before.get(sku) != after.get(sku) and not sku.startswith(UNNAMED)]
 
 
-def _standing(fact: Fact, lives: World | RuleState) -> dict[str, int]:
+def _standing(fact: Fact, lives: World | RuleState) -> Mapping[str, int]:
     order = lives.life("order", fact.data["order"])
     return order.memo.standing if order and order.state else {}
 
