@@ -17,7 +17,8 @@ Figures = dict[str, float]
 FUNNEL = "SELECT leads, won, rate, median_days, mean_days FROM funnel_total"
 FUNNEL_BY_ORIGIN = "SELECT COALESCE(lead_source, 'empty'), leads, won, mean_days FROM funnel"
 SALES = """
-    SELECT COUNT(DISTINCT subject), SUM(quantity_micros) / 1000000, CAST(SUM(gross_micros) AS DOUBLE PRECISION) / 1000000
+    SELECT COUNT(DISTINCT subject), SUM(quantity_micros) / 1000000,
+           CAST(SUM(gross_micros) AS DOUBLE PRECISION) / 1000000
     FROM purchases
 """
 # Purchases of one day are one transaction; the first day is no repeat. The calibration ends with September 1997.
