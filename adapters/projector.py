@@ -283,6 +283,7 @@ class Projector:
         """
         done = 0
         with self._tables.lead("projector"):
+            self._rejoin()
             until = self._log.heads()
             while True:
                 folder = self._entered()
@@ -310,6 +311,7 @@ class Projector:
         while not stop.is_set():
             try:
                 with self._tables.lead("projector"):
+                    self._rejoin()
                     self._entered()
                     entered = True
                     self._follow(stop, on_batch)
@@ -332,6 +334,14 @@ class Projector:
                         self._new_day()
                 except _Switched:
                     break
+
+    def _rejoin(self) -> None:
+        """Forget what is kept in memory if another projector or a rebuild wrote since this one led."""
+        if self._folder:
+            with self._tables.transaction() as transaction:
+                position = position_cursor(self._log, transaction.position())
+                if live_generations(transaction) != self._live or position != self._folder.position:
+                    self._folder = None
 
     def _entered(self) -> Folder:
         """The folder for what stands in the tables, which are made on first use."""
