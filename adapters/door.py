@@ -51,7 +51,7 @@ class Door:
         Answers the group to store, under the versions that were seen, or the error that refuses it.
         """
         subjects = dict.fromkeys(draft.stream for drafts in drafted for draft in drafts)
-        seen = {subject: self._log.version(subject) for subject in subjects} | expected
+        seen = {**{subject: self._log.version(subject) for subject in subjects}, **expected}
         candidates: list[Fact] = []
         for drafts in drafted:
             candidate = fact_from(drafts[0].stream, seen[drafts[0].stream] + len(candidates) + 1, drafts[0].state)

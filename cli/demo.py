@@ -2,42 +2,50 @@
 
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from adapters.codec import read_envelope
-from adapters.engine import Engine, clock_us
-from adapters.log import Receipt
-from adapters.projector import Projector, status
-from adapters.tables import open_tables
 from cli.main import lifecircle
 from cli.stories import brightwater
 from domain.errors import LifecircleError
 
+if TYPE_CHECKING:
+    from adapters.engine import Engine
+    from adapters.log import Receipt
+
 HOME = Path("build/demo")
 SETTLE_S = 30
+PARTS = ("brightwater.", "funnel.png")
+"""How the names of the files begin that a demo leaves, and that the next one may delete."""
 
 
 @click.command()
 @click.option(
-    "--dir", "home", type=click.Path(path_type=Path), default=HOME, show_default=True, help="Where it is kept."
+    "--dir",
+    "home",
+    type=click.Path(path_type=Path),
+    default=HOME,
+    show_default=True,
+    help="The folder for its log and picture.",
 )
 def command(home: Path) -> None:
     """Tell the story of Brightwater Cycles on a fresh SQLite log, and leave the log there to play with.
 
     Everything it shows is done by the commands that it prints; try them yourself afterwards.
     """
-    if home.exists() and any(home.iterdir()) and not (home / "brightwater.db").exists():
+    home.mkdir(parents=True, exist_ok=True)
+    earlier = list(home.iterdir())
+    if not all(path.is_file() and path.name.startswith(PARTS) for path in earlier):
         raise click.UsageError(f"{home} holds something else than an earlier demo; choose an empty --dir")
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    for path in earlier:
+        path.unlink()
     _Narrator(f"sqlite:///{home / 'brightwater.db'}").tell(home / "funnel.png")
 
 
@@ -47,11 +55,15 @@ class _Narrator:
 
     def tell(self, picture: Path) -> None:
         """Tell all chapters, with the projector following live."""
+        from adapters.engine import Engine
+        from adapters.projector import Projector
+        from adapters.tables import open_tables
+
         self._say("1. A new log: one file, nothing to set up")
         self._run("init", "--name", brightwater.COMPANY, "--zone", brightwater.ZONE)
-        with Engine.open(self._url) as engine:
+        with Engine.open(self._url) as engine, closing(open_tables(self._url, engine.company)) as tables:
             stop = Event()
-            projector = Projector(engine.log, open_tables(self._url, engine.company), engine.company)
+            projector = Projector(engine.log, tables, engine.company)
             following = Thread(target=projector.run, args=(stop,), daemon=True)
             following.start()
             try:
@@ -72,7 +84,7 @@ class _Narrator:
         ):
             click.echo(f"  {line}")
 
-    def _chapters(self, engine: Engine, picture: Path) -> None:
+    def _chapters(self, engine: "Engine", picture: Path) -> None:
         anna = brightwater.ANNA
         self._say("2. Half a year of touchpoints arrives, while a projector follows live")
         receipts = self._append(engine, [*brightwater.anna(), *brightwater.neighbours()])
@@ -111,21 +123,29 @@ class _Narrator:
         self._run("query", "select * from funnel order by leads desc")
         self._run("query", "select * from rfm order by gross_micros desc", "--limit", "8")
         self._run("query", "select * from circle")
-        _draw(open_tables(self._url, engine.company).query("select * from circle"), picture)
-        click.echo(f"  the circle as a picture: {picture}")
+        from adapters.tables import open_tables
 
-    def _append(self, engine: Engine, events: Iterable[dict[str, Any]]) -> list[Receipt]:
+        with closing(open_tables(self._url, engine.company)) as tables:
+            _draw(tables.query("select * from circle"), picture)
+
+    def _append(self, engine: "Engine", events: Iterable[dict[str, Any]]) -> "list[Receipt]":
+        from adapters.codec import read_envelope
+        from adapters.engine import clock_us
+
         clock = clock_us()
         return engine.append([read_envelope(event, clock, engine.company) for event in events], recordedby="demo")
 
-    def _settle(self, engine: Engine) -> None:
+    def _settle(self, engine: "Engine") -> None:
         """Wait until the live projector has shown everything."""
-        tables = open_tables(self._url, engine.company)
+        from adapters.projector import status
+        from adapters.tables import open_tables
+
         until = monotonic() + SETTLE_S
-        while any(view.state != "live" or view.lag for view in status(engine.log, tables)):
-            if monotonic() > until:
-                raise click.ClickException(f"the views did not catch up within {SETTLE_S} s")
-            sleep(0.02)
+        with closing(open_tables(self._url, engine.company)) as tables:
+            while any(view.state != "live" or view.lag for view in status(engine.log, tables)):
+                if monotonic() > until:
+                    raise click.ClickException(f"the views did not catch up within {SETTLE_S} s")
+                sleep(0.02)
 
     @staticmethod
     def _say(heading: str) -> None:
@@ -140,8 +160,11 @@ class _Narrator:
 
 def _draw(answer: tuple[list[str], list[Any]], picture: Path) -> None:
     """Plot how many customers reached each phase of the circle."""
-    import matplotlib as mpl
-
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        click.echo('  for the circle as a picture: pip install "lifecircle[plot]"')
+        return
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
@@ -155,3 +178,4 @@ def _draw(answer: tuple[list[str], list[Any]], picture: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(picture, dpi=120)
     plt.close(figure)
+    click.echo(f"  the circle as a picture: {picture}")

@@ -5,9 +5,7 @@ from threading import Event
 import click
 import orjson
 
-from adapters.engine import Engine
 from cli.options import log_option
-from cli.output import iso
 
 
 @click.command()
@@ -17,6 +15,9 @@ from cli.output import iso
 @click.option("--until-head", is_flag=True, help="Stop at the end of the log instead of waiting for more.")
 def command(url: str, after: str | None, *, tail: bool, until_head: bool) -> None:
     """Print every touchpoint in the order of the log, with the cursor to go on from, until interrupted."""
+    from adapters.engine import Engine
+    from cli.output import iso
+
     with Engine.open(url) as engine:
         heads = engine.log.heads()
         cursor = engine.cursor(after) if after else heads if tail else engine.log.start()

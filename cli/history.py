@@ -1,12 +1,15 @@
 """Replay a subject: what happened to it, as known now or as of any moment."""
 
+from typing import TYPE_CHECKING
+
 import click
 import orjson
 
-from adapters.engine import Engine
 from cli.options import MOMENT, cut, format_option, log_option
 from cli.output import described, iso, show
-from domain.touchpoint import Fact
+
+if TYPE_CHECKING:
+    from domain.touchpoint import Fact
 
 
 @click.command()
@@ -20,6 +23,8 @@ def command(url: str, style: str, subject: str, as_of: int | None, known_at: str
 
     --as-of asks what had happened by then, as we know it now; --known-at asks what we knew by then.
     """
+    from adapters.engine import Engine
+
     with Engine.open(url) as engine:
         known = cut(engine, known_at) if known_at else None
         facts = engine.history(subject, known=known, as_of=as_of)
@@ -44,7 +49,7 @@ def command(url: str, style: str, subject: str, as_of: int | None, known_at: str
     show(columns, rows, style, title=f"{subject}: {len(rows)} touchpoints")
 
 
-def _shown(fact: Fact) -> dict[str, object]:
+def _shown(fact: "Fact") -> dict[str, object]:
     """The CloudEvent as it counts now, with what the log added."""
     return {
         **fact.envelope,

@@ -1,18 +1,18 @@
 """Import a file of rows by a mapping that says what each row becomes."""
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import orjson
 
-from adapters.engine import Engine
-from adapters.sources.importer import Progress, Report, import_file
-from adapters.sources.mapping import load_mapping
-from cli.options import format_option, log_option
+from cli.options import format_option, log_option, principal
 from cli.output import show
+
+if TYPE_CHECKING:  # help must not wait for the engine to load
+    from adapters.sources.importer import Progress, Report
 
 SOME_IN_QUARANTINE = 10
 """The exit code of an import that is complete, but put rows into quarantine."""
@@ -30,15 +30,19 @@ def command(ctx: click.Context, url: str, style: str, file: Path, mapping: str) 
     Run it again as often as you like: what is stored already is counted as repeats. Rows that cannot be read or are
     invalid go to quarantine (lifecircle quarantine list), and the exit code is 10 then.
     """
+    from adapters.engine import Engine
+    from adapters.sources.importer import import_file
+    from adapters.sources.mapping import load_mapping
+
     plan = load_mapping(mapping)
     with Engine.open(url) as engine, _progress(file.name) as progress:
-        report = import_file(engine, file, plan, recordedby=f"cli:{getpass.getuser()}", progress=progress)
+        report = import_file(engine, file, plan, recordedby=principal(), progress=progress)
     _show(report, style)
     ctx.exit(SOME_IN_QUARANTINE if report.quarantined else 0)
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Progress | None]:
+def _progress(name: str) -> "Iterator[Progress | None]":
     """A progress bar, where someone is there to see it."""
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -52,7 +56,7 @@ def _progress(name: str) -> Iterator[Progress | None]:
         yield lambda done, size: bar.update(task, completed=done, total=size)
 
 
-def _show(report: Report, style: str) -> None:
+def _show(report: "Report", style: str) -> None:
     if style == "json":
         click.echo(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2).decode())
         return

@@ -1,21 +1,26 @@
 """Make a new, empty log."""
 
 import click
-from pydantic import ValidationError
 
-from adapters.engine import Engine
-from adapters.idkey import make_id_key
 from cli.options import log_option
-from domain.company import Company
-from domain.touchpoint import invalid
 
 
-@click.command(help=__doc__)
+@click.command()
 @log_option
 @click.option("--name", default="company", show_default=True, help="The company whose customers these are.")
 @click.option("--zone", default="UTC", show_default=True, help="The time zone of its calendar, such as Europe/London.")
 def command(url: str, name: str, zone: str) -> None:
-    """Make the log, and beside it the key from which importers derive ids for e-mails and phone numbers."""
+    """Make a new, empty log, and the key from which imports derive ids for e-mails and phone numbers.
+
+    The key lies beside a SQLite log, and in this folder for a PostgreSQL one; LIFECIRCLE_KEY names another place.
+    """
+    from pydantic import ValidationError
+
+    from adapters.engine import Engine
+    from adapters.idkey import make_id_key
+    from domain.company import Company
+    from domain.touchpoint import invalid
+
     try:
         company = Company(name=name, zone=zone)
     except ValidationError as error:

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import Any, NoReturn, cast
 
 import click
 
@@ -31,6 +31,14 @@ class Commands(click.Group):
         module = cmd_name if (HERE / f"{cmd_name}.py").exists() else f"{cmd_name}_"
         return cast("click.Command", import_module(f"cli.{module}").command)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run one command; a reader that goes away, as `| head` does, ends it in good order."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _silence_output()
+            ctx.exit(0)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by the first line of their files, so that help need not load them."""
         with formatter.section("Commands"):
@@ -45,7 +53,11 @@ class Commands(click.Group):
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--log", "url", envvar="LIFECIRCLE_LOG", metavar="URL", help="The log: sqlite:///file.db or postgresql://…"
+    "--log",
+    "url",
+    envvar="LIFECIRCLE_LOG",
+    metavar="URL",
+    help="The log: sqlite:///file.db or postgresql://…; by default what LIFECIRCLE_LOG says.",
 )
 @click.version_option(package_name="lifecircle")
 @click.pass_context
@@ -69,18 +81,37 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
-        error.show()
+        if _as_json(arguments):
+            click.echo(json.dumps({"error": type(error).__name__, "what": error.format_message()}), err=True)
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader went away (as `| head` does); what is still buffered must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except LifecircleError as error:
-        as_json = "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
-        click.echo(json.dumps(error.as_dict()) if as_json else f"{error.name}: {error}", err=True)
-        sys.exit(error.exit_code)
+        _tell(error, arguments)
+    except OSError as error:
+        _silence_output()
+        where = str(error.filename or "output")
+        _tell(SystemRefused("the operating system refused", where=where, rule=error.strerror or ""), arguments)
+
+
+class SystemRefused(LifecircleError):
+    """The operating system refused something: a folder, a file, or the output."""
+
+
+def _tell(error: LifecircleError, arguments: list[str]) -> NoReturn:
+    click.echo(json.dumps(error.as_dict()) if _as_json(arguments) else f"{error.name}: {error}", err=True)
+    sys.exit(error.exit_code)
+
+
+def _as_json(arguments: list[str]) -> bool:
+    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
+
+
+def _silence_output() -> None:
+    """What is still buffered must not fail again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

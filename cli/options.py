@@ -1,5 +1,8 @@
 """Options that several commands share."""
 
+import os
+import pwd
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,10 +13,16 @@ if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.engine import Engine
     from adapters.log import Cursor
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _url(ctx: click.Context, _: click.Parameter, given: str | None) -> str:
+LOG_HELP = "The log: sqlite:///file.db or postgresql://…; by default what LIFECIRCLE_LOG says."
+
+
+def log_url(ctx: click.Context, given: str | None) -> str:
+    """The log's address: as given after the command's name, before it, or by the environment."""
     url = given or (ctx.find_root().obj or {}).get("url")
     if not url:
         raise click.UsageError("say which log: --log sqlite:///file.db, or set LIFECIRCLE_LOG")
@@ -22,13 +31,26 @@ def _url(ctx: click.Context, _: click.Parameter, given: str | None) -> str:
 
 def log_option(command: F) -> F:
     """`--log URL` after the command's name, as well as before it."""
-    return click.option("--log", "url", metavar="URL", callback=_url, help="The log; else LIFECIRCLE_LOG.")(command)
+    return click.option("--log", "url", metavar="URL", callback=_log_url, help=LOG_HELP)(command)
+
+
+def _log_url(ctx: click.Context, _: click.Parameter, given: str | None) -> str:
+    return log_url(ctx, given)
 
 
 def format_option(command: F) -> F:
     """`--format`, for every command that reads."""
     choice = click.Choice(["table", "json", "csv"])
-    return click.option("--format", "style", type=choice, default="table", show_default=True)(command)
+    said = "A table for people; JSON or CSV for programs, errors as JSON too under json."
+    return click.option("--format", "style", type=choice, default="table", show_default=True, help=said)(command)
+
+
+def principal() -> str:
+    """Who types a command: the account of this process, or its number where it has no name, as in a container."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"cli:{os.getuid()}"
 
 
 class Moment(click.ParamType[int]):
@@ -63,4 +85,6 @@ def cut(engine: "Engine", text: str) -> "Cursor | int":
     try:
         return engine.cursor(text)
     except CursorInvalid:
+        if not _MOMENT.match(text):
+            raise
         return MOMENT.convert(text, None, None)

@@ -9,8 +9,6 @@ from typing import Any
 import click
 import orjson
 
-from domain.money import decimal
-
 WIDTH_OF_FILES = 200
 """How wide a table is that goes into a file or another program, in characters."""
 
@@ -60,6 +58,8 @@ def _is_number(cell: Any) -> bool:
 
 def _cell(name: str, value: Any) -> str:
     """A cell for people: micro-units as decimals, microseconds as times, shares to four digits."""
+    from domain.money import decimal
+
     if value is None:
         return ""
     if isinstance(value, int) and name.endswith("_micros"):
@@ -81,6 +81,8 @@ def described(data: dict[str, Any]) -> str:
 
 
 def _brief(value: Any) -> str:
+    from domain.money import decimal
+
     match value:
         case {"micros": int(micros), "currency": str(currency)}:
             return f"{decimal(micros)} {currency}"

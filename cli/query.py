@@ -1,9 +1,9 @@
 """Ask the views anything in SQL; reading only."""
 
+from contextlib import closing
+
 import click
 
-from adapters.engine import Engine
-from adapters.tables import open_tables
 from cli.options import format_option, log_option
 from cli.output import show
 
@@ -14,7 +14,13 @@ from cli.output import show
 @click.argument("sql")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many rows.")
 def command(url: str, style: str, sql: str, limit: int | None) -> None:
-    """Run one SELECT over the views and questions that `lifecircle view` lists, such as "select * from funnel"."""
-    with Engine.open(url) as engine:
-        columns, rows = open_tables(url, engine.company).query(sql, limit)
+    """Run one SELECT, given as SQL, over the views and questions that `lifecircle view` lists.
+
+    For example: lifecircle query "select * from funnel"
+    """
+    from adapters.engine import Engine
+    from adapters.tables import open_tables
+
+    with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
+        columns, rows = tables.query(sql, limit)
         show(columns, rows, style)

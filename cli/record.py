@@ -1,24 +1,21 @@
 """Record one touchpoint, or a CloudEvent or a list of them given as JSON."""
 
-import getpass
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import click
-from domain.schema import json_schema
 
-from adapters.codec import parse_json, read_envelope
-from adapters.engine import Engine, clock_us
-from adapters.log import Receipt
-from cli.options import format_option, log_option
+from cli.options import format_option, log_option, principal
 from cli.output import iso, show
 from domain.errors import InvalidTouchpoint
-from domain.touchpoint import Touchpoint, kind_named
 
-_ENVELOPE_OPTIONS = ("subject", "id", "source", "time", "precision", "channel", "actor", "campaign", "partner", "brand")
+if TYPE_CHECKING:  # help must not wait for the engine to load
+    from adapters.log import Receipt
+    from domain.company import Company
+    from domain.touchpoint import Envelope, Touchpoint
 
 
 @click.command()
@@ -31,7 +28,7 @@ _ENVELOPE_OPTIONS = ("subject", "id", "source", "time", "precision", "channel", 
 )
 @click.option("--subject", help="Whom it concerns.")
 @click.option("--id", help="Its idempotency key; a new one by default.")
-@click.option("--source", default="cli", show_default=True, help="The system that tells of it.")
+@click.option("--source", show_default="cli", help="The system that tells of it.")
 @click.option("--time", help="When it occurred, with an offset; now by default.")
 @click.option("--precision", type=click.Choice(["instant", "date"]), help="Whether only the date of its time counts.")
 @click.option("--channel", help="The channel it came by.")
@@ -54,17 +51,23 @@ def command(
     wait: bool,
     **envelope: str | None,
 ) -> None:
-    """Record one touchpoint of KIND, its fields as FIELD=VALUE; asks for them one by one when none is given.
+    """Record one touchpoint of KIND, its fields as FIELD=VALUE; on a terminal it asks for them when none is given.
 
-    Amounts are given as "12.34 EUR", lists and objects as JSON: lifecircle record OrderPlaced --subject c1 order=o1
-    total="12.34 EUR". A whole CloudEvent, or a list of them, comes with --json.
+    Amounts are given as "12.34 EUR", lists and objects as JSON. For example:
+
+    lifecircle record OrderPlaced --subject c1 order=o1 total="12.34 EUR"
+
+    What KIND may be, and which fields it has: lifecircle kinds. A whole CloudEvent, or a list of them, comes with
+    --json instead.
     """
+    from adapters.engine import Engine
+
+    if document is not None and (kind or any(envelope.values())):
+        raise click.UsageError("give either KIND with its fields and options, or a whole CloudEvent with --json")
     with Engine.open(url) as engine:
-        given = _from_json(document) if document else [_from_options(kind, fields, envelope)]
-        clock = clock_us()
-        touchpoints = [read_envelope(each, clock, engine.company) for each in given]
-        principal = f"cli:{getpass.getuser()}"
-        receipts = engine.append(touchpoints, expected=expected, strict=strict, recordedby=principal)
+        given = _from_json(document) if document is not None else [_from_options(kind, fields, envelope)]
+        touchpoints = _validated(given, engine.company)
+        receipts = engine.append(touchpoints, expected=expected, strict=strict, recordedby=principal())
         _show_receipts(receipts, style)
         if wait:
             breaches = engine.breaches_of(receipts)
@@ -73,7 +76,23 @@ def command(
             show(columns, rows, style, title=f"breaches: {len(rows)}")
 
 
-def _show_receipts(receipts: list[Receipt], style: str) -> None:
+def _validated(given: Sequence[Mapping[str, Any]], company: "Company") -> "list[Envelope]":
+    """Validate all before anything is stored; of a list the error says which touchpoint it is, counted from 1."""
+    from adapters.codec import read_envelope
+    from adapters.engine import clock_us
+
+    clock, found = clock_us(), list["Envelope"]()
+    for at, each in enumerate(given, 1):
+        try:
+            found.append(read_envelope(each, clock, company))
+        except InvalidTouchpoint as error:
+            if len(given) > 1:
+                error.where = f"touchpoint {at} of {len(given)}: {error.where}"
+            raise
+    return found
+
+
+def _show_receipts(receipts: "list[Receipt]", style: str) -> None:
     columns = ("subject", "version", "position", "recorded", "sha256", "repeat")
     rows = [
         (each.stream, each.version, f"{each.bucket}/{each.number}", iso(each.recorded), each.digest.hex(), each.repeat)
@@ -83,6 +102,8 @@ def _show_receipts(receipts: list[Receipt], style: str) -> None:
 
 
 def _from_json(document: str) -> list[Mapping[str, Any]]:
+    from adapters.codec import parse_json
+
     found = parse_json(sys.stdin.buffer.read() if document == "-" else document)
     events = found if isinstance(found, list) else [found]
     if not events or not all(isinstance(event, dict) for event in events):
@@ -93,26 +114,39 @@ def _from_json(document: str) -> list[Mapping[str, Any]]:
 def _from_options(kind: str | None, fields: tuple[str, ...], envelope: Mapping[str, str | None]) -> dict[str, Any]:
     if kind is None:
         raise click.UsageError("say which KIND (see: lifecircle kinds), or give a CloudEvent with --json")
+    import domain.kinds  # noqa: F401 - registers every kind
+    from domain.touchpoint import kind_named
+
     model = kind_named(kind)
     attributes = {name: value for name, value in envelope.items() if value is not None}
     interactive = not fields and sys.stdin.isatty()
     if "subject" not in attributes and interactive:
-        attributes["subject"] = click.prompt("subject (whom it concerns)")
-    data = _ask(model) if interactive else dict(_field(model, each) for each in fields)
+        attributes["subject"] = click.prompt("subject (whom it concerns)", err=True)
+    data = _ask(model) if interactive else _given(model, fields)
     attributes.setdefault("id", str(uuid4()))
+    attributes.setdefault("source", "cli")
     attributes.setdefault("time", datetime.now().astimezone().isoformat())
     return {**attributes, "type": kind, "data": data}
 
 
-def _field(model: type[Touchpoint], given: str) -> tuple[str, Any]:
-    name, equals, value = given.partition("=")
-    if not equals:
-        raise click.UsageError(f"{given!r} is not FIELD=VALUE")
-    return name, _value(model, name, value)
+def _given(model: "type[Touchpoint]", fields: tuple[str, ...]) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for at, field in enumerate(fields, 1):
+        name, equals, value = field.partition("=")
+        if not equals:
+            # By its place, for what was typed may be a customer's.
+            raise click.UsageError(f"what stands in place {at} after KIND is not FIELD=VALUE; put quotes round blanks")
+        if name in data:
+            raise click.UsageError(f"field {name} is given twice")
+        data[name] = _value(model, name, value)
+    return data
 
 
-def _value(model: type[Touchpoint], name: str, text: str) -> Any:
+def _value(model: "type[Touchpoint]", name: str, text: str) -> Any:
     """Fields that are no plain text in the kind's schema are read as JSON where that is what was written."""
+    from adapters.codec import parse_json
+    from domain.schema import json_schema
+
     schema = json_schema(model)["properties"]["data"]["properties"].get(name, {})
     if _is_text(schema) or (not text.startswith(("{", "[")) and not _looks_like_number(text)):
         return {"true": True, "false": False}.get(text, text) if not _is_text(schema) else text
@@ -128,14 +162,18 @@ def _looks_like_number(text: str) -> bool:
     return text.lstrip("-").replace(".", "", 1).isdecimal()
 
 
-def _ask(model: type[Touchpoint]) -> dict[str, Any]:
+def _ask(model: "type[Touchpoint]") -> dict[str, Any]:
     """Ask field by field; an empty answer leaves an optional field out."""
-    click.echo((model.__doc__ or "").strip())
+    from domain.schema import fields
+
+    click.echo(" ".join((model.__doc__ or "").split()), err=True)
     data: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
-        key = field.alias or name
-        wanted = f"{key}{'' if field.is_required() else ' (optional)'}"
-        answer = click.prompt(wanted, default=None if field.is_required() else "", show_default=False)
-        if answer:
-            data[key] = _value(model, key, answer)
+    for field in fields(model):
+        if "[]" in field.name:
+            continue  # a part of a list, which is asked for as a whole
+        form = field.type.replace("list of", "JSON list of") + ("" if field.required else ", optional")
+        wanted = f"{field.name} ({form})" + (f": {field.meaning}" if field.meaning else "")
+        default = None if field.required else ""
+        if answer := click.prompt(wanted, default=default, show_default=False, prompt_suffix="\n> ", err=True):
+            data[field.name] = _value(model, field.name, answer)
     return data

@@ -1,13 +1,11 @@
 """Keep the views up to date with the log, until stopped."""
 
 import signal
+from contextlib import closing
 from threading import Event
 
 import click
-from adapters.projector import Projector
 
-from adapters.engine import Engine
-from adapters.tables import open_tables
 from cli.options import log_option
 
 
@@ -19,9 +17,13 @@ def command(url: str, *, once: bool) -> None:
 
     Killed at any moment, it goes on where it was. One projector at a time leads the views of a log.
     """
+    from adapters.engine import Engine
+    from adapters.projector import Projector
+    from adapters.tables import open_tables
+
     stop = Event()
-    with Engine.open(url) as engine:
-        projector = Projector(engine.log, open_tables(url, engine.company), engine.company)
+    with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
+        projector = Projector(engine.log, tables, engine.company)
         if once:
             click.echo(f"{projector.run_once()} touchpoints folded")
             return

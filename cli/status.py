@@ -1,15 +1,16 @@
 """How the log and its views stand: head, lag of each view, quarantine, breaches."""
 
-from typing import Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
 
-from adapters.engine import Engine
-from adapters.projector import status
-from adapters.tables import Tables, ViewStatus, open_tables
 from cli.options import format_option, log_option
 from cli.output import show
+
+if TYPE_CHECKING:
+    from adapters.tables import Tables, ViewStatus
 
 _BREACHES = "select rule, breaches from breaches_by_rule order by breaches desc, rule"
 
@@ -22,8 +23,11 @@ def command(url: str, style: str) -> None:
 
     As JSON all of it, as CSV the views alone.
     """
-    with Engine.open(url) as engine:
-        tables = open_tables(url, engine.company)
+    from adapters.engine import Engine
+    from adapters.projector import status
+    from adapters.tables import ViewStatus, open_tables
+
+    with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
         heads = engine.log.heads()
         views = status(engine.log, tables)
         found: dict[str, Any] = {
@@ -44,7 +48,7 @@ def command(url: str, style: str) -> None:
         show(ViewStatus._fields, views, style)
 
 
-def _breaches(tables: Tables, views: list[ViewStatus]) -> dict[str, int]:
+def _breaches(tables: "Tables", views: "list[ViewStatus]") -> dict[str, int]:
     if all(view.state == "missing" for view in views if view.view == "breaches"):
         return {}
     return {str(rule): int(count) for rule, count in tables.query(_BREACHES)[1]}
