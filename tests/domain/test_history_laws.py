@@ -154,6 +154,8 @@ def worlds(draw: st.DrawFn, most: int = 14) -> World:
             told = draw(merge(name))
         elif action == "revert" and standing:
             told = revert_of(draw(st.sampled_from(standing)), name, draw(_HOURS), facts)
+            # A revert may also give back what nobody proposed.
+            told.data["returned"] += draw(st.lists(st.sampled_from([each.id for each in world]), max_size=2))
         else:
             told = draw(ordinary(name))
         if admitted(told, facts):
@@ -198,7 +200,7 @@ def nonempty(histories: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {root: history for root, history in histories.items() if history}
 
 
-LAWFUL = settings(max_examples=200, deadline=None)
+LAWFUL = settings(max_examples=120, deadline=None)
 
 
 @LAWFUL
@@ -399,6 +401,6 @@ def _heals(history: list[Fact]) -> bool:
     "happens", [_stacked, _corrected_correction, _outran_its_target, _survivor_absorbed, _gave_back, _hidden, _healed]
 )
 def test_the_worlds_really_hold_what_the_laws_are_about(happens: Callable[[World], bool]) -> None:
-    soon = settings(max_examples=400, deadline=None, database=None, phases=[Phase.generate])
+    soon = settings(max_examples=400, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
     found = find(worlds(), happens, settings=soon)
     assert happens(found)
