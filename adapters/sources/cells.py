@@ -11,10 +11,12 @@ from string import Formatter
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
+
 from adapters.idkey import keyed_id
 from adapters.sources.mapping import Condition, Time, Value
 from domain.errors import UnreadableInput
-from domain.money import WrittenNumber
+from domain.money import Amount, WrittenNumber
 
 Cells = Sequence[str]
 Reader = Callable[[Cells, str], Any]
@@ -68,16 +70,18 @@ class Compiler:
         if value.derived is not None:
             label = value.derived
             return lambda _, stem: derive(stem, label)
-        text = self._text(value)
+        if value.column is not None:
+            return self._cell(value, self._place[value.column])
+        text, convert = self._text(value), self._convert(value)
+        return lambda cells, _: None if (found := text(cells)) is None else convert(found, cells)
+
+    def _cell(self, value: Value, place: int) -> Reader:
+        """A reader of one column. It is most of what is read, so it makes no detour."""
+        default = value.default
         if value.type == "text" and not value.keyed:
-            return lambda cells, _: text(cells)
+            return lambda cells, _: cells[place].strip() or default
         convert = self._convert(value)
-
-        def read(cells: Cells, _: str) -> Any:
-            found = text(cells)
-            return None if found is None else convert(found, cells)
-
-        return read
+        return lambda cells, _: convert(text, cells) if (text := cells[place].strip() or default) is not None else None
 
     def total(self, value: Value) -> Callable[[Sequence[Cells]], Any]:
         """A reader of a value that is summed over the rows of a group; rows where it is empty add nothing."""
@@ -170,10 +174,10 @@ class Compiler:
                     raise unreadable(where, f"the time exists: clocks in {zone_name} were put forward over it")
             return found.isoformat()
 
-        def read(cells: Cells) -> str:
-            return moment(" ".join(cells[place].strip() for place in places))
-
-        return read
+        if len(places) == 1:
+            (place,) = places
+            return lambda cells: moment(cells[place].strip())
+        return lambda cells: moment(" ".join(cells[place].strip() for place in places))
 
     def condition(self, conditions: Iterable[Condition]) -> Callable[[Cells], bool]:
         """Whether all conditions hold."""
@@ -213,8 +217,15 @@ def _offset(moment: datetime, fold: int) -> float:
     return offset.total_seconds() if offset is not None else 0.0
 
 
-def _amount(text: str, currency: str, where: str) -> dict[str, str]:
-    return {"amount": _decimal_text(text, where), "currency": currency}
+# Prices recur, and reading one is dearer than finding it again.
+@lru_cache(maxsize=10_000)
+def _amount(text: str, currency: str, where: str) -> Amount:
+    try:
+        return Amount.of(_decimal_text(text, where), currency)
+    except ValidationError:
+        raise unreadable(where, "its currency is an ISO 4217 code, such as EUR") from None
+    except ValueError as error:
+        raise unreadable(where, f"an amount {error}") from None
 
 
 def _integer(text: str, where: str) -> int:

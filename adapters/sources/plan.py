@@ -35,7 +35,7 @@ class Plan:
         compiler = Compiler(columns, mapping.zone, key)
         self._conditions = [(left.name, compiler.condition(left.when)) for left in mapping.leave_out]
         names = mapping.group.by if mapping.group else mapping.key or columns
-        self._key_places = [columns.index(name) for name in names]
+        self._key_places = None if tuple(names) == tuple(columns) else [columns.index(name) for name in names]
         self._stem = f"{mapping.name}\0"
         self._rules = [_Rule(rule, mapping.source, compiler) for rule in mapping.touchpoint]
 
@@ -53,7 +53,7 @@ class Plan:
     def key(self, cells: Cells) -> str:
         """What tells the row from others, identical ones aside; rows of one group have it in common."""
         # No cell holds NUL, so that no two different keys read alike.
-        return self._stem + "\0".join([cells[place] for place in self._key_places])
+        return self._stem + "\0".join([cells[place] for place in self._key_places] if self._key_places else cells)
 
     def touchpoints(self, rows: Sequence[Cells], stem: str) -> Envelopes:
         """The touchpoints of a row, or of the rows of a group; `stem` tells them from all other rows and groups.

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -127,21 +126,32 @@ def test_law_every_row_read_is_stored_or_a_repeat_or_left_out_or_quarantined(
         assert len(engine.log.quarantined()) == first.quarantined.total()
 
 
+DIES_ON_THE_WAY = """
+import os, signal, sys
+from pathlib import Path
+from adapters.engine import Engine
+from adapters.sources.importer import import_file
+from adapters.sources.mapping import load_mapping
+
+def die_after_half(done, size):
+    if done > size // 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with Engine.open(sys.argv[1]) as engine:
+    import_file(engine, Path("orders.csv"), load_mapping("orders.toml"), recordedby="test", progress=die_after_half)
+"""
+
+
 def test_an_import_that_was_killed_completes_when_it_is_run_again(tmp_path: Path, url: str) -> None:
-    write(tmp_path, HEADER + orders(6_000))
+    file = write(tmp_path, HEADER + orders(6_000))
     (tmp_path / "orders.toml").write_text(ORDERS)
     Engine.create(url).close()
-    arguments = ("--log", url, "import", "orders.csv", "--map", "orders.toml")
-    program = [sys.executable, "-c", "from cli.main import main; main()", *arguments]
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    running = subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.DEVNULL, env=environ)
+    killed = subprocess.run([sys.executable, "-c", DIES_ON_THE_WAY, url], cwd=tmp_path, env=environ, check=False)
+    assert killed.returncode == -signal.SIGKILL
     with Engine.open(url) as engine:
-        while not sum(engine.log.heads().numbers) and running.poll() is None:
-            time.sleep(0.01)
-        running.send_signal(signal.SIGKILL)
-        assert running.wait() == -signal.SIGKILL
         before = sum(engine.log.heads().numbers)
-        again = bring_in(engine, tmp_path / "orders.csv")
+        again = bring_in(engine, file)
         assert 0 < before < 6_000
         assert (again.stored, again.repeats) == (6_000 - before, before)
         assert sum(engine.log.heads().numbers) == 6_000
@@ -205,15 +215,17 @@ def test_what_cannot_be_imported_is_a_clear_error_without_traceback(
         assert not stored(engine)
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path: Path, sqlite_url: str) -> None:
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.sources.importer.LIMITS", type(LIMITS)(import_batch_rows=100))
     with Engine.create(sqlite_url) as engine:
-        bring_in(engine, write(tmp_path, HEADER + orders(1_500)))
+        bring_in(engine, write(tmp_path, HEADER + orders(300)))
         peaks = []
-        for count in (1_500, 9_000):
-            file = write(tmp_path, HEADER + orders(count, start=count))
+        for count in (300, 2_000):
+            rows = "".join(f"d{number},2026-03-01T10:00:00,{number % 100}\n" for number in range(count, 2 * count))
+            file = write(tmp_path, HEADER + rows)
             tracemalloc.start()
             bring_in(engine, file)
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     # What is left to grow is a small entry per row that tells rows alike apart, up to a limit.
-    assert peaks[1] < peaks[0] + 9_000 * 150
+    assert peaks[1] < peaks[0] + 2_000 * 150
