@@ -1,18 +1,16 @@
 """Bytes in, touchpoints out: strict reading of hostile input, the one encoding that is stored, and decoding for folds.
 
-What is stored is the producer's whole envelope as canonical JSON (sorted keys, UTF-8, no blanks). It is written once
-and never serialised again; folds read it lazily, through the upcasts of its kind.
+What is stored is the producer's whole envelope as JSON (UTF-8, no blanks). It is written once and never serialised
+again; folds read it lazily, through the upcasts of its kind.
 """
 
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from math import isfinite
 from typing import Any, NoReturn
 
 import orjson
-from pydantic import ValidationError
 
 import domain.kinds  # noqa: F401 - registers every kind
 from adapters.log import Draft, Stored
@@ -20,7 +18,7 @@ from adapters.settings import LIMITS
 from domain.company import Company
 from domain.errors import InvalidTouchpoint, TimeInFuture, UnreadableInput
 from domain.money import WrittenNumber
-from domain.touchpoint import KINDS, Envelope, Fact, invalid, kind_named, microseconds
+from domain.touchpoint import KINDS, Envelope, Fact, kind_named, microseconds
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -132,10 +130,7 @@ def read_envelope(given: Mapping[str, Any], clock_us: int, company: Company) -> 
         raise InvalidTouchpoint("the data is not JSON", where="datacontenttype", rule=f"it is {_JSON_TYPES[0]}")
     if schema is not None:
         fields["data"] = _upcast_at_the_door(fields, schema)
-    try:
-        envelope = Envelope.model_validate(fields)
-    except ValidationError as error:
-        raise invalid(error) from None
+    envelope = Envelope.read(fields)
     if envelope.occurred_us > clock_us + company.future_limit_s * 1_000_000:
         raise TimeInFuture(
             "the touchpoint claims to have occurred in the future",
@@ -161,28 +156,15 @@ def _upcast_at_the_door(fields: dict[str, Any], schema: Any) -> Any:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The bytes that are stored: canonical JSON of all that the producer gave.
+    """The bytes that are stored: JSON of all that the producer gave, in the order of the envelope's attributes.
 
     Raises:
-        InvalidTouchpoint: it is too large, or `custom` holds what JSON cannot keep exactly.
+        InvalidTouchpoint: it is too large.
     """
-    fields = envelope.model_dump(mode="python", exclude_none=True, exclude={"data"})
-    data = envelope.data
-    fields["data"] = data.model_dump(mode="json", exclude_none=True)
-    fields["dataschema"] = data.dataschema
-    if envelope.precision == "instant":
-        del fields["precision"]
-    if not envelope.sequence:
-        del fields["sequence"]
-    try:
-        state = orjson.dumps(fields, default=_exact_float, option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:
-        raise InvalidTouchpoint(
-            "a value cannot be kept exactly as JSON",
-            where="custom",
-            rule=str(error.__cause__ or error),
-            way_out="send it as a text",
-        ) from None
+    if envelope.dataschema != envelope.data.dataschema:
+        # It was put together in Python, without being read as the envelope of its kind.
+        envelope = Envelope.read(envelope.model_dump(exclude_none=True, exclude={"dataschema"}))
+    state = envelope.model_dump_json(exclude_none=True).encode()
     if len(state) > LIMITS.touchpoint_size_max_bytes:
         raise InvalidTouchpoint(
             "the touchpoint is too large", where="data", rule=f"at most {LIMITS.touchpoint_size_max_bytes} bytes"
@@ -190,12 +172,6 @@ def encode(envelope: Envelope) -> bytes:
     if b"\\u0000" in state:
         _check_stored_texts(orjson.loads(state))
     return state
-
-
-def _exact_float(value: Any) -> float:
-    if isinstance(value, WrittenNumber) and Decimal(repr(float(value))) == Decimal(value.text):
-        return float(value)
-    raise TypeError("it is no JSON, or a number with more digits than a double holds")
 
 
 def _check_stored_texts(value: Any) -> None:
@@ -250,4 +226,4 @@ def envelope_of(stored: Stored) -> Envelope:
     fields: dict[str, Any] = orjson.loads(stored.state)
     fields["data"] = _payload(stored.kind, fields)
     del fields["dataschema"]
-    return Envelope.model_validate(fields)
+    return Envelope.read(fields)

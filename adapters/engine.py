@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from adapters.addresses import create_log, open_log
-from adapters.codec import draft_of, envelope_of
+from adapters.codec import draft_of, encode, envelope_of
 from adapters.committer import Committer
 from adapters.door import Door, needs_deciding
 from adapters.log import Cursor, Group, Log, Receipt, Verdict
@@ -155,7 +155,7 @@ class Engine:
     def _reconsidered(self, verdict: Verdict, touchpoints: Sequence[Envelope], group: Group) -> Verdict:
         """A repeat whose bytes were stored under an older schema version of its kind is still a repeat."""
         known = verdict.stored if isinstance(verdict, IdReused) else None
-        if known is None or envelope_of(known) not in touchpoints:
+        if known is None or encode(envelope_of(known)) not in map(encode, touchpoints):
             return verdict
         drafts = tuple(
             draft._replace(state=known.state) if (draft.source, draft.id) == (known.source, known.id) else draft

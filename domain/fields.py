@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from math import isfinite
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from domain.identifiers import Id
 from domain.money import Amount, Quantity, Rate
-from domain.touchpoint import INT64_MAX, Label, Text, iso_text
+from domain.touchpoint import INT64_MAX, Label, Text, iso_text, plain_json
 
 SCORE_MAX = 1_000_000.0
 URL_LENGTH_MAX = 8_000
@@ -49,21 +48,6 @@ def _iso_day(given: Any) -> Any:
     raise ValueError("must be a calendar date, such as 2026-03-01")
 
 
-def _plain_json(value: JsonValue) -> JsonValue:
-    if isinstance(value, float) and not isfinite(value):
-        raise ValueError("must hold finite numbers only")
-    if isinstance(value, int) and abs(value) > INT64_MAX:
-        raise ValueError("must hold integers of at most 64 bits")
-    if isinstance(value, str) and "\0" in value:
-        raise ValueError("must not hold NUL")
-    if isinstance(value, dict):
-        _plain_json(list(value))
-    if isinstance(value, (dict, list)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            _plain_json(inner)
-    return value
-
-
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 Day = Annotated[date, BeforeValidator(_iso_day)]
@@ -82,7 +66,7 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="a SHA-256,
 Value: TypeAlias = Annotated[bool, Field(strict=True)] | Whole | Text
 """A yes or no, an integer or a text."""
 Values = Annotated[dict[Label, Value], Field(max_length=VALUES_MAX)]
-StoredFields = Annotated[dict[Label, JsonValue], Field(max_length=VALUES_MAX), AfterValidator(_plain_json)]
+StoredFields = Annotated[dict[Label, JsonValue], Field(max_length=VALUES_MAX), AfterValidator(plain_json)]
 """Fields as they are stored in JSON."""
 
 PersonalName = Annotated[Label, Personal()]

@@ -4,14 +4,17 @@ A kind is a class, one each, in a file per phase under `domain/kinds`. Its name 
 once recorded they are never renamed, only superseded by a higher `schema_version` with an upcast.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import cache
+from math import isfinite
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -20,14 +23,13 @@ from pydantic import (
     SerializeAsAny,
     StringConstraints,
     ValidationError,
-    ValidationInfo,
-    field_validator,
+    create_model,
 )
 from pydantic.fields import FieldInfo
 
 from domain.errors import InvalidTouchpoint, UnknownKind
 from domain.identifiers import Entity, Id
-from domain.money import Amount
+from domain.money import Amount, WrittenNumber
 
 INT64_MAX = 2**63 - 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -168,6 +170,35 @@ def iso_text(given: Any) -> Any:
     raise ValueError("must be an ISO 8601 text with an offset, such as 2026-03-01T10:00:00+01:00")
 
 
+def plain_json(value: Any) -> Any:
+    """Let only JSON through that every reader understands alike, and keep its numbers exact.
+
+    Raises:
+        ValueError: a number that is not finite, beyond 64 bits or of more digits than a double; NUL in a text.
+    """
+    match value:
+        case WrittenNumber() if Decimal(repr(float(value))) != Decimal(value.text):
+            raise ValueError("must hold no number of more digits than a double has; send it as a text")
+        case float() if not isfinite(value):
+            raise ValueError("must hold finite numbers only")
+        case float():
+            return float(value)
+        case int() if abs(value) > INT64_MAX:
+            raise ValueError("must hold integers of at most 64 bits")
+        case str() if "\0" in value:
+            raise ValueError("must not hold NUL")
+        case dict():
+            return {plain_json(name): plain_json(inner) for name, inner in value.items()}
+        case list():
+            return [plain_json(inner) for inner in value]
+        case _:
+            return value
+
+
+def _is_zero(number: int) -> bool:
+    return number == 0
+
+
 class Envelope(BaseModel):
     """One touchpoint as its producer gave it: CloudEvents 1.0 attributes, our extensions, and the payload.
 
@@ -184,8 +215,10 @@ class Envelope(BaseModel):
     type: str
     subject: Id
     time: Annotated[AwareDatetime, BeforeValidator(iso_text)]
-    precision: Literal["date", "instant"] = "instant"
-    sequence: int = Field(default=0, ge=-INT64_MAX, le=INT64_MAX, strict=True)
+    precision: Literal["date", "instant"] = Field(
+        default="instant", exclude_if=lambda precision: precision == "instant"
+    )
+    sequence: int = Field(default=0, ge=-INT64_MAX, le=INT64_MAX, strict=True, exclude_if=lambda number: number == 0)
     channel: Label | None = None
     actor: Label | None = None
     campaign: Id | None = None
@@ -194,29 +227,36 @@ class Envelope(BaseModel):
     cost: Amount | None = None
     correlationid: Id | None = None
     causationid: Id | None = None
-    custom: dict[str, Any] | None = None
+    custom: Annotated[dict[str, Any], AfterValidator(plain_json)] | None = None
+    dataschema: str | None = None
     data: SerializeAsAny[Touchpoint]
 
-    @field_validator("type")
     @classmethod
-    def _type_is_registered(cls, name: str) -> str:
-        return kind_named(name).kind
+    def read(cls, given: Mapping[str, Any]) -> "Envelope":
+        """Validate the attributes of a CloudEvent as the envelope of the kind that it names.
 
-    @field_validator("data", mode="plain")
-    @classmethod
-    def _data_fits_its_kind(cls, given: Any, info: ValidationInfo) -> Any:
-        name = info.data.get("type")
-        if not name:
-            return given  # the type is wrong already, and that is what gets reported
+        Raises:
+            UnknownKind: `type` names no registered kind.
+            InvalidTouchpoint: with every field that is wrong and its rule.
+        """
+        kind = kind_named(str(given.get("type", "")))
         try:
-            return KINDS[name].model_validate(given)
+            return envelope_of_kind(kind).model_validate(given)
         except ValidationError as error:
-            raise invalid(error, within="data") from None
+            raise invalid(error) from None
 
     @property
     def occurred_us(self) -> int:
         """When it occurred, in microseconds since 1970 UTC."""
         return microseconds(self.time)
+
+
+@cache
+def envelope_of_kind(kind: type[Touchpoint]) -> type[Envelope]:
+    """The envelope of one kind: it validates attributes and payload at once, several times as fast as in two."""
+    named: Any = (Literal[kind.kind], ...)
+    dataschema: Any = (Literal[kind.dataschema], kind.dataschema)
+    return create_model(f"{kind.kind}Envelope", __base__=Envelope, type=named, dataschema=dataschema, data=(kind, ...))
 
 
 def microseconds(time: datetime) -> int:

@@ -132,7 +132,7 @@ _PARTY = {"party": "person"}
 def _envelope(said: Said, otherwise: datetime) -> Envelope:
     dated = len(said.day) == len("2026-03-01")
     time = f"{said.day}T00:00:00Z" if dated else f"{said.day}:00Z" if said.day else otherwise.isoformat()
-    return Envelope.model_validate(
+    return Envelope.read(
         {
             "id": said.id or "unnamed",
             "source": said.source,

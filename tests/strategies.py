@@ -18,7 +18,7 @@ import domain.kinds  # noqa: F401 - registers every kind
 from domain.fields import Digest, Line, Probability, Score
 from domain.identifiers import Id
 from domain.money import Amount, Currency, Quantity, decimal
-from domain.touchpoint import INT64_MAX, KINDS, Envelope, Touchpoint
+from domain.touchpoint import INT64_MAX, KINDS, Envelope, Touchpoint, envelope_of_kind
 
 MICROS_MAX_DRAWN = 10**15
 ID_LETTERS = string.ascii_letters + string.digits + "-_/:."
@@ -65,7 +65,7 @@ def envelopes(
 ) -> Envelope:
     """Touchpoints as producers send them: an id of its own each, any kind unless `kinds` says which."""
     kind = draw(st.sampled_from(list(KINDS.values()) if kinds is None else list(kinds)))
-    return Envelope(
+    return envelope_of_kind(kind)(
         id=str(draw(st.uuids())),
         source=draw(st.sampled_from(["shop", "crm"])),
         type=kind.kind,

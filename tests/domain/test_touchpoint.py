@@ -29,7 +29,7 @@ SAID: dict[str, Any] = {
 def refused(**changes: Any) -> tuple[str, str]:
     """Where and by which rule an envelope with these changes is refused."""
     try:
-        Envelope.model_validate({**SAID, **changes})
+        Envelope.read({**SAID, **changes})
     except InvalidTouchpoint as error:
         return error.where, error.rule
     except ValidationError as error:
@@ -42,7 +42,7 @@ def refused(**changes: Any) -> tuple[str, str]:
 @settings(max_examples=100, deadline=None)
 def test_an_envelope_is_read_back_as_it_was_sent(envelope: Envelope) -> None:
     stored = envelope.model_dump(mode="json", exclude_none=True)
-    again = Envelope.model_validate(json.loads(json.dumps(stored)))
+    again = Envelope.read(json.loads(json.dumps(stored)))
     assert again == envelope
     assert type(again.data) is KINDS[envelope.type]
     assert again.time.utcoffset() == envelope.time.utcoffset()
@@ -56,9 +56,9 @@ def test_occurred_is_exact_to_the_microsecond(envelope: Envelope) -> None:
 
 @pytest.mark.parametrize("attribute", ["id", "source", "type", "subject", "time", "data"])
 def test_no_touchpoint_without_its_attributes(attribute: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        Envelope.model_validate({name: value for name, value in SAID.items() if name != attribute})
-    assert attribute in {problem["loc"][0] for problem in caught.value.errors()}
+    with pytest.raises(InvalidTouchpoint) as caught:
+        Envelope.read({name: value for name, value in SAID.items() if name != attribute})
+    assert caught.value.where == attribute
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_an_attribute_that_fits_not_is_refused_by_its_name(attribute: str, value
     "subject", ["customer-1", "4711", "2026-03-01", "a.b", "user@realm", "030/1234", "Ärzte & Söhne", "00491701234567"]
 )
 def test_an_ordinary_id_is_taken(subject: str) -> None:
-    assert Envelope.model_validate({**SAID, "subject": subject}).subject == subject
+    assert Envelope.read({**SAID, "subject": subject}).subject == subject
 
 
 def test_fields_of_the_payload_are_named_with_their_path_and_without_their_values() -> None:
@@ -126,7 +126,7 @@ def test_a_payload_of_another_kind_is_refused() -> None:
 
 def test_an_unknown_kind_is_refused_with_the_nearest_ones() -> None:
     with pytest.raises(UnknownKind) as caught:
-        Envelope.model_validate({**SAID, "type": "OportunityLost"})
+        Envelope.read({**SAID, "type": "OportunityLost"})
     assert "OpportunityLost" in caught.value.way_out
     with pytest.raises(UnknownKind, match="no such kind") as caught:
         kind_named("Zzz")
@@ -134,7 +134,7 @@ def test_an_unknown_kind_is_refused_with_the_nearest_ones() -> None:
 
 
 def test_a_touchpoint_cannot_be_changed() -> None:
-    envelope = Envelope.model_validate(SAID)
+    envelope = Envelope.read(SAID)
     with pytest.raises(ValidationError):
         envelope.data.reason = "service"  # type: ignore[attr-defined]
     with pytest.raises(ValidationError):
@@ -213,7 +213,7 @@ def test_no_name_stands_for_two_kinds() -> None:
 @settings(max_examples=100, deadline=None)
 def test_whatever_comes_is_taken_or_refused_with_a_named_error(name: str, data: dict[str, Any]) -> None:
     try:
-        envelope = Envelope.model_validate({**SAID, "type": name, "data": data})
+        envelope = Envelope.read({**SAID, "type": name, "data": data})
     except (LifecircleError, ValidationError):
         return
     assert envelope.type == name

@@ -46,27 +46,33 @@ def test_an_id_used_again_with_other_content_is_refused(engine: Engine, touch: T
     assert len(engine.history("anna")) == 1
 
 
+def _gift_wrapped_by_its_paper() -> None:
+    class GiftWrapped(Touchpoint):
+        """The order was wrapped as a gift."""
+
+        paper: str
+
+    assert KINDS["GiftWrapped"] is GiftWrapped
+
+
+def _gift_wrapped_by_its_colour() -> None:
+    class GiftWrapped(Touchpoint, schema_version=2):
+        """The order was wrapped as a gift."""
+
+        colour: str
+
+        @staticmethod
+        def upcast_v1_v2(data: dict[str, str]) -> None:
+            data["colour"] = data.pop("paper")
+
+    assert KINDS["GiftWrapped"] is GiftWrapped
+
+
 def test_a_repeat_of_what_an_older_schema_version_stored_is_still_a_repeat(engine: Engine, touch: Touch) -> None:
-    assert "GiftWrapped" not in KINDS
     try:
-
-        class GiftWrapped(Touchpoint):
-            """The order was wrapped as a gift."""
-
-            paper: str
-
+        _gift_wrapped_by_its_paper()
         engine.append([touch("GiftWrapped", "anna", "1", paper="red")])
-        del KINDS["GiftWrapped"]
-
-        class GiftWrapped(Touchpoint, schema_version=2):  # type: ignore[no-redef]  # the next version of the same kind
-            """The order was wrapped as a gift."""
-
-            colour: str
-
-            @staticmethod
-            def upcast_v1_v2(data: dict[str, str]) -> None:
-                data["colour"] = data.pop("paper")
-
+        _gift_wrapped_by_its_colour()
         assert engine.history("anna")[0].data == {"colour": "red"}
         assert engine.append([touch("GiftWrapped", "anna", "1", colour="red")])[0].repeat
         with pytest.raises(IdReused):

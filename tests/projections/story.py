@@ -17,7 +17,7 @@ def happened(when: str, kind: str, /, subject: str = "anna", **fields: Any) -> E
     """A touchpoint; a `when` without a time of day has date precision. `touch_…` fields go into the envelope."""
     named = {name.removeprefix("touch_"): fields.pop(name) for name in list(fields) if name.startswith("touch_")}
     precision = "instant" if "T" in when else "date"
-    return Envelope.model_validate(
+    return Envelope.read(
         {
             "id": f"t-{next(_ids)}",
             "source": "test",
