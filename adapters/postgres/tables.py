@@ -2,22 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from threading import Lock
 from time import time_ns
-from typing import Any, Literal, LiteralString, cast
+from typing import Any, Literal
 
 import psycopg
 from eventsourcing.persistence import IntegrityError, Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
 from psycopg import Connection, errors
 from psycopg.rows import dict_row
-from psycopg.sql import SQL, Composable, Composed, Identifier
-from psycopg.sql import Literal as Value
+from psycopg.sql import SQL, Composed, Identifier
 
 from adapters.log import Cursor
 from adapters.postgres.datastore import Datastore, in_our_words
 from adapters.postgres.datastore import sql as sql_file
+from adapters.postgres.report import REPORT, SCHEMA, ask, column_comments, comment_on, listed, publish
 from adapters.settings import LIMITS
 from adapters.tables import (
     Changes,
@@ -28,13 +27,11 @@ from adapters.tables import (
     fenced,
     not_built,
     primary_key,
-    public_names,
 )
 from domain.company import Company
-from domain.errors import LifecircleError, QueryRefused, UnknownView
+from domain.errors import LifecircleError, UnknownView
 from projections.view import Column, Row
 
-_SCHEMA, _REPORT = "lifecircle_views", "report"
 _TYPES = {str: SQL("text"), int: SQL("bigint"), float: SQL("double precision")}
 # Advisory locks of this database: writers of views wait for the first; the others are held by who leads.
 _WRITING, _LEADING = 0x6C63_7601, {"projector": 0x6C63_7602, "rebuild": 0x6C63_7603}
@@ -80,7 +77,7 @@ class PostgresTransaction:
             view = self._tables.views[generation.view]
             columns = SQL(", ").join(map(_declared, view.columns()))
             self._connection.execute(SQL("CREATE TABLE {} ({})").format(_table(generation), columns))
-            _comment(self._connection, "TABLE", _table(generation), view.comment, _comments(view.columns()))
+            comment_on(self._connection, "TABLE", _table(generation), view.comment, column_comments(view.columns()))
             self._connection.execute(
                 "INSERT INTO lifecircle_views.generations VALUES (%s, %s, %s, %s, %s, %s)", generation
             )
@@ -88,7 +85,7 @@ class PostgresTransaction:
 
     def finish(self, generation: Generation) -> None:
         """Make the key of a generation, once its rows are there."""
-        key = _listed(primary_key(self._tables.views[generation.view]))
+        key = listed(primary_key(self._tables.views[generation.view]))
         self._connection.execute(SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(_table(generation), key))
         self._connection.execute(SQL("ANALYZE {}").format(_table(generation)))
 
@@ -113,7 +110,7 @@ class PostgresTransaction:
 
     def standing(self, generation: Generation, subjects: Sequence[str]) -> list[Row]:
         """The rows of some subjects, as this transaction sees them."""
-        columns = _listed(column.name for column in self._tables.views[generation.view].columns())
+        columns = listed(column.name for column in self._tables.views[generation.view].columns())
         asked = SQL("SELECT {} FROM {} WHERE subject = ANY(%s)").format(columns, _table(generation))
         return self._connection.execute(asked, (list(subjects),)).fetchall()
 
@@ -125,7 +122,7 @@ class PostgresTransaction:
             by_name = {column.name: column for column in columns}
             gone, values = _unnested([by_name[name] for name in key], changes.deletes)
             self._connection.execute(
-                SQL("DELETE FROM {} WHERE ({}) IN (SELECT * FROM {})").format(table, _listed(key), gone), values
+                SQL("DELETE FROM {} WHERE ({}) IN (SELECT * FROM {})").format(table, listed(key), gone), values
             )
         if changes.upserts:
             given, values = _unnested(columns, changes.upserts.values())
@@ -134,7 +131,7 @@ class PostgresTransaction:
             conflict = SQL("UPDATE SET {}").format(assigned) if others else SQL("NOTHING")
             self._connection.execute(
                 SQL("INSERT INTO {} ({}) SELECT * FROM {} ON CONFLICT ({}) DO {}").format(
-                    table, _listed(column.name for column in columns), given, _listed(key), conflict
+                    table, listed(column.name for column in columns), given, listed(key), conflict
                 ),
                 values,
             )
@@ -159,7 +156,7 @@ class PostgresTransaction:
     ) -> None:
         """Append rows to generations that are building."""
         for generation, appended in rows:
-            columns = _listed(column.name for column in self._tables.views[generation.view].columns())
+            columns = listed(column.name for column in self._tables.views[generation.view].columns())
             copying = SQL("COPY {} ({}) FROM STDIN").format(_table(generation), columns)
             with self._connection.cursor() as cursor, cursor.copy(copying) as copy:
                 for row in appended:
@@ -200,75 +197,8 @@ class PostgresTransaction:
 
     def publish(self) -> None:
         """Replace public names and questions, where their definition is another than what stands."""
-        names = self._connection.execute("SELECT names FROM lifecircle_views.reference_time").fetchone()
-        if names == (told := public_names(self._tables.views),):
-            return
-        published = [
-            name
-            for (name,) in self._connection.execute("SELECT name FROM lifecircle_views.published ORDER BY place DESC")
-        ]
-        wanted = self._wanted()
-        try:
-            if set(published) - {name for name, *_ in wanted}:
-                raise errors.InvalidTableDefinition  # noqa: TRY301 - a name is gone, so all are dropped and made anew
-            with self._connection.transaction():
-                # Replacing keeps the grants, and whatever others built upon a name.
-                made = self._publish(wanted)
-        except errors.InvalidTableDefinition:
-            grants = self._connection.execute(_GRANTS, (published,)).fetchall()
-            for name in published:
-                self._connection.execute(SQL("DROP VIEW IF EXISTS {}").format(Identifier(_REPORT, name)))
-            made = self._publish(wanted)
-            for name, right, grantee in grants:
-                to = SQL("PUBLIC") if grantee == "public" else Identifier(grantee)
-                if name in made:
-                    self._connection.execute(
-                        SQL("GRANT {} ON {} TO {}").format(SQL(right), Identifier(_REPORT, name), to)
-                    )
-        self._connection.execute("DELETE FROM lifecircle_views.published")
-        self._connection.cursor().executemany(
-            "INSERT INTO lifecircle_views.published VALUES (%s, %s)", [(name, place) for place, name in enumerate(made)]
-        )
-        self._connection.execute("UPDATE lifecircle_views.reference_time SET names = %s", (told,))
-
-    def _wanted(self) -> list[tuple[str, Composable, str, list[tuple[str, str]]]]:
-        views = self._tables.views
-        live = {known.view: known for known in self.generations() if known.state == "live"}
-        wanted: list[tuple[str, Composable, str, list[tuple[str, str]]]] = []
-        for name in (name for name in views if name in live):
-            columns = views[name].columns()
-            listed = _listed(column.name for column in columns)
-            select = SQL("SELECT {} FROM {}").format(listed, _table(live[name]))
-            wanted.append((name, select, views[name].comment, _comments(columns)))
-        wanted += [
-            (question.name, SQL(cast("LiteralString", question.sql)), question.comment, list(question.columns.items()))
-            for name in views
-            if name in live
-            for question in views[name].questions
-        ]
-        return wanted
-
-    def _publish(self, wanted: Sequence[tuple[str, Composable, str, list[tuple[str, str]]]]) -> list[str]:
-        """Make SQL views, each after those that it rests on; what rests on a view that is not kept is left out."""
-        self._connection.execute("SET LOCAL search_path = report")
-        made: list[str] = []
-        waiting = list(wanted)
-        while waiting:
-            left = []
-            for name, select, comment, columns in waiting:
-                public = Identifier(_REPORT, name)
-                try:
-                    with self._connection.transaction():
-                        self._connection.execute(SQL("CREATE OR REPLACE VIEW {} AS {}").format(public, select))
-                        _comment(self._connection, "VIEW", public, comment, columns)
-                    made.append(name)
-                except errors.UndefinedTable:
-                    left.append((name, select, comment, columns))
-            if len(left) == len(waiting):
-                break
-            waiting = left
-        self._connection.execute("SET LOCAL search_path = DEFAULT")
-        return made
+        live = {known.view: known.table for known in self.generations() if known.state == "live"}
+        publish(self._connection, self._tables.views, live)
 
     def set_clock(self, at_us: int, *, pinned: bool | None = None) -> None:
         """Set the reference time; without `pinned` only where it is not pinned."""
@@ -280,17 +210,6 @@ class PostgresTransaction:
         )
 
 
-# The rights that others have on public names, so that they have them again on what replaces these.
-_GRANTS = """
-SELECT class.relname, granted.privilege_type, coalesce(role.rolname, 'public')
-FROM pg_class AS class
-JOIN pg_namespace AS space ON space.oid = class.relnamespace AND space.nspname = 'report'
-CROSS JOIN LATERAL aclexplode(class.relacl) AS granted
-LEFT JOIN pg_roles AS role ON role.oid = granted.grantee
-WHERE class.relname = ANY(%s) AND granted.grantee <> class.relowner
-"""
-
-
 class PostgresTables:
     """The view store of one log. May be used from many threads; one at a time writes."""
 
@@ -299,7 +218,7 @@ class PostgresTables:
         self.company = company
         self.views = views
         self._datastore = Datastore(url)
-        self._datastore.schema = _SCHEMA
+        self._datastore.schema = SCHEMA
         self.tracker = _Tracker(self._datastore)
         self._writer: Connection[Any] | None = None
         self._writing = Lock()
@@ -365,7 +284,7 @@ class PostgresTables:
         names = [column.name for column in view.columns()]
         where = SQL("") if subject is None else SQL("WHERE subject = %(subject)s ")
         asked = SQL("SELECT {} FROM {} {}ORDER BY {}").format(
-            _listed(names), Identifier(_REPORT, view_name), where, _listed(primary_key(view))
+            listed(names), Identifier(REPORT, view_name), where, listed(primary_key(view))
         )
         with self._reading() as connection:
             try:
@@ -380,25 +299,7 @@ class PostgresTables:
             QueryRefused: it is not one reading statement, took too long, or the database could not run it.
         """
         with self._reading() as connection:
-            connection.execute("SELECT set_config('search_path', 'report', true)")
-            connection.execute(
-                "SELECT set_config('statement_timeout', %s, true)", (f"{LIMITS.query_wait_s * 1000:.0f}",)
-            )
-            try:
-                # A declared cursor takes one SELECT and nothing else, whatever the text says.
-                with connection.cursor("query") as cursor:
-                    cursor.execute(sql.encode())
-                    names = [column.name for column in cursor.description or ()]
-                    rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
-            except (psycopg.Error, ValueError) as error:
-                if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
-                    raise
-                raise QueryRefused(
-                    "the query was refused",
-                    rule=_told(error),
-                    way_out="send one SELECT over the views and questions; list them with: lifecircle view",
-                ) from None
-        return names, [tuple(map(_plain, row)) for row in rows]
+            return ask(connection, sql, limit)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection[Any]]:
@@ -450,11 +351,7 @@ def _position(connection: Connection[Any]) -> dict[int, int]:
 
 
 def _table(generation: Generation) -> Identifier:
-    return Identifier(_SCHEMA, generation.table)
-
-
-def _listed(names: Iterable[str]) -> Composed:
-    return SQL(", ").join(map(Identifier, names))
+    return Identifier(SCHEMA, generation.table)
 
 
 def _declared(column: Column) -> Composed:
@@ -462,40 +359,7 @@ def _declared(column: Column) -> Composed:
     return SQL("{} {}{}").format(Identifier(column.name), _TYPES[column.type], null)
 
 
-def _comments(columns: Sequence[Column]) -> list[tuple[str, str]]:
-    return [(column.name, column.comment) for column in columns]
-
-
-def _comment(
-    connection: Connection[Any],
-    what: Literal["TABLE", "VIEW"],
-    name: Identifier,
-    comment: str,
-    columns: Sequence[tuple[str, str]],
-) -> None:
-    connection.execute(SQL("COMMENT ON {} {} IS {}").format(SQL(what), name, Value(comment)))
-    for column, meaning in columns:
-        connection.execute(SQL("COMMENT ON COLUMN {}.{} IS {}").format(name, Identifier(column), Value(meaning)))
-
-
 def _unnested(columns: Sequence[Column], rows: Iterable[Row]) -> tuple[Composed, list[list[Any]]]:
     """Rows as one array a column, in the statement and as its parameters: one statement, however many rows."""
     arrays = SQL(", ").join(SQL("%s::{}[]").format(_TYPES[column.type]) for column in columns)
     return SQL("unnest({})").format(arrays), [list(cells) for cells in zip(*rows, strict=True)]
-
-
-def _plain(cell: Any) -> Any:
-    """A numeric as SQLite would answer it, so that a question has the same answer on both databases."""
-    if not isinstance(cell, Decimal):
-        return cell
-    return int(cell) if cell.is_finite() and cell == cell.to_integral_value() else float(cell)
-
-
-def _told(error: Exception) -> str:
-    state = getattr(error, "sqlstate", None) or ""
-    if state == "57014":
-        return f"it took more than {LIMITS.query_wait_s} s"
-    # Class 42 speaks of the statement alone; other messages may quote what stands in a row.
-    if state.startswith("42") and isinstance(error, psycopg.Error):
-        return error.diag.message_primary or type(error).__name__
-    return f"the database could not run it: {type(error).__name__}"

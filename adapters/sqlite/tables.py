@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from json import dumps
 from pathlib import Path
 from threading import Lock
-from time import monotonic, time_ns
+from time import time_ns
 from typing import Literal
 
 from eventsourcing.persistence import IntegrityError, Tracking
@@ -15,6 +15,7 @@ from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteTrackingRe
 from adapters.addresses import read_sqlite_url
 from adapters.log import Cursor
 from adapters.settings import LIMITS
+from adapters.sqlite.report import ask
 from adapters.tables import (
     Changes,
     Generation,
@@ -27,7 +28,7 @@ from adapters.tables import (
     public_names,
 )
 from domain.company import Company
-from domain.errors import LogNotWritable, LogUnavailable, QueryRefused, UnknownView
+from domain.errors import LogNotWritable, LogUnavailable, UnknownView
 from projections.view import Column, Row
 
 _SCHEMA = """
@@ -45,9 +46,6 @@ CREATE TABLE reference_time (
 CREATE VIEW moment AS SELECT at, day, dayno FROM reference_time;
 """
 _TYPES = {str: "TEXT", int: "INTEGER", float: "REAL"}
-_READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-# What SQLite says about the statement itself; its other messages may quote what stands in a row.
-_ABOUT_THE_STATEMENT = ("no such", "near ", "ambiguous", "incomplete", "not authorized", "wrong number", "misuse")
 
 
 def views_path(url: str) -> Path:
@@ -322,20 +320,8 @@ class SQLiteTables:
         """
         if not self.path.exists():
             raise not_built("query")
-        deadline = monotonic() + LIMITS.query_wait_s
         with self._reader() as connection:
-            connection.set_authorizer(lambda action, *_: _allowed(action))
-            connection.set_progress_handler(lambda: monotonic() > deadline, 10_000)
-            try:
-                answer = connection.execute(sql)
-                if answer.description is None:
-                    raise _refused("it is not a statement that reads")
-                names = [described[0] for described in answer.description]
-                return names, answer.fetchall() if limit is None else answer.fetchmany(limit)
-            except sqlite3.Warning:
-                raise _refused("it is more than one statement") from None
-            except (sqlite3.Error, ValueError, OverflowError, UnicodeError) as error:
-                raise _refused(_told(error)) from None
+            return ask(connection, sql, limit)
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
@@ -388,26 +374,6 @@ def _declared(column: Column) -> str:
 
 def _insert(verb: Literal["INSERT", "REPLACE"], table: str, columns: Sequence[Column]) -> str:
     return f"{verb} INTO {table} ({_listed(columns)}) VALUES ({', '.join('?' * len(columns))})"
-
-
-def _allowed(action: int) -> int:
-    return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
-
-
-def _refused(rule: str) -> QueryRefused:
-    return QueryRefused(
-        "the query was refused",
-        rule=rule,
-        way_out="send one SELECT over the views and questions; list them with: lifecircle view",
-    )
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, sqlite3.OperationalError) and str(error) == "interrupted":
-        return f"it took more than {LIMITS.query_wait_s} s"
-    if str(error).startswith(_ABOUT_THE_STATEMENT):
-        return str(error)
-    return "the database could not run it: " + getattr(error, "sqlite_errorname", type(error).__name__)
 
 
 @contextmanager

@@ -1,0 +1,183 @@
+"""What analysts meet in PostgreSQL: the public names in schema `report`, and their one reading statement."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
+
+import psycopg
+from psycopg import Connection, errors
+from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import Literal as Value
+
+from adapters.settings import LIMITS
+from adapters.tables import Views, public_names
+from domain.errors import QueryRefused
+from projections.view import Column, Row
+
+SCHEMA, REPORT = "lifecircle_views", "report"
+
+# The rights that others have on public names, so that they have them again on what replaces these.
+_GRANTS = """
+SELECT class.relname, granted.privilege_type, coalesce(role.rolname, 'public')
+FROM pg_class AS class
+JOIN pg_namespace AS space ON space.oid = class.relnamespace AND space.nspname = 'report'
+CROSS JOIN LATERAL aclexplode(class.relacl) AS granted
+LEFT JOIN pg_roles AS role ON role.oid = granted.grantee
+WHERE class.relname = ANY(%s) AND granted.grantee <> class.relowner
+"""
+
+
+class _Public(NamedTuple):
+    """One SQL view to be published."""
+
+    name: str
+    select: bytes
+    comment: str
+    columns: list[tuple[str, str]]
+
+
+def publish(connection: Connection[Any], views: Views, live: Mapping[str, str]) -> None:
+    """Replace public names and questions, where their definition is another than what stands.
+
+    Args:
+        connection: in a transaction, which switches for readers when it commits.
+        views: all that are kept.
+        live: the table of each view that has one.
+    """
+    names = connection.execute("SELECT names FROM lifecircle_views.reference_time").fetchone()
+    if names == (told := public_names(views),):
+        return
+    found = connection.execute("SELECT name FROM lifecircle_views.published ORDER BY place DESC")
+    published = [name for (name,) in found]
+    wanted = _wanted(connection, {name: views[name] for name in views if name in live}, live)
+    made: list[str] | None = None
+    if set(published) <= {public.name for public in wanted}:
+        try:
+            with connection.transaction():
+                # Replacing keeps the grants, and whatever others built upon a name.
+                made = _make(connection, wanted)
+        except errors.InvalidTableDefinition:
+            pass  # columns changed, and PostgreSQL replaces no view whose columns did
+    if made is None:
+        made = _make_anew(connection, published, wanted)
+    connection.execute("DELETE FROM lifecircle_views.published")
+    connection.cursor().executemany(
+        "INSERT INTO lifecircle_views.published VALUES (%s, %s)", [(name, place) for place, name in enumerate(made)]
+    )
+    connection.execute("UPDATE lifecircle_views.reference_time SET names = %s", (told,))
+
+
+def _wanted(connection: Connection[Any], views: Views, live: Mapping[str, str]) -> list[_Public]:
+    wanted = []
+    for name, view in views.items():
+        names = listed(column.name for column in view.columns())
+        select = SQL("SELECT {} FROM {}").format(names, Identifier(SCHEMA, live[name]))
+        wanted.append(_Public(name, select.as_bytes(connection), view.comment, column_comments(view.columns())))
+    for view in views.values():
+        for question in view.questions:
+            meanings = list(question.columns.items())
+            wanted.append(_Public(question.name, question.sql.encode(), question.comment, meanings))
+    return wanted
+
+
+def _make_anew(connection: Connection[Any], published: Sequence[str], wanted: Sequence[_Public]) -> list[str]:
+    grants = connection.execute(_GRANTS, (list(published),)).fetchall()
+    for name in published:
+        connection.execute(SQL("DROP VIEW IF EXISTS {}").format(Identifier(REPORT, name)))
+    made = _make(connection, wanted)
+    for name, right, grantee in grants:
+        to = SQL("PUBLIC") if grantee == "public" else Identifier(grantee)
+        if name in made:
+            connection.execute(SQL("GRANT {} ON {} TO {}").format(SQL(right), Identifier(REPORT, name), to))
+    return made
+
+
+def _make(connection: Connection[Any], wanted: Sequence[_Public]) -> list[str]:
+    """Make SQL views, each after those that it rests on; what rests on a view that is not kept is left out."""
+    connection.execute("SET LOCAL search_path = report")
+    made: list[str] = []
+    waiting = list(wanted)
+    while waiting:
+        left = []
+        for public in waiting:
+            name = Identifier(REPORT, public.name)
+            try:
+                with connection.transaction():
+                    replacing = SQL("CREATE OR REPLACE VIEW {} AS ").format(name).as_bytes(connection)
+                    connection.execute(replacing + public.select)
+                    comment_on(connection, "VIEW", name, public.comment, public.columns)
+                made.append(public.name)
+            except errors.UndefinedTable:
+                left.append(public)
+        if len(left) == len(waiting):
+            break
+        waiting = left
+    connection.execute("SET LOCAL search_path = DEFAULT")
+    return made
+
+
+def listed(names: Iterable[str]) -> Composed:
+    """Names between commas."""
+    return SQL(", ").join(map(Identifier, names))
+
+
+def column_comments(columns: Sequence[Column]) -> list[tuple[str, str]]:
+    """What each column means."""
+    return [(column.name, column.comment) for column in columns]
+
+
+def comment_on(
+    connection: Connection[Any],
+    what: Literal["TABLE", "VIEW"],
+    name: Identifier,
+    comment: str,
+    columns: Sequence[tuple[str, str]],
+) -> None:
+    """Write into the database what a table or view and its columns mean."""
+    connection.execute(SQL("COMMENT ON {} {} IS {}").format(SQL(what), name, Value(comment)))
+    for column, meaning in columns:
+        connection.execute(SQL("COMMENT ON COLUMN {}.{} IS {}").format(name, Identifier(column), Value(meaning)))
+
+
+def ask(connection: Connection[Any], sql: str, limit: int | None) -> tuple[list[str], list[Row]]:
+    """Run one reading statement in a read-only transaction that is open.
+
+    Raises:
+        QueryRefused: it is not one reading statement, took too long, or the database could not run it.
+    """
+    connection.execute(
+        "SELECT set_config('search_path', 'report', true), set_config('statement_timeout', %s, true)",
+        (f"{LIMITS.query_wait_s * 1000:.0f}",),
+    )
+    try:
+        # A declared cursor takes one SELECT and nothing else, whatever the text says.
+        with connection.cursor("query") as cursor:
+            cursor.execute(sql.encode())
+            names = [column.name for column in cursor.description or ()]
+            rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
+    except (psycopg.Error, ValueError) as error:
+        if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+            raise
+        raise QueryRefused(
+            "the query was refused",
+            rule=_told(error),
+            way_out="send one SELECT over the views and questions; list them with: lifecircle view",
+        ) from None
+    return names, [tuple(map(_plain, row)) for row in rows]
+
+
+def _plain(cell: Any) -> Any:
+    """A numeric as SQLite would answer it, so that a question has the same answer on both databases."""
+    if not isinstance(cell, Decimal):
+        return cell
+    return int(cell) if cell.is_finite() and cell == cell.to_integral_value() else float(cell)
+
+
+def _told(error: Exception) -> str:
+    state = getattr(error, "sqlstate", None) or ""
+    if state == "57014":
+        return f"it took more than {LIMITS.query_wait_s} s"
+    # Class 42 speaks of the statement alone; other messages may quote what stands in a row.
+    if state.startswith("42") and isinstance(error, psycopg.Error):
+        return error.diag.message_primary or type(error).__name__
+    return f"the database could not run it: {type(error).__name__}"
