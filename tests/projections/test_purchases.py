@@ -1,9 +1,11 @@
 """What was bought, and what remains of it after cancelling, returning and refunding."""
 
+from domain.company import Company
+from domain.money import MICROS_MAX, decimal
 from domain.touchpoint import Envelope
 from projections.purchases import Purchases
 from tests.projections.report import Report
-from tests.projections.story import corrected, eur, happened, line, merged, order, row, rows
+from tests.projections.story import corrected, eur, facts_of, happened, line, merged, order, row, rows
 
 
 def two_mugs_and_a_pot(when: str = "2026-03-01") -> Envelope:
@@ -120,3 +122,17 @@ def test_purchases_by_month(report: Report) -> None:
     march, april = report.ask("SELECT * FROM purchases_by_month")
     assert (march["period"], march["currency"], march["customers"], march["orders"]) == ("2026-03", "EUR", 2, 2)
     assert (march["gross_micros"], april["net_micros"]) == (45_000_000, 1_000_000)
+
+
+def test_an_order_told_after_its_refund_changes_the_rows_of_both_days() -> None:
+    refund = happened("2026-02-20", "RefundIssued", order="1", amount=eur("50"))
+    lens, (first, second) = Purchases(Company()), facts_of([refund, two_mugs_and_a_pot()])
+    state, _ = lens.evolve(lens.initial("anna"), first)
+    state, changed = lens.evolve(state, second)
+    assert set(changed) == {("2026-02-20", "EUR"), ("2026-03-01", "EUR")}
+    assert lens.row(state, ("2026-02-20", "EUR")) is None
+
+
+def test_a_sum_beyond_64_bits_stands_at_the_limit() -> None:
+    most = str(decimal(MICROS_MAX))
+    assert row(Purchases, order("2026-03-01", "1", most), order("2026-03-01", "2", most)).gross_micros == MICROS_MAX
