@@ -19,12 +19,11 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, lifecircle, pg_temp
 -- A plan made while the table is empty or unanalysed would scan it, and stay cached as it grows: only look-ups by index.
 SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET plan_cache_mode = force_generic_plan
 AS $body$
 #variable_conflict use_column
 -- A name that is a column and a result is the column; the result is written append_v1.name.
 DECLARE
+    alone boolean;
     locked integer;
     now_us bigint;
 BEGIN
@@ -38,13 +37,18 @@ BEGIN
     END IF;
     -- One writer at a time in each bucket, until its transaction ends: numbers are given in the order of commits. In
     -- ascending order, so that two calls cannot wait for each other. 1818453603 is 'lcic'; nothing else uses it.
-    FOR locked IN SELECT DISTINCT b FROM unnest(buckets || expected_buckets) AS b ORDER BY b LOOP
-        PERFORM pg_advisory_xact_lock(1818453603, locked);
-    END LOOP;
+    alone := cardinality(streams) = 1 AND (cardinality(expecting) = 0 OR expected_streams = streams);
+    IF alone THEN
+        PERFORM pg_advisory_xact_lock(1818453603, buckets[1]);
+    ELSE
+        FOR locked IN SELECT DISTINCT b FROM unnest(buckets || expected_buckets) AS b ORDER BY b LOOP
+            PERFORM pg_advisory_xact_lock(1818453603, locked);
+        END LOOP;
+    END IF;
     now_us := extract(epoch FROM clock_timestamp()) * 1000000;
     PERFORM pg_notify('lifecircle', '');
 
-    IF cardinality(streams) = 1 AND (cardinality(expecting) = 0 OR expected_streams = streams) THEN
+    IF alone THEN
         -- One draft alone is the commonest call, and to start the large statement costs more than all of its work.
         SELECT t.number, t.version, t.recorded, t.state <> states[1]
             INTO append_v1.number, append_v1.version, append_v1.recorded, append_v1.differs
