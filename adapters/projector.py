@@ -1,260 +1,29 @@
 """The live projector: follows the log and keeps every view as a fold of what was recorded, exactly once.
 
-A batch is grouped by subject, folded, and written in one transaction with the position it reaches: only rows that
-changed. What a subject's fold had come to is kept in memory while it is hot; after a restart, a late arrival, a
-correction or a merge, the family is folded again from the log and compared with the rows that stand.
+Each batch is written in one transaction with the position that it reaches: only the rows that changed.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from time import time_ns
-from typing import Any, NamedTuple
 
 import structlog
 
-from adapters.codec import fact_of
+from adapters.folder import Folder
 from adapters.log import Cursor, Log, Stored
-from adapters.replay import linked
 from adapters.settings import LIMITS
 from adapters.tables import (
-    Changes,
     Generation,
-    Parking,
     Tables,
     Transaction,
     ViewNotBuilt,
     ViewStatus,
     fenced,
     fingerprint,
-    misfit,
-    primary_key,
 )
 from domain.company import Company
 from domain.errors import LogUnavailable
-from domain.history import RESHAPING_KINDS, awaited_ids, effective_histories
-from domain.touchpoint import Fact
-from projections.view import Row, View
-
-Standing = Callable[[str, Sequence[str]], Sequence[Row]]
-"""Reads the rows that stand in a view's table for some subjects."""
-
-_Rows = dict[Hashable, Row]
-
-
-class _Life(NamedTuple):
-    """What the folds of one root subject have come to; `last` is the newest order key they took."""
-
-    root: str
-    family: frozenset[str]
-    awaited: frozenset[str]
-    last: tuple[int, int, str, int]
-    folds: dict[str, tuple[Any, _Rows]]
-
-
-class Folder:
-    """Turns batches of the log into changes of rows, one subject at a time."""
-
-    def __init__(
-        self, log: Log, views: Mapping[str, View[Any]], position: Cursor, parked: Mapping[str, Iterable[str]]
-    ) -> None:
-        self.position = position
-        self._log = log
-        self._views = views
-        self._parked = {name: set(parked[name]) for name in views}
-        self._columns = {name: view.columns() for name, view in views.items()}
-        self._key_of = {name: _key_getter(type(view)) for name, view in views.items()}
-        self._lives: OrderedDict[str, _Life] = OrderedDict()
-        self._root_of: dict[str, str] = {}
-        self._rows_kept = 0
-
-    def take(self, batch: Sequence[Stored], standing: Standing) -> dict[str, Changes]:
-        """Fold the next batch; answer what it changes in each view. After an error this folder must be dropped."""
-        for bucket, number in {stored.bucket: stored.number for stored in batch}.items():
-            self.position = self.position.advanced(bucket, number)
-        changes = {name: Changes() for name in self._views}
-        streams: dict[str, list[Stored]] = {}
-        for stored in batch:
-            streams.setdefault(stored.stream, []).append(stored)
-        roots: dict[str, list[Stored]] = {}
-        cold: dict[str, list[Stored]] = {}
-        for stream, arrived in streams.items():
-            root = self._root_of.get(stream)
-            if root is None or any(stored.kind in RESHAPING_KINDS for stored in arrived):
-                cold[stream] = arrived
-            else:
-                roots.setdefault(root, []).extend(arrived)
-        families = self._families(cold, changes)
-        again = frozenset[str]().union(*(family for family, _ in families))
-        for root, arrived in roots.items():
-            if root not in again and not self._evolve(self._lives[root], arrived, changes):
-                families += self._families({root: ()}, changes)
-        self._refold(families, standing, changes, {stream for stream, given in cold.items() if given[0].version == 1})
-        for name, changed in changes.items():
-            self._parked[name] = (self._parked[name] - changed.freed) | changed.parked.keys()
-        # The last one stays, however long its life, for the next batch may be about it again.
-        while self._rows_kept > LIMITS.projector_cache_rows and len(self._lives) > 1:
-            self._drop(next(iter(self._lives)))
-        return changes
-
-    def _evolve(self, life: _Life, arrived: Sequence[Stored], changes: dict[str, Changes]) -> bool:
-        """Take ordinary touchpoints newer than all before; False where the family must be folded again instead."""
-        try:
-            facts = sorted(map(fact_of, arrived))
-        except Exception:  # noqa: BLE001 - whatever is wrong with it, folding the family again will park it visibly
-            return False
-        if facts[0].order_key <= life.last or any(fact.id in life.awaited for fact in facts):
-            return False
-        folds: dict[str, tuple[Any, _Rows]] = {}
-        replaced: dict[str, tuple[dict[Row, Row], dict[Row, Row]]] = {}
-        for name, (state, rows) in life.folds.items():
-            keys: dict[Hashable, None] = {}
-            view = self._views[name]
-            try:
-                for fact in facts:
-                    state, touched = view.evolve(state, fact)
-                    keys.update(dict.fromkeys(touched))
-                new = {key: row for key in keys if (row := view.row(state, key)) is not None}
-            except Exception:  # noqa: BLE001 - folding the family again will park it visibly
-                return False
-            if any(misfit(self._columns[name], row) for row in new.values()):
-                return False
-            old = {key: rows[key] for key in keys if key in rows}
-            replaced[name] = (self._by_key(name, old.values()), self._by_key(name, new.values()))
-            for key in old:
-                del rows[key]
-            rows.update(new)
-            folds[name] = (state, rows)
-        for name, (before, after) in replaced.items():
-            changes[name].replace(before, after)
-            self._rows_kept += len(after) - len(before)
-        self._lives[life.root] = life._replace(last=facts[-1].order_key, folds=folds)
-        self._lives.move_to_end(life.root)
-        return True
-
-    def _families(
-        self, streams: Mapping[str, Sequence[Stored]], changes: dict[str, Changes]
-    ) -> list[tuple[frozenset[str], list[Fact]]]:
-        """All facts, up to the position, of the families of some streams; each family once."""
-        found: list[tuple[frozenset[str], list[Fact]]] = []
-        seen: set[str] = set()
-        for stream in streams:
-            if stream in seen:
-                continue
-            life = self._lives.get(self._root_of.get(stream, ""))
-            family = set(life.family) if life else {stream}
-            waiting, facts = list(family), list[Fact]()
-            for member in waiting:
-                known = streams.get(member, ())
-                # A stream that begins in this batch is all here.
-                new = known if known and known[0].version == 1 else self._log.stream(member, self.position)
-                try:
-                    for stored in new:
-                        fact = fact_of(stored)
-                        facts.append(fact)
-                        waiting += (side for side in linked(fact) if side not in family)
-                        family.update(linked(fact))
-                except Exception as error:  # noqa: BLE001 - what cannot be read parks its subject, visibly
-                    for name in self._views:
-                        parking = Parking(name, member, *new[-1][:2], type(error).__name__)
-                        changes[name].parked[member] = parking
-            if any(member in changes[name].parked for name in self._views for member in family):
-                facts = []
-            seen |= family
-            found.append((frozenset(family), facts))
-        return found
-
-    def _refold(
-        self,
-        families: Sequence[tuple[frozenset[str], list[Fact]]],
-        standing: Standing,
-        changes: dict[str, Changes],
-        new: set[str],
-    ) -> None:
-        # A stream that stood alone and begins in this batch has no rows yet.
-        asked = [member for family, _ in families if not (len(family) == 1 and family <= new) for member in family]
-        old: dict[str, dict[str, list[Row]]] = {name: {} for name in self._views}
-        for name in self._views if asked else ():
-            for row in standing(name, asked):
-                old[name].setdefault(row[0], []).append(row)
-        for family, facts in families:
-            for member in family:
-                self._drop(self._root_of.get(member, member))
-            lives = self._fold(family, facts, changes)
-            for name in self._views:
-                before = [row for member in family for row in old[name].get(member, ())]
-                after = [row for life in lives for row in life.folds.get(name, (None, {}))[1].values()]
-                changes[name].replace(self._by_key(name, before), self._by_key(name, after))
-                changes[name].freed.update((family & self._parked[name]) - changes[name].parked.keys())
-            # More than one root in a family is rare (a reverted merge), and whose a newcomer is takes the whole family.
-            if len(lives) == 1 and len(lives[0].folds) == len(self._views):
-                self._keep(lives[0])
-
-    def _fold(self, family: frozenset[str], facts: list[Fact], changes: dict[str, Changes]) -> list[_Life]:
-        if not facts:
-            return []
-        newest = max(facts, key=lambda fact: (fact.recorded, fact.number))
-        try:
-            histories = effective_histories(facts)
-            awaited = awaited_ids(facts)
-        except Exception as error:  # noqa: BLE001 - what cannot be put in order parks its subjects, visibly
-            for name in self._views:
-                for member in family:
-                    parking = Parking(name, member, newest.bucket, newest.number, type(error).__name__)
-                    changes[name].parked[member] = parking
-            return []
-        lives = []
-        for root, history in histories.items():
-            last = history[-1].order_key if history else (0, 0, "", 0)
-            lives.append(life := _Life(root, family, awaited, last, {}))
-            for name, view in self._views.items():
-                at = newest
-                try:
-                    state, keys = view.initial(root), dict[Hashable, None]()
-                    for at in history:
-                        state, touched = view.evolve(state, at)
-                        keys.update(dict.fromkeys(touched))
-                    rows = {key: row for key in keys if (row := view.row(state, key)) is not None}
-                    if any(misfit(self._columns[name], row) for row in rows.values()):
-                        raise OverflowError  # noqa: TRY301 - a row that no table takes is parked like any other
-                    life.folds[name] = (state, rows)
-                except Exception as error:  # noqa: BLE001 - whatever a fold raises parks its subject, visibly
-                    changes[name].parked[root] = Parking(name, root, at.bucket, at.number, type(error).__name__)
-        return lives
-
-    def _by_key(self, name: str, rows: Iterable[Row]) -> dict[Row, Row]:
-        return {self._key_of[name](row): row for row in rows}
-
-    def _keep(self, life: _Life) -> None:
-        self._lives[life.root] = life
-        self._root_of.update(dict.fromkeys(life.family, life.root))
-        self._rows_kept += 1 + sum(len(rows) for _, rows in life.folds.values())
-
-    def _drop(self, root: str) -> None:
-        if life := self._lives.pop(root, None):
-            self._rows_kept -= 1 + sum(len(rows) for _, rows in life.folds.values())
-            for member in life.family:
-                self._root_of.pop(member, None)
-
-
-def _key_getter(view: type[View[Any]]) -> Callable[[Row], Row]:
-    names = [column.name for column in view.columns()]
-    places = [names.index(part) for part in primary_key(view)]
-    # One place alone would make itemgetter answer the cell instead of a tuple.
-    return itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
-
-
-def poison(view: View[Any], root: str, history: Sequence[Fact]) -> tuple[int, int]:
-    """The position of the touchpoint at which a fold fails; of the last one where it fails only with its rows."""
-    state, at = view.initial(root), history[-1]
-    for fact in history:
-        try:
-            state, _ = view.evolve(state, fact)
-        except Exception:  # noqa: BLE001 - this is what is looked for
-            at = fact
-            break
-    return at.bucket, at.number
+from projections.view import Row
 
 
 class _Switched(Exception):

@@ -13,8 +13,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from adapters.codec import fact_of
+from adapters.folder import Folder, poison
 from adapters.log import Cursor, Log, Stored
-from adapters.projector import Folder, live_generations, poison, position_cursor
+from adapters.projector import live_generations, position_cursor
 from adapters.replay import linked
 from adapters.settings import LIMITS
 from adapters.sweep import Part, open_sweep
