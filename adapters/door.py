@@ -12,7 +12,7 @@ from adapters.log import Draft, Group, Log, bucket_of
 from adapters.replay import family_facts
 from domain.errors import LifecircleError, RuleBroken
 from domain.history import MERGE_KINDS, RESHAPING_KINDS, check_door, effective_histories, root_of
-from domain.lifecycle import Breach, RuleState, judge
+from domain.lifecycle import Breach, RuleState, breaches_in, judge
 from domain.touchpoint import Envelope, Fact
 
 
@@ -44,7 +44,7 @@ class Door:
         return [draft_of(touchpoint, recordedby, stream) for stream in dict.fromkeys(streams)]
 
     def decide(
-        self, drafted: Sequence[Sequence[Draft]], expected: Mapping[str, int], *, strict: bool
+        self, drafted: Sequence[Sequence[Draft]], expected: dict[str, int], *, strict: bool
     ) -> Group | LifecircleError:
         """Judge touchpoints of one subject, each given as its drafts, as if they were stored one after the other.
 
@@ -82,9 +82,9 @@ class Door:
                 return self._judged(memory.state if memory else RuleState(), sorted(candidates))
         # Late, corrected or merged: the past itself changes, and whatever it breaks anew is refused.
         facts = family_facts(self._log, subject)
-        before = {(breach.source, breach.id, breach.rule) for breach in self.breaches(subject, facts)}
+        before = {breach.key for breach in self.breaches(subject, facts)}
         after = self.breaches(subject, [*facts, *candidates])
-        return next((breach for breach in after if (breach.source, breach.id, breach.rule) not in before), None)
+        return next((breach for breach in after if breach.key not in before), None)
 
     def _judged(self, state: RuleState, candidates: Sequence[Fact]) -> Breach | None:
         for candidate in candidates:
@@ -95,8 +95,4 @@ class Door:
 
     def breaches(self, subject: str, facts: Sequence[Fact]) -> list[Breach]:
         """Every breach in the effective history of a subject's family, given all facts of its streams."""
-        state, found = RuleState(), list[Breach]()
-        for fact in effective_histories(facts).get(root_of(subject, facts), []):
-            state, breaches = judge(state, fact, self._log.company)
-            found += breaches
-        return found
+        return breaches_in(effective_histories(facts).get(root_of(subject, facts), []), self._log.company)

@@ -16,11 +16,12 @@ from eventsourcing.persistence import InfrastructureFactory
 
 from domain.company import Company
 from domain.errors import CursorInvalid, LifecircleError
+from domain.families import MERGED, REVERTED
 
 FORMAT_VERSION = 1
 """The version of the stored format; a log of a higher one is refused."""
 
-LINK_KINDS = ("CustomersMerged", "CustomerMergeReverted")
+LINK_KINDS = (MERGED, REVERTED)
 """The kinds that join streams into families and part them."""
 
 

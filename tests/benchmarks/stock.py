@@ -72,25 +72,19 @@ class Lives(Application[str]):
     """An application that only records."""
 
 
+TABLES = (
+    "stock_contacts (subject text, version bigint, day text, kind text, PRIMARY KEY (subject, version))",
+    "stock_opportunities (subject text, opportunity text, status text, day text, PRIMARY KEY (subject, opportunity))",
+    "stock_loyalty (subject text PRIMARY KEY, orders bigint, gross bigint, last_day text)",
+)
+
+
 class Views(PostgresTrackingRecorder):
     """Three tables as the library's users keep them: contacts, opportunities and loyalty, written event by event."""
 
     def __init__(self, datastore: PostgresDatastore, **kwargs: Any) -> None:
         super().__init__(datastore, **kwargs)
-        self.sql_create_statements += [
-            SQL(
-                "CREATE TABLE IF NOT EXISTS stock_contacts (subject text, version bigint, day text, kind text,"
-                " PRIMARY KEY (subject, version))"
-            ),
-            SQL(
-                "CREATE TABLE IF NOT EXISTS stock_opportunities (subject text, opportunity text, status text, day text,"
-                " PRIMARY KEY (subject, opportunity))"
-            ),
-            SQL(
-                "CREATE TABLE IF NOT EXISTS stock_loyalty (subject text PRIMARY KEY, orders bigint, gross bigint,"
-                " last_day text)"
-            ),
-        ]
+        self.sql_create_statements += [SQL("CREATE TABLE IF NOT EXISTS {}").format(SQL(table)) for table in TABLES]
 
     def show(self, event: Touched, tracking: Tracking) -> None:
         """Write what one event changes, and that it was seen, in one transaction."""
@@ -124,7 +118,7 @@ class Follows(Projection[Views]):
     @singledispatchmethod
     def process_event(self, domain_event: Any, tracking: Tracking) -> None:
         """Nothing but touchpoints is recorded."""
-        raise TypeError(type(domain_event))
+        raise TypeError(f"{type(domain_event)} at {tracking.notification_id}")
 
     @process_event.register
     def _(self, domain_event: Touched, tracking: Tracking) -> None:
@@ -141,8 +135,9 @@ def rebuild(url: str, envelopes: Sequence[Envelope]) -> float:
             versions[envelope.subject] = version = versions.get(envelope.subject, 0) + 1
             data = envelope.data.model_dump(mode="json", exclude_none=True)
             events.append(Touched(envelope.subject, version, envelope.type, envelope.time.date().isoformat(), data))
-        recordings = lives.events.put(events)
-        last = recordings[-1].notification.id
+        last = 0
+        for at in range(0, len(events), 500):
+            last = lives.events.put(events[at : at + 500])[-1].notification.id
     began = perf_counter()
     with ProjectionRunner(application_class=Lives, projection_class=Follows, view_class=Views, env=env) as runner:
         runner.wait(last, timeout=300)

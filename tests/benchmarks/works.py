@@ -20,6 +20,7 @@ from eventsourcing.persistence import ApplicationRecorder, JSONTranscoder, Store
 from adapters.codec import draft_of, fact_of, read_envelope
 from adapters.engine import Engine, clock_us
 from adapters.idkey import make_id_key
+from adapters.log import Receipt, Verdict
 from adapters.rebuild import rebuild
 from adapters.sources.importer import import_file
 from adapters.sources.mapping import Mapping
@@ -70,8 +71,8 @@ def append_1(url: str) -> float:
         return _rate(len(given), lambda: [_append(engine, event) for event in given])
 
 
-def _append(engine: Engine, event: dict[str, Any]) -> None:
-    engine.append([read_envelope(event, clock_us(), engine.company)])
+def _append(engine: Engine, event: dict[str, Any]) -> list[Receipt]:
+    return engine.append([read_envelope(event, clock_us(), engine.company)])
 
 
 def _shares(items: Sequence[Any]) -> list[Sequence[Any]]:
@@ -118,9 +119,9 @@ def batch(url: str) -> float:
     with Engine.create(url) as engine:
         given = _given(BATCHES * BATCH)
 
-        def append(at: int) -> None:
-            clock = clock_us()
-            engine.append_each([[read_envelope(event, clock, engine.company)] for event in given[at : at + BATCH]])
+        def append(at: int) -> list[Verdict]:
+            clock, sent = clock_us(), given[at : at + BATCH]
+            return engine.append_each([[read_envelope(event, clock, engine.company)] for event in sent])
 
         return _rate(len(given), lambda: [append(at) for at in range(0, len(given), BATCH)])
 
