@@ -6,7 +6,7 @@ again; folds read it lazily, through the upcasts of its kind.
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -19,6 +19,8 @@ from domain.company import Company
 from domain.errors import InvalidTouchpoint, TimeInFuture, UnreadableInput
 from domain.money import WrittenNumber
 from domain.touchpoint import KINDS, Envelope, Fact, kind_named, microseconds
+
+_EARLIEST_US = microseconds(datetime(1, 1, 2, tzinfo=UTC))
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -131,6 +133,13 @@ def read_envelope(given: Mapping[str, Any], clock_us: int, company: Company) -> 
     if schema is not None:
         fields["data"] = _upcast_at_the_door(fields, schema)
     envelope = Envelope.read(fields)
+    if envelope.occurred_us < _EARLIEST_US:
+        raise InvalidTouchpoint(
+            "the touchpoint claims to have occurred before all calendars",
+            where="time",
+            rule="the first day that every time zone can show is 0001-01-02",
+            way_out="check what the producer sends where it knows no time",
+        )
     if envelope.occurred_us > clock_us + company.future_limit_s * 1_000_000:
         raise TimeInFuture(
             "the touchpoint claims to have occurred in the future",
@@ -146,7 +155,7 @@ def _upcast_at_the_door(fields: dict[str, Any], schema: Any) -> Any:
     prefix, _, version = str(schema).rpartition(":")
     if (
         prefix != kind.dataschema.rpartition(":")[0]
-        or not version.isdecimal()
+        or version not in map(str, range(1, kind.schema_version + 1))
         or not isinstance(fields.get("data"), dict)
     ):
         raise InvalidTouchpoint(

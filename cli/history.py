@@ -26,7 +26,7 @@ def command(url: str, style: str, subject: str, as_of: int | None, known_at: str
     from adapters.engine import Engine
 
     with Engine.open(url) as engine:
-        known = cut(engine, known_at) if known_at else None
+        known = cut(engine, known_at) if known_at is not None else None
         facts = engine.history(subject, known=known, as_of=as_of)
     if style == "json":
         click.echo(orjson.dumps([_shown(fact) for fact in facts], option=orjson.OPT_INDENT_2).decode())

@@ -47,7 +47,7 @@ def command(
     if subject is None:
         raise click.UsageError("--as-of and --known-at need --subject; for all subjects ask: lifecircle query")
     with Engine.open(url) as engine:
-        known = cut(engine, known_at) if known_at else None
+        known = cut(engine, known_at) if known_at is not None else None
         described, rows = rows_as_of(engine.log, engine.company, name, subject, known, as_of)
         show([column.name for column in described], rows, style)
 

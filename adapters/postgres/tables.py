@@ -297,8 +297,11 @@ class PostgresTables:
 
         Raises:
             QueryRefused: it is not one reading statement, took too long, or the database could not run it.
+            ViewNotBuilt: no view has a table yet.
         """
         with self._reading() as connection:
+            if not _stands(connection):
+                raise not_built("query")
             return ask(connection, sql, limit)
 
     @contextmanager
