@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 
 from eventsourcing.persistence import (
     ConnectionPoolClosedError,
@@ -78,8 +78,11 @@ class Datastore(SQLiteDatastore):
     """
 
     def __init__(self, db_name: str, *, lock_timeout: int = LIMITS.sqlite_lock_timeout_s) -> None:
-        super().__init__(db_name, lock_timeout=lock_timeout, originator_id_type="text")
         self._lock_timeout_s = lock_timeout
+        self._in_use = 0
+        self._closed = False
+        self._use_changed = Condition()
+        super().__init__(db_name, lock_timeout=lock_timeout, originator_id_type="text")
         self._writing = Lock()
         self.pool = _Pool(
             db_name=db_name,
@@ -105,11 +108,27 @@ class Datastore(SQLiteDatastore):
 
     @contextmanager
     def _pooled(self) -> Iterator[SQLiteConnection]:
-        connection = self.pool.get_connection()
+        with self._use_changed:
+            if self._closed:
+                raise ConnectionPoolClosedError
+            self._in_use += 1
         try:
-            yield connection
+            connection = self.pool.get_connection()
+            try:
+                yield connection
+            finally:
+                self.pool.put_connection(connection)
         finally:
-            self.pool.put_connection(connection)
+            with self._use_changed:
+                self._in_use -= 1
+                self._use_changed.notify_all()
+
+    def close(self) -> None:
+        """Close all connections, after what other threads are doing: SQLite crashes when one is closed in use."""
+        with self._use_changed:
+            self._closed = True
+            if self._use_changed.wait_for(lambda: not self._in_use, self._lock_timeout_s):
+                super().close()
 
     @contextmanager
     def transaction(self, *, commit: bool) -> Iterator[SQLiteCursor]:

@@ -182,6 +182,21 @@ def test_a_closed_log_says_so(url: str) -> None:
             attempt()
 
 
+def test_closing_waits_for_what_another_thread_is_doing(url: str) -> None:
+    log = SQLiteLog.create(url, Company())
+    append(log, draft())
+    with log.datastore.transaction(commit=False) as reader:
+        closing_thread = Thread(target=log.close)
+        closing_thread.start()
+        closing_thread.join(0.2)
+        assert closing_thread.is_alive()
+        reader.execute("SELECT number FROM touchpoints")
+        assert [number for (number,) in reader.fetchall()] == [1]
+    closing_thread.join()
+    with pytest.raises(LogUnavailable, match="closed"):
+        log.heads()
+
+
 def test_closing_a_factory_leaves_the_log_open(url: str) -> None:
     with closing(create_log(url, Company())) as log:
         log.factory(1).close()
