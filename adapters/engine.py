@@ -14,7 +14,7 @@ from adapters.log import Cursor, Group, Log, Receipt, Verdict
 from adapters.replay import family_facts, history
 from adapters.settings import LIMITS
 from domain.company import Company
-from domain.errors import IdReused, InvalidTouchpoint, LifecircleError, VersionConflict
+from domain.errors import IdReused, InvalidTouchpoint, LifecircleError, Refused, VersionConflict
 from domain.lifecycle import Breach
 from domain.touchpoint import Envelope, Fact
 
@@ -110,23 +110,29 @@ class Engine:
     def append_each(self, groups: Sequence[Sequence[Envelope]], *, recordedby: str = EMBEDDED) -> list[Verdict]:
         """Append many groups in as few transactions as can be; each is stored whole, or answered with its error."""
         verdicts: list[Verdict] = []
-        plain: list[tuple[Sequence[Envelope], Group]] = []
-        for touchpoints in groups:
-            if needs_deciding(touchpoints, strict=False):
-                # What stands before it in the call must be stored before it is decided.
-                verdicts += self._append_plain(plain)
-                plain = []
-                verdicts.append(self._append_group(touchpoints, {}, recordedby, strict=False))
-            else:
-                plain.append((touchpoints, Group(tuple(draft_of(each, recordedby) for each in touchpoints))))
-        return verdicts + self._append_plain(plain)
+        plain: list[tuple[int, Group]] = []
+        for place, touchpoints in enumerate(groups):
+            verdicts.append([])
+            try:
+                if needs_deciding(touchpoints, strict=False):
+                    # What stands before it in the call must be stored before it is decided.
+                    self._append_plain(plain, groups, verdicts)
+                    verdicts[place] = self._append_group(touchpoints, {}, recordedby, strict=False)
+                else:
+                    plain.append((place, Group(tuple(draft_of(each, recordedby) for each in touchpoints))))
+            except Refused as refusal:
+                verdicts[place] = refusal
+        self._append_plain(plain, groups, verdicts)
+        return verdicts
 
-    def _append_plain(self, plain: Sequence[tuple[Sequence[Envelope], Group]]) -> list[Verdict]:
+    def _append_plain(
+        self, plain: list[tuple[int, Group]], groups: Sequence[Sequence[Envelope]], verdicts: list[Verdict]
+    ) -> None:
+        """Append the groups that wait, put their verdicts in place, and let none wait any longer."""
         answers = self.log.append([group for _, group in plain]) if plain else []
-        return [
-            self._reconsidered(verdict, touchpoints, group)
-            for verdict, (touchpoints, group) in zip(answers, plain, strict=True)
-        ]
+        for verdict, (place, group) in zip(answers, plain, strict=True):
+            verdicts[place] = self._reconsidered(verdict, groups[place], group)
+        plain.clear()
 
     def _append_group(
         self, touchpoints: Sequence[Envelope], expected: dict[str, int], recordedby: str, *, strict: bool

@@ -17,7 +17,7 @@ def command(url: str, name: str, zone: str) -> None:
     from pydantic import ValidationError
 
     from adapters.engine import Engine
-    from adapters.idkey import make_id_key
+    from adapters.idkey import id_key_path, make_id_key
     from domain.company import Company
     from domain.touchpoint import invalid
 
@@ -26,6 +26,8 @@ def command(url: str, name: str, zone: str) -> None:
     except ValidationError as error:
         raise invalid(error) from None
     with Engine.create(url, company) as engine:
-        key = make_id_key(url)
         click.echo(f"new log {engine.log.log_id.hex()} for {name}, calendar {zone}")
-        click.echo(f"id key: {key} (keep a copy: without it an import cannot derive the same ids again)")
+        if (key := id_key_path(url)).exists():
+            click.echo(f"id key: {key} (it was there already, and is kept)")
+        else:
+            click.echo(f"id key: {make_id_key(url)} (keep a copy: without it an import cannot derive the same ids again)")

@@ -218,7 +218,10 @@ def test_groups_of_an_import_are_judged_alone(engine: Engine, touch: Touch) -> N
     opened = touch("OpportunityOpened", "anna", "1", opportunity="d", owner="rosa")
     fixed = touch("TouchpointCorrected", "anna", "2", day=2, target="1", replacement={"owner": "tom"}, reason="typo")
     reused = touch("OpportunityOpened", "anna", "1", opportunity="e")
-    verdicts = engine.append_each([[opened], [fixed], [reused], [touch("TicketOpened", "ben", "1", ticket="t")]])
-    assert [isinstance(verdict, list) for verdict in verdicts] == [True, True, False, True]
+    huge = touch("TicketOpened", "carl", "1", ticket="t").model_copy(update={"custom": {"x": "x" * 2_000_000}})
+    ticket = touch("TicketOpened", "ben", "1", ticket="t")
+    verdicts = engine.append_each([[opened], [fixed], [reused], [huge], [ticket]])
+    assert [isinstance(verdict, list) for verdict in verdicts] == [True, True, False, False, True]
     assert isinstance(verdicts[2], IdReused)
+    assert isinstance(verdicts[3], InvalidTouchpoint)
     assert engine.history("anna")[0].data["owner"] == "tom"
