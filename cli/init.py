@@ -30,4 +30,5 @@ def command(url: str, name: str, zone: str) -> None:
         if (key := id_key_path(url)).exists():
             click.echo(f"id key: {key} (it was there already, and is kept)")
         else:
-            click.echo(f"id key: {make_id_key(url)} (keep a copy: without it an import cannot derive the same ids again)")
+            made = make_id_key(url)
+            click.echo(f"id key: {made} (keep a copy: without it an import cannot derive the same ids again)")

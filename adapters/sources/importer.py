@@ -16,7 +16,7 @@ from typing import NamedTuple
 from adapters.codec import read_envelope
 from adapters.engine import Engine, clock_us
 from adapters.idkey import read_id_key
-from adapters.log import QuarantinedRow, Verdict
+from adapters.log import QuarantinedRow
 from adapters.settings import LIMITS
 from adapters.sources.cells import unreadable
 from adapters.sources.mapping import Mapping
@@ -216,7 +216,8 @@ class _Import:
 
     def _store(self) -> None:
         parcels, self._parcels, self._waiting = self._parcels, [], 0
-        for parcel, verdict in zip(parcels, self._append(parcels), strict=True):
+        verdicts = self._engine.append_each([each.envelopes for each in parcels], recordedby=self._recordedby)
+        for parcel, verdict in zip(parcels, verdicts, strict=True):
             if isinstance(verdict, LogUnavailable):
                 raise verdict
             if isinstance(verdict, LifecircleError):
@@ -230,13 +231,3 @@ class _Import:
                 self.report.repeats += len(parcel.rows)
         self._flush_quarantine()
         self._clock = clock_us()
-
-    def _append(self, parcels: Sequence[_Parcel]) -> list[Verdict]:
-        try:
-            return self._engine.append_each([each.envelopes for each in parcels], recordedby=self._recordedby)
-        except Refused as error:
-            # One that cannot be encoded, being too large, fails the call before anything is stored: find it.
-            if len(parcels) == 1:
-                return [error]
-            half = len(parcels) // 2
-            return self._append(parcels[:half]) + self._append(parcels[half:])
