@@ -145,14 +145,15 @@ class Engine:
             # Known ids come before the rules: the log answers repeats, and refuses them when mixed with new ones.
             group = Group(tuple(draft for drafts in drafted for draft in drafts), expected or {own[0].stream: -1})
             return self._commit(touchpoints, group)
-        for _ in range(LIMITS.decide_rounds_max):
+        rounds = LIMITS.decide_rounds_max
+        while True:
             decided = self._door.decide(drafted, expected, strict=strict)
             if isinstance(decided, LifecircleError):
                 return decided
             verdict = self._commit(touchpoints, decided)
-            if expected or not isinstance(verdict, VersionConflict):
+            rounds -= 1
+            if expected or not isinstance(verdict, VersionConflict) or not rounds:
                 return verdict
-        return verdict
 
     def _commit(self, touchpoints: Sequence[Envelope], group: Group) -> Verdict:
         verdict = self._reconsidered(self._committer.commit(group), touchpoints, group)

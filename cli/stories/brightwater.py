@@ -147,9 +147,7 @@ def _neighbour(number: int) -> Iterator[Event]:
 
 def late_correction() -> Event:
     """The accountant finds that Anna's first order was cheaper: the past changes, and nothing is deleted."""
-    lines = bicycle(price=1305)
-    replacement = {"lines": [{**lines[0], "net": {"micros": 1_305_000_000, "currency": "GBP"}}]}
-    replacement["total"] = {"micros": 1_566_000_000, "currency": "GBP"}
+    replacement = {"lines": bicycle(price=1305), "total": pounds(1566)}
     return Teller(f"{ANNA}-correction").tell(
         "TouchpointCorrected",
         "06-01",
