@@ -95,10 +95,23 @@ def _validated(given: Sequence[Mapping[str, Any]], company: "Company") -> "list[
 def _show_receipts(receipts: "list[Receipt]", style: str) -> None:
     columns = ("subject", "version", "position", "recorded", "sha256", "repeat")
     rows = [
-        (each.stream, each.version, f"{each.bucket}/{each.number}", iso(each.recorded), each.digest.hex(), each.repeat)
+        (
+            each.stream,
+            each.version,
+            f"{each.bucket}/{each.number}",
+            iso(each.recorded),
+            _sha256(each, style),
+            each.repeat,
+        )
         for each in receipts
     ]
     show(columns, rows, style)
+
+
+def _sha256(receipt: "Receipt", style: str) -> str:
+    """The whole digest for programs; its beginning is enough for people to compare."""
+    digest = receipt.digest.hex()
+    return f"{digest[:16]}…" if style == "table" else digest
 
 
 def _from_json(document: str) -> list[Mapping[str, Any]]:
