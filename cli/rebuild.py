@@ -24,7 +24,10 @@ def command(url: str, names: tuple[str, ...]) -> None:
     for name in names:
         view_named(name)
     bar = (TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("touchpoints"))
-    progress = Progress(*bar, TimeElapsedColumn(), Remaining(), console=Console(stderr=True))
+    console = Console(stderr=True)
+    progress = Progress(
+        *bar, TimeElapsedColumn(), Remaining(), console=console, transient=True, disable=not console.is_terminal
+    )
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables, progress:
         task = progress.add_task("fold", total=None)
         rebuild(

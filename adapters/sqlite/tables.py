@@ -229,7 +229,7 @@ class SQLiteTables:
             self._writer = self._writer or self._open_to_write()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
-                if not self._writer.execute("SELECT 1 FROM sqlite_master WHERE name = 'generations'").fetchone():
+                if not _stands(self._writer):
                     self._make(self._writer)
                 yield SQLiteTransaction(self._writer, self)
                 self._writer.execute("COMMIT")
@@ -285,6 +285,8 @@ class SQLiteTables:
             return [], {}, {}
         with self._reader() as connection:
             connection.execute("BEGIN")
+            if not _stands(connection):
+                return [], {}, {}
             counted = connection.execute("SELECT view, generation, count(*) FROM parked GROUP BY view, generation")
             parked = {(view, number): count for view, number, count in counted}
             return _generations(connection), _position(connection), parked
@@ -346,6 +348,11 @@ class SQLiteTables:
             self._writer = None
 
 
+def _stands(connection: sqlite3.Connection) -> bool:
+    """Whether the tables are made; whoever makes them has the file for a moment before."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'generations'").fetchone() is not None
+
+
 def _generations(connection: sqlite3.Connection) -> list[Generation]:
     found = connection.execute(
         "SELECT view, number, fingerprint, state, cut, built FROM generations ORDER BY view, number"
@@ -393,5 +400,12 @@ def _in_our_words(path: Path) -> Iterator[None]:
                 "the file of the views cannot be opened, or stays locked",
                 where=str(path),
                 way_out="check the folder's rights and who holds the file",
+            ) from error
+        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise LogUnavailable(
+                "the file of the views is damaged, or another program's",
+                where=str(path),
+                rule="the log itself is in a file of its own",
+                way_out="move this file away, then: lifecircle rebuild",
             ) from error
         raise
