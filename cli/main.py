@@ -91,8 +91,9 @@ def main(arguments: list[str] | None = None) -> None:
     except LifecircleError as error:
         _tell(error, arguments)
     except OSError as error:
-        _silence_output()
-        where = str(error.filename or "output")
+        if error.filename is None:
+            _silence_output()
+        where = str(error.filename or "the output")
         _tell(SystemRefused("the operating system refused", where=where, rule=error.strerror or ""), arguments)
 
 
