@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from math import isfinite
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
@@ -245,7 +245,7 @@ class Envelope(BaseModel):
         except ValidationError as error:
             raise invalid(error) from None
 
-    @property
+    @cached_property
     def occurred_us(self) -> int:
         """When it occurred, in microseconds since 1970 UTC."""
         return microseconds(self.time)
