@@ -88,20 +88,25 @@ class Engine:
                 subject's error; what was sent for other subjects may have been stored, and sending it again is safe.
             LogUnavailable: the outcome is not known; sending the same again is safe.
         """
-        subjects = dict.fromkeys(touchpoint.subject for touchpoint in touchpoints)
-        if expected is not None and len(subjects) > 1:
+        by_subject: dict[str, list[Envelope]] = {}
+        for touchpoint in touchpoints:
+            by_subject.setdefault(touchpoint.subject, []).append(touchpoint)
+        if expected is not None and len(by_subject) > 1:
             raise InvalidTouchpoint(
                 "an expected version came with touchpoints of several subjects",
                 where="expected version",
                 rule="it is the version of one subject",
                 way_out="append each subject's touchpoints on their own",
             )
+        if len(by_subject) > 1 and not strict:
+            verdicts = self.append_each(list(by_subject.values()), recordedby=recordedby)
+        else:
+            verdicts = [
+                self._append_group(group, {} if expected is None else {subject: expected}, recordedby, strict=strict)
+                for subject, group in by_subject.items()
+            ]
         answered: dict[str, list[Receipt]] = {}
-        for subject in subjects:
-            group = [touchpoint for touchpoint in touchpoints if touchpoint.subject == subject]
-            verdict = self._append_group(
-                group, {} if expected is None else {subject: expected}, recordedby, strict=strict
-            )
+        for subject, verdict in zip(by_subject, verdicts, strict=True):
             if isinstance(verdict, LifecircleError):
                 raise verdict
             answered[subject] = verdict[::-1]

@@ -1,6 +1,7 @@
 """Keep the views up to date with the log, until stopped."""
 
 import signal
+import sys
 from contextlib import closing
 from threading import Event
 
@@ -17,10 +18,20 @@ def command(url: str, *, once: bool) -> None:
 
     Killed at any moment, it goes on where it was. One projector at a time leads the views of a log.
     """
+    import structlog
+
     from adapters.engine import Engine
     from adapters.projector import Projector
     from adapters.tables import open_tables
 
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     stop = Event()
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
         projector = Projector(engine.log, tables, engine.company)
