@@ -15,6 +15,7 @@ from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteTrackingRe
 from adapters.addresses import read_sqlite_url
 from adapters.log import Cursor
 from adapters.settings import LIMITS
+from adapters.sqlite.ddl import declared, insert, listed, quoted
 from adapters.sqlite.report import ask
 from adapters.tables import (
     Changes,
@@ -29,7 +30,7 @@ from adapters.tables import (
 )
 from domain.company import Company
 from domain.errors import LogNotWritable, LogUnavailable, UnknownView
-from projections.view import Column, Row
+from projections.view import Row
 
 _SCHEMA = """
 CREATE TABLE generations (
@@ -45,7 +46,6 @@ CREATE TABLE reference_time (
 ) STRICT;
 CREATE VIEW moment AS SELECT at, day, dayno FROM reference_time;
 """
-_TYPES = {str: "TEXT", int: "INTEGER", float: "REAL"}
 
 
 def views_path(url: str) -> Path:
@@ -84,10 +84,10 @@ class SQLiteTransaction:
         ]
         for generation in made:
             view = self._tables.views[generation.view]
-            columns = ", ".join(_declared(column) for column in view.columns())
-            key = ", ".join(map(_quoted, primary_key(view)))
+            columns = ", ".join(declared(column) for column in view.columns())
+            key = ", ".join(map(quoted, primary_key(view)))
             self._connection.execute(
-                f"CREATE TABLE {_quoted(generation.table)} ({columns}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
+                f"CREATE TABLE {quoted(generation.table)} ({columns}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
             )
             self._connection.execute("INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?)", generation)
         return made
@@ -96,7 +96,7 @@ class SQLiteTransaction:
         """Drop the tables of generations that failed or retired."""
         for generation in generations:
             named = generation[:2]
-            self._connection.execute(f"DROP TABLE IF EXISTS {_quoted(generation.table)}")
+            self._connection.execute(f"DROP TABLE IF EXISTS {quoted(generation.table)}")
             self._connection.execute("DELETE FROM parked WHERE view = ? AND generation = ?", named)
             self._connection.execute("DELETE FROM generations WHERE view = ? AND number = ?", named)
 
@@ -114,20 +114,20 @@ class SQLiteTransaction:
 
     def standing(self, generation: Generation, subjects: Sequence[str]) -> list[Row]:
         """The rows of some subjects, as this transaction sees them."""
-        columns = _listed(self._tables.views[generation.view].columns())
-        asked = f"SELECT {columns} FROM {_quoted(generation.table)} WHERE subject IN (SELECT value FROM json_each(?))"  # noqa: S608 - names of views only
+        columns = listed(self._tables.views[generation.view].columns())
+        asked = f"SELECT {columns} FROM {quoted(generation.table)} WHERE subject IN (SELECT value FROM json_each(?))"  # noqa: S608 - names of views only
         return self._connection.execute(asked, (dumps(list(subjects)),)).fetchall()
 
     def apply(self, generation: Generation, changes: Changes) -> None:
         """Write the rows that changed, and who is parked."""
         view = self._tables.views[generation.view]
-        table, key, columns = _quoted(generation.table), primary_key(view), view.columns()
+        table, key, columns = quoted(generation.table), primary_key(view), view.columns()
         if changes.deletes:
-            matched = " AND ".join(f"{_quoted(name)} = ?" for name in key)
+            matched = " AND ".join(f"{quoted(name)} = ?" for name in key)
             self._connection.executemany(f"DELETE FROM {table} WHERE {matched}", changes.deletes)  # noqa: S608 - names of views only
         if changes.upserts:
             rows = changes.upserts.values()
-            self._connection.executemany(_insert("REPLACE", table, columns), rows)
+            self._connection.executemany(insert("REPLACE", table, columns), rows)
         named = (generation.view, generation.number)
         self._connection.executemany(
             "DELETE FROM parked WHERE view = ? AND generation = ? AND subject = ?",
@@ -147,7 +147,7 @@ class SQLiteTransaction:
         """Append rows to generations that are building."""
         for generation, appended in rows:
             columns = self._tables.views[generation.view].columns()
-            self._connection.executemany(_insert("INSERT", _quoted(generation.table), columns), appended)
+            self._connection.executemany(insert("INSERT", quoted(generation.table), columns), appended)
         self._park(parked)
 
     def track(self, moved: Mapping[int, int]) -> None:
@@ -187,14 +187,14 @@ class SQLiteTransaction:
             return
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
             if name != "moment":
-                connection.execute(f"DROP VIEW {_quoted(name)}")
+                connection.execute(f"DROP VIEW {quoted(name)}")
         live = {known.view: known for known in self.generations() if known.state == "live"}
         for name, view in views.items():
             if name in live:
-                columns, table = _listed(view.columns()), _quoted(live[name].table)
-                connection.execute(f"CREATE VIEW {_quoted(name)} AS SELECT {columns} FROM {table}")  # noqa: S608 - names of views only
+                columns, table = listed(view.columns()), quoted(live[name].table)
+                connection.execute(f"CREATE VIEW {quoted(name)} AS SELECT {columns} FROM {table}")  # noqa: S608 - names of views only
         for question in (question for name, view in views.items() if name in live for question in view.questions):
-            connection.execute(f"CREATE VIEW {_quoted(question.name)} AS {question.sql}")
+            connection.execute(f"CREATE VIEW {quoted(question.name)} AS {question.sql}")
         connection.execute("UPDATE reference_time SET names = ?", (public_names(views),))
 
     def set_clock(self, at_us: int, *, pinned: bool | None = None) -> None:
@@ -305,8 +305,8 @@ class SQLiteTables:
         if view_name not in self.views:
             raise UnknownView(f"there is no view named {view_name}", rule=", ".join(self.views))
         view = self.views[view_name]
-        columns, key = view.columns(), ", ".join(map(_quoted, primary_key(view)))
-        asked = f"SELECT {_listed(columns)} FROM {_quoted(view_name)} WHERE ?1 IS NULL OR subject = ?1 ORDER BY {key}"  # noqa: S608 - names of views only
+        columns, key = view.columns(), ", ".join(map(quoted, primary_key(view)))
+        asked = f"SELECT {listed(columns)} FROM {quoted(view_name)} WHERE ?1 IS NULL OR subject = ?1 ORDER BY {key}"  # noqa: S608 - names of views only
         if subject is not None:
             asked = asked.replace("?1 IS NULL OR ", "")
         if not any(known.view == view_name and known.state == "live" for known in self.state()[0]):
@@ -365,22 +365,6 @@ def _position(connection: sqlite3.Connection) -> dict[int, int]:
         "SELECT substr(application_name, 7), notification_id FROM tracking WHERE application_name LIKE 'views/%'"
     )
     return {int(bucket): number for bucket, number in found}
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _listed(columns: Sequence[Column]) -> str:
-    return ", ".join(_quoted(column.name) for column in columns)
-
-
-def _declared(column: Column) -> str:
-    return f"{_quoted(column.name)} {_TYPES[column.type]}{'' if column.nullable else ' NOT NULL'}"
-
-
-def _insert(verb: Literal["INSERT", "REPLACE"], table: str, columns: Sequence[Column]) -> str:
-    return f"{verb} INTO {table} ({_listed(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 @contextmanager

@@ -183,6 +183,8 @@ def test_a_table_without_statistics_is_never_scanned(postgres_url: str) -> None:
                 " WHERE relname = 'touchpoints'"
             ).fetchall()
     scans, look_ups, inserted, analysed = counts
-    assert (inserted, analysed) == (20 * 210, 0)
+    # A repeat that comes with others is tried as new first, so a few more are inserted than stay.
+    assert inserted >= 20 * 210
+    assert analysed == 0
     assert look_ups > inserted
     assert scans <= 4, "the making of its four indexes scans an empty table; nothing else may"
