@@ -2,17 +2,21 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from adapters.log import Log
+from adapters.sweep import Sweep
+from adapters.tables import Tables, Views
 from domain.company import Company
 from domain.errors import LogNotFound
+from projections import views
 
-_LOGS = {
-    "sqlite": ("adapters.sqlite", "SQLiteLog"),
-    "postgresql": ("adapters.postgres", "PostgresLog"),
-    "postgres": ("adapters.postgres", "PostgresLog"),
+_DATABASES = {
+    "sqlite": ("adapters.sqlite", "SQLite"),
+    "postgresql": ("adapters.postgres", "Postgres"),
+    "postgres": ("adapters.postgres", "Postgres"),
 }
+"""By the scheme of an address: the package of its database, and how the names of its classes begin."""
 
 
 class SQLiteAddress(NamedTuple):
@@ -35,7 +39,7 @@ def open_log(url: str) -> Log:
         NotOurLog: there is something else.
         LogUnavailable: the database cannot be reached.
     """
-    return _class_for(url).open(url)
+    return _logs(url).open(url)
 
 
 def create_log(url: str, company: Company) -> Log:
@@ -47,7 +51,7 @@ def create_log(url: str, company: Company) -> Log:
         NotOurLog: there is something else.
         LogUnavailable: the database cannot be reached, or written.
     """
-    return _class_for(url).create(url, company)
+    return _logs(url).create(url, company)
 
 
 class _LogClass(Protocol):
@@ -55,12 +59,34 @@ class _LogClass(Protocol):
     def create(self, url: str, company: Company) -> Log: ...
 
 
-def _class_for(url: str) -> _LogClass:
-    module, name = _LOGS.get(url.partition("://")[0], ("", ""))
-    if not module:
-        raise _no_address("the address names no database that can hold a log", url)
-    chosen: _LogClass = getattr(import_module(module), name)
+def _logs(url: str) -> _LogClass:
+    chosen: _LogClass = _chosen(url, "Log", "")
     return chosen
+
+
+def open_tables(url: str, company: Company, chosen: Views | None = None) -> Tables:
+    """Open the view store of the log at an address; nothing is made before the first write.
+
+    Args:
+        url: the log's address.
+        company: whose settings the views read.
+        chosen: the views to keep; all that are registered when not given.
+    """
+    tables: Tables = _chosen(url, "Tables", ".tables")(url, company, chosen or views())
+    return tables
+
+
+def open_sweep(url: str) -> Sweep:
+    """Begin to read the log at an address, stream by stream."""
+    sweep: Sweep = _chosen(url, "Sweep", ".sweep")(url)
+    return sweep
+
+
+def _chosen(url: str, part: str, module: str) -> Any:
+    package, name = _DATABASES.get(url.partition("://")[0], ("", ""))
+    if not package:
+        raise _no_address("the address names no database that can hold a log", url)
+    return getattr(import_module(package + module), name + part)
 
 
 def read_sqlite_url(url: str) -> SQLiteAddress:

@@ -12,14 +12,15 @@ from multiprocessing import get_context
 from operator import attrgetter
 from typing import NamedTuple
 
+from adapters.addresses import open_sweep, open_tables
 from adapters.codec import fact_of
 from adapters.folder import Folder, poison
 from adapters.log import Cursor, Log, Stored
 from adapters.projector import live_generations, position_cursor
 from adapters.replay import linked
 from adapters.settings import LIMITS
-from adapters.sweep import Part, open_sweep
-from adapters.tables import Generation, Parking, Tables, Transaction, Views, fingerprint, misfit, open_tables
+from adapters.sweep import Part
+from adapters.tables import Generation, Parking, Tables, Transaction, Views, fingerprint, misfit
 from domain.company import Company
 from domain.history import components, effective_histories
 from projections import view_named

@@ -32,15 +32,3 @@ class Sweep(Protocol):
     def close(self) -> None:
         """Give the connection back."""
         ...
-
-
-def open_sweep(url: str) -> Sweep:
-    """Begin to read the log at an address."""
-    # Each database's driver is imported only when it is chosen.
-    if url.startswith("sqlite:"):
-        from adapters.sqlite.sweep import SQLiteSweep
-
-        return SQLiteSweep(url)
-    from adapters.postgres.sweep import PostgresSweep
-
-    return PostgresSweep(url)

@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple, Protocol
 from adapters.log import Cursor
 from domain.company import Company
 from domain.errors import LifecircleError, ProjectorFenced
-from projections import views
 from projections.view import Column, Row, View
 
 Views = Mapping[str, type[View[Any]]]
@@ -213,24 +212,6 @@ class Tables(Protocol):
     def close(self) -> None:
         """Give all connections back."""
         ...
-
-
-def open_tables(url: str, company: Company, chosen: Views | None = None) -> Tables:
-    """Open the view store of the log at an address; nothing is made before the first write.
-
-    Args:
-        url: the log's address.
-        company: whose settings the views read.
-        chosen: the views to keep; all that are registered when not given.
-    """
-    # Each database's driver is imported only when it is chosen: psycopg alone takes 0.3 s.
-    if url.startswith("sqlite:"):
-        from adapters.sqlite.tables import SQLiteTables
-
-        return SQLiteTables(url, company, chosen or views())
-    from adapters.postgres.tables import PostgresTables
-
-    return PostgresTables(url, company, chosen or views())
 
 
 def fingerprint(view: type[View[Any]], company: Company, log_id: bytes) -> str:

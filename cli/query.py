@@ -18,8 +18,8 @@ def command(url: str, style: str, sql: str, limit: int | None) -> None:
 
     For example: lifecircle query "select * from funnel"
     """
+    from adapters.addresses import open_tables
     from adapters.engine import Engine
-    from adapters.tables import open_tables
 
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
         columns, rows = tables.query(sql, limit)

@@ -16,9 +16,9 @@ def command(url: str, names: tuple[str, ...]) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
+    from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.rebuild import rebuild
-    from adapters.tables import open_tables
     from projections import view_named
 
     for name in names:

@@ -20,9 +20,9 @@ def command(url: str, *, once: bool) -> None:
     """
     import structlog
 
+    from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.projector import Projector
-    from adapters.tables import open_tables
 
     structlog.configure(
         processors=[

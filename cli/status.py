@@ -23,9 +23,10 @@ def command(url: str, style: str) -> None:
 
     As JSON all of it, as CSV the views alone.
     """
+    from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.projector import status
-    from adapters.tables import ViewStatus, open_tables
+    from adapters.tables import ViewStatus
 
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
         heads = engine.log.heads()

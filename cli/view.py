@@ -32,9 +32,9 @@ def command(
     if name is None:
         show(("view", "what it shows", "questions"), _catalogue(), style)
         return
+    from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.replay import rows_as_of
-    from adapters.tables import open_tables
     from projections import view_named
 
     view_named(name)

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from eventsourcing.persistence import ApplicationRecorder, JSONTranscoder, StoredEvent
 
+from adapters.addresses import open_tables
 from adapters.codec import draft_of, fact_of, read_envelope
 from adapters.engine import Engine, clock_us
 from adapters.idkey import make_id_key
@@ -25,7 +26,6 @@ from adapters.log import Receipt, Verdict
 from adapters.rebuild import rebuild
 from adapters.sources.importer import import_file
 from adapters.sources.mapping import Mapping
-from adapters.tables import open_tables
 from domain.touchpoint import Envelope
 from projections import view_named
 from tests.benchmarks import stock

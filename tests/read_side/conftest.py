@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.tables import Tables, open_tables
+from adapters.tables import Tables
 from domain.company import Company
 from tests.read_side.story import CHOSEN
 

@@ -6,9 +6,9 @@ from time import sleep
 
 import adapters.postgres.tables
 import adapters.sqlite.tables  # noqa: F401 - imported before the process is forked, so that it starts quickly
+from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.projector import Projector
-from adapters.tables import open_tables
 from domain.errors import ProjectorFenced
 
 

@@ -6,10 +6,11 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.projector import Projector
 from adapters.rebuild import rebuild
-from adapters.tables import Tables, open_tables
+from adapters.tables import Tables
 from domain.touchpoint import Envelope
 from tests.read_side.story import (
     called,

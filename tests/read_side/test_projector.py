@@ -7,10 +7,11 @@ from time import monotonic, sleep
 
 import pytest
 
+from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.projector import Projector, status
 from adapters.rebuild import rebuild
-from adapters.tables import Tables, ViewNotBuilt, open_tables
+from adapters.tables import Tables, ViewNotBuilt
 from domain.company import Company
 from domain.errors import ProjectorFenced
 from tests.read_side.projecting import follow

@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime
 import psycopg
 import pytest
 
+from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.projector import Projector
 from adapters.rebuild import rebuild
-from adapters.tables import Tables, ViewNotBuilt, open_tables
+from adapters.tables import Tables, ViewNotBuilt
 from domain.errors import QueryRefused, UnknownView
 from tests.read_side.story import Tally, TallyShort, called, contents
 

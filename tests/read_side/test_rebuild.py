@@ -5,11 +5,12 @@ from threading import Event, Thread
 
 import pytest
 
+from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.projector import Projector, status
 from adapters.rebuild import rebuild
 from adapters.settings import LIMITS
-from adapters.tables import Tables, open_tables
+from adapters.tables import Tables
 from domain.errors import ProjectorFenced, UnknownView
 from tests.read_side.story import CHOSEN, TallyAgain, called, contents, merged, ordered, record, replayed
 

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.rebuild import rebuild
 from adapters.sources.importer import Report, import_file
 from adapters.sources.mapping import load_mapping
-from adapters.tables import Tables, open_tables
+from adapters.tables import Tables
 from domain.company import Company
 
 Figures = dict[str, float]
