@@ -63,6 +63,10 @@ class Cursor:
             )
         return cls(log_id, tuple(int.from_bytes(body[at : at + 8]) for at in range(4, len(body), 8)))
 
+    def reaches(self, other: "Cursor") -> bool:
+        """Whether this cursor has seen all that another one has."""
+        return all(mine >= theirs for mine, theirs in zip(self.numbers, other.numbers, strict=True))
+
     def advanced(self, bucket: int, number: int) -> "Cursor":
         """This cursor, moved to a number in one bucket."""
         numbers = list(self.numbers)

@@ -1,5 +1,8 @@
 """Follow the log: print each touchpoint as it is recorded, as one JSON line."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 
 import click
@@ -18,12 +21,12 @@ def command(url: str, after: str | None, *, tail: bool, until_head: bool) -> Non
     from adapters.engine import Engine
     from cli.output import iso
 
-    with Engine.open(url) as engine:
+    with Engine.open(url) as engine, _stopped_by_ctrl_c() as stop:
         heads = engine.log.heads()
         cursor = engine.cursor(after) if after else heads if tail else engine.log.start()
-        if until_head and cursor.numbers >= heads.numbers:
+        if until_head and cursor.reaches(heads):
             return
-        for batch in engine.log.follow(cursor, Event()):
+        for batch in engine.log.follow(cursor, stop):
             for stored in batch:
                 cursor = cursor.advanced(stored.bucket, stored.number)
                 line = {
@@ -36,5 +39,22 @@ def command(url: str, after: str | None, *, tail: bool, until_head: bool) -> Non
                     "cursor": str(cursor),
                 }
                 click.echo(orjson.dumps(line))
-            if until_head and cursor.numbers >= heads.numbers:
+            if until_head and cursor.reaches(heads):
                 return
+        raise click.Abort
+
+
+@contextmanager
+def _stopped_by_ctrl_c() -> Iterator[Event]:
+    """An event that Ctrl-C sets, so that nothing is cut in the middle; a second Ctrl-C does not wait for that."""
+    stop = Event()
+
+    def interrupted(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
