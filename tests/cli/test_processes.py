@@ -90,7 +90,8 @@ def test_follow_sees_what_another_process_records(shop: Shell) -> None:
 
 
 def test_a_reader_that_goes_away(file_shop: Shell) -> None:
-    file_shop("record", "--json", "-", stdin=orders([f"c{n}" for n in range(50)]))
+    # More than a pipe holds, or all is written before the reader has gone.
+    file_shop("record", "--json", "-", stdin=orders([f"c{n}" for n in range(400)]))
     for words in (["follow"], ["follow", "--until-head"], ["kinds", "--format", "csv"]):
         with subprocess.Popen(
             [*PROGRAM, *words],
