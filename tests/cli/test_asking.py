@@ -52,8 +52,10 @@ class Terminal:
         """Read to the end; the exit code."""
         while self._read():
             pass
+        # Our end closes last: to close it hangs up, which would kill a process that is about to leave.
+        code = self.process.wait(PATIENCE_S)
         os.close(self._ours)
-        return self.process.wait(PATIENCE_S)
+        return code
 
 
 def test_field_by_field(file_shop: Shell) -> None:
