@@ -46,16 +46,19 @@ def test_a_reply_cut_at_any_byte_costs_nothing(postgres_url: str, append: Append
     with CuttingProxy(postgres_url) as proxy:
         log = PostgresLog.open(proxy.url)
         append(log, 1)  # connects and prepares
-        before = proxy.replied
-        append(log, 2)
-        reply_bytes = proxy.replied - before
-        places = range(0, reply_bytes + 1, 5)  # no message is shorter, so every one is cut
-        for version, place in enumerate(places, start=3):
+        sizes = []
+        for version in range(2, 6):
+            before = proxy.replied
+            append(log, version)
+            sizes.append(proxy.replied - before)
+        # The least of a few: the pool may open another connection meanwhile, and be greeted.
+        places = range(0, min(sizes) + 1, 5)  # no message is shorter, so every one is cut
+        for version, place in enumerate(places, start=6):
             proxy.cut_after(place)
             append(log, version)
         # A cut at the very end may still be due when the next is set.
         assert proxy.cuts > 0.9 * len(places)
-        _stands_once(log.stream("customer"), len(places) + 2, append)
+        _stands_once(log.stream("customer"), len(places) + 5, append)
         log.close()
 
 
