@@ -30,7 +30,7 @@ reference: .venv/installed  ## the figures of real histories, to build/reference
 
 lock: .venv/installed  ## resolve requirements.lock anew from pyproject.toml, to the newest that fit
 	$(BIN)/python -m pip install --quiet 'uv>=0.13'
-	$(BIN)/uv pip compile pyproject.toml --extra plot --group dev --python-version 3.11 --universal --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --python-version 3.11 --universal --upgrade \
 		--generate-hashes --no-header --no-emit-index-url --quiet --output-file requirements.lock
 
 clean:  ## remove the environment and everything built
