@@ -1,6 +1,37 @@
--- The one way into the log. Every write, the library recorder's too, is a call of this function; a changed one gets
--- the next suffix, so that programs of two versions can share a database.
---
+-- The way into the log. Every write is a call of append_v1, the library recorder's too, or of append_facts_v1; a changed
+-- function gets the next suffix, so that programs of two versions can share a database.
+
+-- Lock buckets for writing until the transaction ends, and tell the time that what is written was recorded at, in
+-- microseconds since 1970 UTC: it never falls in any of them.
+CREATE FUNCTION lifecircle.take_locks_v1(buckets integer[]) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, lifecircle, pg_temp
+AS $body$
+DECLARE
+    locked integer;
+    last_us bigint;
+    recorded_us bigint := 0;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        -- An older snapshot would not see what was committed while we waited for the lock.
+        RAISE EXCEPTION 'append needs READ COMMITTED' USING ERRCODE = 'invalid_transaction_state';
+    END IF;
+    IF current_setting('synchronous_commit') = 'off' THEN
+        -- A receipt is a promise: it must not be given before the disk has it.
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+    -- One writer at a time in each bucket, until its transaction ends: numbers are given in the order of commits. In
+    -- ascending order, so that two calls cannot wait for each other. 1818453603 is 'lcic'; nothing else uses it.
+    FOR locked IN SELECT DISTINCT b FROM unnest(buckets) AS b ORDER BY b LOOP
+        PERFORM pg_advisory_xact_lock(1818453603, locked);
+        SELECT t.recorded INTO last_us FROM touchpoints AS t WHERE t.bucket = locked ORDER BY t.number DESC LIMIT 1;
+        recorded_us := greatest(recorded_us, last_us);
+    END LOOP;
+    PERFORM pg_notify('lifecircle', '');
+    RETURN greatest(recorded_us, extract(epoch FROM clock_timestamp()) * 1000000);
+END
+$body$;
+
 -- Drafts come as one array per column, in order; `groups` numbers the group that each belongs to. `versions` is null,
 -- or gives each draft's version itself (the library's recorder does; it has no ids). The last four arrays name the
 -- version that a group expects a stream to be at. The caller sees to it that within one call an id comes once, and
@@ -24,31 +55,11 @@ AS $body$
 -- A name that is a column and a result is the column; the result is written append_v1.name.
 DECLARE
     alone boolean;
-    locked integer;
     now_us bigint;
-    new_numbers bigint[];
-    new_versions bigint[];
 BEGIN
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        -- An older snapshot would not see what was committed while we waited for the lock.
-        RAISE EXCEPTION 'append needs READ COMMITTED' USING ERRCODE = 'invalid_transaction_state';
-    END IF;
-    IF current_setting('synchronous_commit') = 'off' THEN
-        -- A receipt is a promise: it must not be given before the disk has it.
-        PERFORM set_config('synchronous_commit', 'on', true);
-    END IF;
-    -- One writer at a time in each bucket, until its transaction ends: numbers are given in the order of commits. In
-    -- ascending order, so that two calls cannot wait for each other. 1818453603 is 'lcic'; nothing else uses it.
+    -- Nearly always a call of one draft; the lock of a subject's bucket is enough, when no other subject is expected.
     alone := cardinality(streams) = 1 AND (cardinality(expecting) = 0 OR expected_streams = streams);
-    IF alone THEN
-        PERFORM pg_advisory_xact_lock(1818453603, buckets[1]);
-    ELSE
-        FOR locked IN SELECT DISTINCT b FROM unnest(buckets || expected_buckets) AS b ORDER BY b LOOP
-            PERFORM pg_advisory_xact_lock(1818453603, locked);
-        END LOOP;
-    END IF;
-    now_us := extract(epoch FROM clock_timestamp()) * 1000000;
-    PERFORM pg_notify('lifecircle', '');
+    now_us := take_locks_v1(CASE WHEN alone THEN buckets ELSE buckets || expected_buckets END);
 
     IF alone THEN
         -- One draft alone is the commonest call, and to start the large statement costs more than all of its work.
@@ -71,61 +82,16 @@ BEGIN
             RETURN NEXT;
             RETURN;
         END IF;
-        SELECT t.number, t.recorded INTO append_v1.number, append_v1.recorded
-            FROM touchpoints AS t WHERE t.bucket = buckets[1] ORDER BY t.number DESC LIMIT 1;
         verdict := 'stored';
-        number := coalesce(append_v1.number, 0) + 1;
+        number := coalesce((SELECT t.number FROM touchpoints AS t WHERE t.bucket = buckets[1]
+                            ORDER BY t.number DESC LIMIT 1), 0) + 1;
         version := coalesce(versions[1], moved_to + 1);
-        recorded := greatest(now_us, append_v1.recorded);
+        recorded := now_us;
         INSERT INTO touchpoints (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state)
             VALUES (buckets[1], append_v1.number, streams[1], append_v1.version, kinds[1], ids[1], sources[1],
                     occurred_times[1], append_v1.recorded, recorders[1], states[1]);
         RETURN NEXT;
         RETURN;
-    END IF;
-
-    IF cardinality(expecting) = 0 AND versions IS NULL THEN
-        -- Facts that nobody has sent before are nearly all there is. They are stored without a look-up of each id, and
-        -- only when a unique key finds a known one does the large statement judge them all.
-        BEGIN
-            WITH lasts AS (
-                SELECT b.bucket, coalesce(l.number, 0) AS number, coalesce(l.recorded, 0) AS recorded
-                FROM (SELECT DISTINCT u.bucket FROM unnest(buckets) AS u (bucket)) AS b
-                LEFT JOIN LATERAL (
-                    SELECT t.number, t.recorded FROM touchpoints AS t
-                    WHERE t.bucket = b.bucket ORDER BY t.number DESC LIMIT 1
-                ) AS l ON true
-            ), given AS MATERIALIZED (
-                SELECT g.* FROM unnest(buckets, streams) WITH ORDINALITY AS g (bucket, stream, ordinal)
-            ), heads AS MATERIALIZED (
-                SELECT s.bucket, s.stream, coalesce(h.version, 0) AS version
-                FROM (SELECT DISTINCT g.bucket, g.stream FROM given AS g) AS s
-                LEFT JOIN LATERAL (
-                    SELECT t.version FROM touchpoints AS t
-                    WHERE t.bucket = s.bucket AND t.stream = s.stream ORDER BY t.version DESC LIMIT 1
-                ) AS h ON true
-            ), numbered AS (
-                SELECT g.ordinal, l.recorded,
-                       l.number + row_number() OVER (PARTITION BY g.bucket ORDER BY g.ordinal) AS number,
-                       h.version + row_number() OVER (PARTITION BY g.bucket, g.stream ORDER BY g.ordinal) AS version
-                FROM given AS g JOIN lasts AS l USING (bucket) JOIN heads AS h USING (bucket, stream)
-            )
-            SELECT array_agg(n.number ORDER BY n.ordinal), array_agg(n.version ORDER BY n.ordinal),
-                   greatest(now_us, max(n.recorded))
-                INTO new_numbers, new_versions, now_us FROM numbered AS n;
-            INSERT INTO touchpoints
-                (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state)
-            SELECT g.bucket, g.number, g.stream, g.version, g.kind, g.id, g.source, g.occurred, now_us, g.recordedby,
-                   g.state
-            FROM unnest(buckets, new_numbers, streams, new_versions, kinds, ids, sources, occurred_times, recorders, states)
-                 AS g (bucket, number, stream, version, kind, id, source, occurred, recordedby, state);
-            RETURN QUERY
-                SELECT 'stored', n.number, n.version, now_us, false, false, NULL::text, NULL::bigint
-                FROM unnest(new_numbers, new_versions) AS n (number, version);
-            RETURN;
-        EXCEPTION WHEN unique_violation THEN
-            NULL;
-        END;
     END IF;
 
     RETURN QUERY
@@ -140,11 +106,10 @@ BEGIN
         WHERE e.version <> coalesce(h.version, 0)
         ORDER BY e.grp, e.ordinal
     ), lasts AS (
-        SELECT b.bucket, coalesce(l.number, 0) AS number, l.recorded
+        SELECT b.bucket, coalesce(l.number, 0) AS number
         FROM (SELECT DISTINCT u.bucket FROM unnest(buckets) AS u (bucket)) AS b
         LEFT JOIN LATERAL (
-            SELECT t.number, t.recorded FROM touchpoints AS t
-            WHERE t.bucket = b.bucket ORDER BY t.number DESC LIMIT 1
+            SELECT t.number FROM touchpoints AS t WHERE t.bucket = b.bucket ORDER BY t.number DESC LIMIT 1
         ) AS l ON true
     ), given AS (
         -- One look-up by index for each draft. (An aggregate over all streams may become a scan of the whole table;
@@ -181,18 +146,17 @@ BEGIN
         SELECT c.*, l.number + count(*) FILTER (WHERE c.fresh) OVER (PARTITION BY c.bucket ORDER BY c.ordinal)
                    AS next_number,
                coalesce(c.version, c.head + count(*) FILTER (WHERE c.fresh)
-                                            OVER (PARTITION BY c.bucket, c.stream ORDER BY c.ordinal)) AS next_version,
-               greatest(now_us, (SELECT max(r.recorded) FROM lasts AS r)) AS now_recorded
+                                            OVER (PARTITION BY c.bucket, c.stream ORDER BY c.ordinal)) AS next_version
         FROM chosen AS c JOIN lasts AS l ON l.bucket = c.bucket
     ), stored AS (
         INSERT INTO touchpoints
             (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state)
-        SELECT n.bucket, n.next_number, n.stream, n.next_version, n.kind, n.id, n.source, n.occurred, n.now_recorded,
+        SELECT n.bucket, n.next_number, n.stream, n.next_version, n.kind, n.id, n.source, n.occurred, now_us,
                n.recordedby, n.state
         FROM numbered AS n WHERE n.fresh ORDER BY n.ordinal
     )
     SELECT n.verdict, coalesce(n.known_number, n.next_number), coalesce(n.known_version, n.next_version),
-           coalesce(n.known_recorded, n.now_recorded), n.known_number IS NOT NULL, coalesce(n.differs, false),
+           coalesce(n.known_recorded, now_us), n.known_number IS NOT NULL, coalesce(n.differs, false),
            n.moved_stream, n.moved_to
     FROM numbered AS n ORDER BY n.ordinal;
 END

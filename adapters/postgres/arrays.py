@@ -4,7 +4,7 @@ psycopg picks the array's type by the values in it (int2, int4, int8), so the sa
 times; and it dumps item by item through its type map, which costs more than the insert itself in large batches.
 """
 
-from struct import Struct, pack
+from struct import Struct, pack, unpack_from
 from typing import Any, ClassVar
 
 from psycopg import Connection
@@ -30,6 +30,10 @@ class Bigints(_Array):
 
 class Texts(_Array):
     """text[]."""
+
+
+class Names(Texts):
+    """text[] of few different texts, none of them null."""
 
 
 class Blobs(_Array):
@@ -72,6 +76,12 @@ class _TextsDumper(_ArrayDumper):
         return [_NULL if item is None else len(raw := item.encode()).to_bytes(4) + raw for item in column]
 
 
+class _NamesDumper(_TextsDumper):
+    def items(self, column: _Array) -> list[bytes]:
+        packed = {name: len(raw := name.encode()).to_bytes(4) + raw for name in set(column)}
+        return [packed[name] for name in column]
+
+
 class _BlobsDumper(_ArrayDumper):
     oid, element_oid = 1001, 17
 
@@ -79,10 +89,28 @@ class _BlobsDumper(_ArrayDumper):
         return [_NULL if item is None else len(item).to_bytes(4) + item for item in column]
 
 
+_DUMPERS: dict[type[_Array], type[_ArrayDumper]] = {
+    Integers: _IntegersDumper,
+    Bigints: _BigintsDumper,
+    Texts: _TextsDumper,
+    Names: _NamesDumper,
+    Blobs: _BlobsDumper,
+}
+
+
 def register(connection: Connection[Any]) -> None:
     """Let a connection take these columns as parameters."""
-    adapters = connection.adapters
-    adapters.register_dumper(Integers, _IntegersDumper)
-    adapters.register_dumper(Bigints, _BigintsDumper)
-    adapters.register_dumper(Texts, _TextsDumper)
-    adapters.register_dumper(Blobs, _BlobsDumper)
+    for column, dumper in _DUMPERS.items():
+        connection.adapters.register_dumper(column, dumper)
+
+
+def packed(column: _Array) -> tuple[Buffer | None, int]:
+    """A column as the driver's own queries would send it, and the id of its type."""
+    dumper = _DUMPERS[type(column)]
+    return dumper(type(column)).dump(column), dumper.oid
+
+
+def bigints(raw: bytes) -> tuple[int, ...]:
+    """Read a bigint[] of one dimension without nulls, as the server sends it in binary form."""
+    count = unpack_from(">i", raw, 12)[0] if len(raw) > 12 else 0  # after dimensions, flags and type
+    return unpack_from(">" + "4xq" * count, raw, 20) if count else ()

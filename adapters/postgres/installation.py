@@ -41,7 +41,7 @@ def install(cursor: Cursor[Any], company: Company) -> bool:
     cursor.execute(_LOCK)
     if cursor.execute(_SCHEMA_EXISTS).fetchone():
         return False
-    for name in ("schema.sql", "append.sql", "cut.sql"):
+    for name in ("schema.sql", "append.sql", "append_facts.sql", "cut.sql"):
         cursor.execute(sql(name))
     cursor.execute(_INSERT_META, (token_bytes(16), FORMAT_VERSION, 1, company.model_dump_json()))
     return True

@@ -1,6 +1,7 @@
 """The log in PostgreSQL."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from threading import Event
 from time import monotonic
 from typing import Any, Self
@@ -13,6 +14,7 @@ from adapters.log import Cursor, Group, QuarantinedRow, Stored, Verdict, bucket_
 from adapters.postgres.append import Call, rounds, send
 from adapters.postgres.arrays import Bigints, Blobs, Texts
 from adapters.postgres.datastore import Datastore, Listener, in_our_words, lost
+from adapters.postgres.facts import Facts, unjudged
 from adapters.postgres.installation import Meta, install, read_meta
 from adapters.postgres.recorder import Factory
 from adapters.settings import LIMITS
@@ -71,6 +73,8 @@ class PostgresLog:
     def __init__(self, datastore: Datastore, meta: Meta) -> None:
         self.log_id, self.buckets, self.company = meta
         self._datastore = datastore
+        self._repeating = False
+        """Whether the last call held known ids. Then the next may as well, and is judged at once."""
 
     @classmethod
     def create(cls, url: str, company: Company) -> Self:
@@ -129,11 +133,41 @@ class PostgresLog:
         After a lost connection the same is sent again: what had been stored comes back as its receipts, for known ids
         are judged before expected versions.
         """
+        if not self._repeating and unjudged(groups):
+            facts = Facts(groups, self.buckets)
+            if (verdicts := self._datastore.patiently(lambda connection: _at_once(connection, facts))) is not None:
+                return verdicts
+        return self._judged(groups)
+
+    def _judged(self, groups: Sequence[Group]) -> list[Verdict]:
         calls = [Call(in_one, self.buckets) for in_one in rounds(groups)]
         answers = self._datastore.patiently(lambda connection: send(connection, calls))
+        self._repeating = any(answer.repeat for judged in answers for answer in judged)
         return [
             verdict for call, judged in zip(calls, answers, strict=True) for verdict in call.verdicts(judged, self.find)
         ]
+
+    def append_in_turn(self, batches: Iterable[Sequence[Group]]) -> Iterator[list[Verdict]]:
+        """Append batch after batch; the next is made while one is being stored.
+
+        A batch is sent when the one before it is stored, on the same connection, so their order is kept. What meets a
+        known id or loses the connection is appended by itself, as if it had not been sent.
+        """
+        flight: _Flight | None = None
+        try:
+            for groups in batches:
+                facts = Facts(groups, self.buckets) if not self._repeating and unjudged(groups) else None
+                landing, flight = flight, None
+                verdicts = landing.land() if landing else None
+                flight = _Flight(self, self._datastore, groups, facts)
+                if verdicts is not None:
+                    yield verdicts
+            if flight:
+                landing, flight = flight, None
+                yield landing.land()
+        finally:
+            if flight:
+                flight.land()
 
     def heads(self) -> Cursor:
         """The last number of every bucket, from one statement."""
@@ -220,6 +254,32 @@ class PostgresLog:
 
     def _stored(self, query: bytes, parameters: Sequence[Any]) -> list[Stored]:
         return self._datastore.patiently(lambda connection: _touchpoints(connection, query, parameters))
+
+
+class _Flight:
+    """A batch of groups on its way into the log."""
+
+    def __init__(self, log: PostgresLog, datastore: Datastore, groups: Sequence[Group], facts: Facts | None) -> None:
+        self._log, self._groups, self._facts = log, groups, facts
+        self._held = ExitStack()
+        if facts:
+            with suppress(psycopg.Error):  # it is then met again, and said, when the batch is appended by itself
+                self._connection = self._held.enter_context(datastore.connection())
+                facts.send(self._connection)
+                return
+        self._facts = None
+
+    def land(self) -> list[Verdict]:
+        """Wait for what became of it."""
+        with suppress(psycopg.Error), self._held:
+            if self._facts and (verdicts := self._facts.receive(self._connection)) is not None:
+                return verdicts
+        return self._log.append(self._groups)
+
+
+def _at_once(connection: Connection[Any], facts: Facts) -> list[Verdict] | None:
+    facts.send(connection)
+    return facts.receive(connection)
 
 
 def _rows(connection: Connection[Any], query: bytes, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
