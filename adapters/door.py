@@ -18,7 +18,7 @@ from domain.touchpoint import Envelope, Fact
 
 def needs_deciding(touchpoints: Sequence[Envelope], *, strict: bool) -> bool:
     """Whether touchpoints must be decided on the history first; facts need no such thing."""
-    return strict or any(touchpoint.type in RESHAPING_KINDS for touchpoint in touchpoints)
+    return strict or not RESHAPING_KINDS.isdisjoint([touchpoint.type for touchpoint in touchpoints])
 
 
 class Door:

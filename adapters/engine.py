@@ -1,10 +1,12 @@
 """The engine: the one door through which touchpoints enter a log and histories come out."""
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import groupby
 from time import time_ns
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self, cast
 
 from adapters.addresses import create_log, open_log
 from adapters.codec import draft_of, encode, envelope_of
@@ -112,68 +114,94 @@ class Engine:
             answered[subject] = verdict[::-1]
         return [answered[touchpoint.subject].pop() for touchpoint in touchpoints]
 
-    def append_each(self, groups: Sequence[Sequence[Envelope]], *, recordedby: str = EMBEDDED) -> list[Verdict]:
+    def append_each(self, groups: Iterable[Sequence[Envelope]], *, recordedby: str = EMBEDDED) -> list[Verdict]:
         """Append many groups in as few transactions as can be; each is stored whole, or answered with its error."""
+        return next(self.append_batches([groups], recordedby=recordedby))
+
+    def append_batches(
+        self, batches: Iterable[Iterable[Sequence[Envelope]]], *, recordedby: str = EMBEDDED
+    ) -> Iterator[list[Verdict]]:
+        """Append batch after batch of groups; answer the verdicts of each batch, in the order of its groups.
+
+        A database server stores one batch while the next is taken from `batches`, which may make it meanwhile.
+
+        Raises:
+            LogUnavailable: the outcome of the batches not yet answered is not known; sending the same again is safe.
+        """
+        entries = ([self._entry(touchpoints, recordedby) for touchpoints in groups] for groups in batches)
+        while True:
+            run = _Run(entries)
+            for answers in self.log.append_in_turn(run):
+                yield self._answered(run.taken.popleft(), answers)
+            if run.stopped_at is None:
+                return
+            yield self._one_by_one(run.stopped_at, recordedby)
+
+    def _entry(self, touchpoints: Sequence[Envelope], recordedby: str) -> "_Entry":
+        if needs_deciding(touchpoints, strict=False):
+            return _Undecided(touchpoints)
+        try:
+            return Group(tuple([draft_of(touchpoint, recordedby) for touchpoint in touchpoints]))
+        except Refused as refusal:
+            return refusal
+
+    def _answered(self, batch: "_Batch", answers: Sequence[Verdict]) -> list[Verdict]:
+        """The verdict of every entry of a batch, given those of its groups."""
+        each = iter(answers)
+        return [
+            self._reconsidered(next(each), entry) if isinstance(entry, Group) else cast("Refused", entry)
+            for entry in batch
+        ]
+
+    def _one_by_one(self, batch: "_Batch", recordedby: str) -> list[Verdict]:
+        """Append a batch in which something must be decided: what stands before that must be stored first."""
         verdicts: list[Verdict] = []
-        plain: list[tuple[int, Group]] = []
-        for place, touchpoints in enumerate(groups):
-            verdicts.append([])
-            try:
-                if needs_deciding(touchpoints, strict=False):
-                    # What stands before it in the call must be stored before it is decided.
-                    self._append_plain(plain, groups, verdicts)
-                    verdicts[place] = self._append_group(touchpoints, {}, recordedby, strict=False)
-                else:
-                    plain.append((place, Group(tuple(draft_of(each, recordedby) for each in touchpoints))))
-            except Refused as refusal:
-                verdicts[place] = refusal
-        self._append_plain(plain, groups, verdicts)
+        for decides, entries in groupby(batch, key=lambda entry: isinstance(entry, _Undecided)):
+            run = list(entries)
+            if decides:
+                verdicts += [self._append_group(cast("_Undecided", each).touchpoints, {}, recordedby) for each in run]
+            else:
+                verdicts += self._answered(run, self.log.append([each for each in run if isinstance(each, Group)]))
         return verdicts
 
-    def _append_plain(
-        self, plain: list[tuple[int, Group]], groups: Sequence[Sequence[Envelope]], verdicts: list[Verdict]
-    ) -> None:
-        """Append the groups that wait, put their verdicts in place, and let none wait any longer."""
-        answers = self.log.append([group for _, group in plain]) if plain else []
-        for verdict, (place, group) in zip(answers, plain, strict=True):
-            verdicts[place] = self._reconsidered(verdict, groups[place], group)
-        plain.clear()
-
     def _append_group(
-        self, touchpoints: Sequence[Envelope], expected: dict[str, int], recordedby: str, *, strict: bool
+        self, touchpoints: Sequence[Envelope], expected: dict[str, int], recordedby: str, *, strict: bool = False
     ) -> Verdict:
         if not needs_deciding(touchpoints, strict=strict):
-            return self._commit(touchpoints, Group(tuple(draft_of(each, recordedby) for each in touchpoints), expected))
+            drafts = tuple([draft_of(each, recordedby) for each in touchpoints])
+            return self._commit(Group(drafts, expected), len(drafts))
         drafted = [self._door.drafts(touchpoint, recordedby) for touchpoint in touchpoints]
         own = [drafts[0] for drafts in drafted]
         if any(self.log.find(draft.stream, draft.source, draft.id) for draft in own):
             # Known ids come before the rules: the log answers repeats, and refuses them when mixed with new ones.
             group = Group(tuple(draft for drafts in drafted for draft in drafts), expected or {own[0].stream: -1})
-            return self._commit(touchpoints, group)
+            return self._commit(group, len(own))
         rounds = LIMITS.decide_rounds_max
         while True:
             decided = self._door.decide(drafted, expected, strict=strict)
             if isinstance(decided, LifecircleError):
                 return decided
-            verdict = self._commit(touchpoints, decided)
+            verdict = self._commit(decided, len(own))
             rounds -= 1
             if expected or not isinstance(verdict, VersionConflict) or not rounds:
                 return verdict
 
-    def _commit(self, touchpoints: Sequence[Envelope], group: Group) -> Verdict:
-        verdict = self._reconsidered(self._committer.commit(group), touchpoints, group)
-        return verdict if isinstance(verdict, LifecircleError) else verdict[: len(touchpoints)]
+    def _commit(self, group: Group, answered: int) -> Verdict:
+        """Store a group, and answer the receipts of its first drafts: the others are copies in other streams."""
+        verdict = self._reconsidered(self._committer.commit(group), group)
+        return verdict if isinstance(verdict, LifecircleError) else verdict[:answered]
 
-    def _reconsidered(self, verdict: Verdict, touchpoints: Sequence[Envelope], group: Group) -> Verdict:
+    def _reconsidered(self, verdict: Verdict, group: Group) -> Verdict:
         """A repeat whose bytes were stored under an older schema version of its kind is still a repeat."""
         known = verdict.stored if isinstance(verdict, IdReused) else None
-        if known is None or encode(envelope_of(known)) not in map(encode, touchpoints):
+        if known is None or encode(envelope_of(known)) not in [draft.state for draft in group.drafts]:
             return verdict
         drafts = tuple(
             draft._replace(state=known.state) if (draft.source, draft.id) == (known.source, known.id) else draft
             for draft in group.drafts
         )
-        return self._commit(touchpoints, group._replace(drafts=drafts))
+        again = group._replace(drafts=drafts)
+        return self._reconsidered(self._committer.commit(again), again)
 
     def history(self, subject: str, *, known: Cursor | int | None = None, as_of: int | None = None) -> list[Fact]:
         """The effective history of a subject's family, oldest first.
@@ -202,6 +230,33 @@ class Engine:
             CursorInvalid: it is damaged or of another log.
         """
         return Cursor.read(text, self.log.log_id, self.log.buckets)
+
+
+class _Undecided(NamedTuple):
+    """Touchpoints of one subject that must be decided on its history first."""
+
+    touchpoints: Sequence[Envelope]
+
+
+_Entry = Group | _Undecided | Refused
+_Batch = list[_Entry]
+
+
+class _Run:
+    """The next batches in which nothing must be decided, as the log takes them."""
+
+    def __init__(self, batches: Iterator[_Batch]) -> None:
+        self.taken: deque[_Batch] = deque()
+        self.stopped_at: _Batch | None = None
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[list[Group]]:
+        for batch in self._batches:
+            if any(isinstance(entry, _Undecided) for entry in batch):
+                self.stopped_at = batch
+                return
+            self.taken.append(batch)
+            yield [entry for entry in batch if isinstance(entry, Group)]
 
 
 def clock_us() -> int:

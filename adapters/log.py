@@ -6,7 +6,7 @@ a reader that has seen number n has seen all below n. A position is (bucket, num
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from threading import Event
@@ -160,6 +160,14 @@ class Log(Protocol):
 
         Raises:
             LogUnavailable: the database was lost and, after reconnecting, the outcome could not be learnt.
+        """
+        ...
+
+    def append_in_turn(self, batches: Iterable[Sequence[Group]]) -> Iterator[list[Verdict]]:
+        """Append batch after batch, each as `append` does, and answer each one's verdicts.
+
+        A database server stores one batch while the next is being made. Batches keep their order. When making or
+        storing one fails, those before it are stored.
         """
         ...
 

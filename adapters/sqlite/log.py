@@ -175,6 +175,10 @@ class SQLiteLog:
             self._appended.notify_all()
         return verdicts
 
+    def append_in_turn(self, batches: Iterable[Sequence[Group]]) -> Iterator[list[Verdict]]:
+        """Append batch after batch."""
+        return map(self.append, batches)
+
     def _versions(self, cursor: sqlite3.Cursor, groups: Sequence[Group]) -> dict[str, int]:
         streams = {draft.stream for group in groups for draft in group.drafts}
         streams.update(stream for group in groups for stream in group.expected)

@@ -22,7 +22,7 @@ from adapters.addresses import open_tables
 from adapters.codec import draft_of, fact_of, read_envelope
 from adapters.engine import Engine, clock_us
 from adapters.idkey import make_id_key
-from adapters.log import Receipt, Verdict
+from adapters.log import Receipt
 from adapters.rebuild import rebuild
 from adapters.sources.importer import import_file
 from adapters.sources.mapping import Mapping
@@ -123,11 +123,14 @@ def batch(url: str) -> float:
     with Engine.create(url) as engine:
         given = _given(BATCHES * BATCH)
 
-        def append(at: int) -> list[Verdict]:
-            clock, sent = clock_us(), given[at : at + BATCH]
-            return engine.append_each([[read_envelope(event, clock, engine.company)] for event in sent])
+        def appended() -> None:
+            clock = clock_us()
+            batches = (given[at : at + BATCH] for at in range(0, len(given), BATCH))
+            read = (([read_envelope(event, clock, engine.company)] for event in batch) for batch in batches)
+            for verdicts in engine.append_batches(read):
+                assert len(verdicts) == BATCH
 
-        return _rate(len(given), lambda: [append(at) for at in range(0, len(given), BATCH)])
+        return _rate(len(given), appended)
 
 
 def _filled_stock(url: str) -> tuple[Any, ApplicationRecorder]:

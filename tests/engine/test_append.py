@@ -1,5 +1,6 @@
 """What the door admits, refuses and answers, on both databases."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
@@ -17,7 +18,7 @@ from domain.errors import (
     UnknownSubject,
     VersionConflict,
 )
-from domain.touchpoint import KINDS, Touchpoint
+from domain.touchpoint import KINDS, Envelope, Touchpoint
 from tests.engine.conftest import Touch
 
 
@@ -225,3 +226,37 @@ def test_groups_of_an_import_are_judged_alone(engine: Engine, touch: Touch) -> N
     assert isinstance(verdicts[2], IdReused)
     assert isinstance(verdicts[3], InvalidTouchpoint)
     assert engine.history("anna")[0].data["owner"] == "tom"
+
+
+def test_batches_are_stored_in_turn_and_answered_in_order(engine: Engine, touch: Touch) -> None:
+    opened = touch("OpportunityOpened", "anna", "1", opportunity="d", owner="rosa")
+    fixed = touch("TouchpointCorrected", "anna", "2", day=2, target="1", replacement={"owner": "tom"}, reason="typo")
+    tickets = [touch("TicketOpened", f"c{at % 3}", str(at), ticket=f"t{at}") for at in range(30)]
+    huge = touch("TicketOpened", "carl", "1", ticket="t").model_copy(update={"custom": {"x": "x" * 2_000_000}})
+
+    def batches() -> Iterator[list[list[Envelope]]]:
+        for at in range(0, 30, 10):
+            yield [[ticket] for ticket in tickets[at : at + 10]]
+        yield [[opened], [fixed], [huge], [opened]]
+        yield []
+        yield [[tickets[0]], [tickets[29], tickets[0]]]
+
+    answers = list(engine.append_batches(batches()))
+    assert [len(verdicts) for verdicts in answers] == [10, 10, 10, 4, 0, 2]
+    receipts = [verdict[0] for verdicts in answers[:3] for verdict in verdicts if isinstance(verdict, list)]
+    assert [receipt.number for receipt in receipts] == list(range(1, 31))
+    assert [receipt.version for receipt in receipts] == [1 + at // 3 for at in range(30)]
+    assert isinstance(answers[3][2], InvalidTouchpoint)
+    assert answers[3][3] == [receipt._replace(repeat=True) for receipt in answers[3][0]]  # type: ignore[union-attr]
+    assert answers[5][0] == [receipts[0]._replace(repeat=True)]
+    assert engine.history("anna")[0].data["owner"] == "tom"
+
+
+def test_leaving_in_the_midst_of_batches_keeps_what_was_sent(engine: Engine, touch: Touch) -> None:
+    batches = ([[touch("TicketOpened", "c", f"{batch}-{at}", ticket="t")] for at in range(5)] for batch in range(4))
+    appending = engine.append_batches(batches)
+    next(appending)
+    appending.close()  # type: ignore[attr-defined]
+    sent = engine.log.heads().numbers[0]
+    assert sent in (5, 10)
+    assert engine.append([touch("TicketOpened", "c", "last", ticket="t")])[0].number == sent + 1

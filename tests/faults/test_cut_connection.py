@@ -31,13 +31,29 @@ def _several_groups_that_meet(log: PostgresLog, version: int) -> None:
     assert [receipts[0].version for receipts in verdicts if isinstance(receipts, list)] == [first, first + 1]
 
 
+def _facts_in_turn(log: PostgresLog, version: int) -> None:
+    first = 4 * version - 3
+    groups = [
+        Group((Draft("customer", "ContactMade", f"id-{first + at}", "shop", 0, "test", b"{}"),)) for at in range(4)
+    ]
+    stored = [verdict for verdicts in log.append_in_turn([groups[:2], groups[2:]]) for verdict in verdicts]
+    assert [receipts[0].version for receipts in stored if isinstance(receipts, list)] == [*range(first, first + 4)]
+
+
 def _by_the_library(log: PostgresLog, version: int) -> None:
     recorder = log.factory().application_recorder()
     events = [StoredEvent("customer", version, "ContactMade", b"{}")]
     assert recorder.insert_events(events) == [version]
 
 
-APPENDS = [_with_expected_version, _several_groups_that_meet, _by_the_library]
+TOUCHPOINTS: dict[Append, int] = {
+    _with_expected_version: 1,
+    _several_groups_that_meet: 2,
+    _facts_in_turn: 4,
+    _by_the_library: 1,
+}
+"""How many touchpoints each way of appending stores."""
+APPENDS = [*TOUCHPOINTS]
 
 
 @pytest.mark.parametrize("append", APPENDS)
@@ -139,7 +155,7 @@ def test_a_subscription_of_the_library_survives_too(postgres_url: str) -> None:
 
 
 def _stands_once(stream: list[Stored], appends: int, append: Append) -> None:
-    count = 2 * appends if append is _several_groups_that_meet else appends
+    count = TOUCHPOINTS[append] * appends
     assert [stored.version for stored in stream] == list(range(1, count + 1))
     assert [stored.number for stored in stream] == list(range(1, count + 1))
     ids = [stored.id for stored in stream if stored.id]
