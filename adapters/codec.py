@@ -16,7 +16,7 @@ import domain.kinds  # noqa: F401 - registers every kind
 from adapters.log import Draft, Stored
 from adapters.settings import LIMITS
 from domain.company import Company
-from domain.errors import InvalidTouchpoint, TimeInFuture, UnreadableInput
+from domain.errors import InvalidTouchpoint, LifecircleError, TimeInFuture, UnreadableInput
 from domain.money import WrittenNumber
 from domain.touchpoint import KINDS, Envelope, Fact, kind_named, microseconds
 
@@ -24,6 +24,7 @@ _EARLIEST_US = microseconds(datetime(1, 1, 2, tzinfo=UTC))
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
+_CONTENT_TYPE = "datacontenttype"
 # What CloudEvents SDKs add to an event whose data is JSON.
 _JSON_TYPES = ("application/json", "application/json; charset=utf-8")
 
@@ -126,31 +127,34 @@ def read_envelope(given: Mapping[str, Any], clock_us: int, company: Company) -> 
         InvalidTouchpoint: with every field that is wrong and its rule; UnknownKind for a `type` that is none.
         TimeInFuture: it claims to have occurred further ahead of `clock_us` than the company's limit.
     """
-    fields = dict(given)
-    schema = fields.pop("dataschema", None)
-    if fields.pop("datacontenttype", _JSON_TYPES[0]) not in _JSON_TYPES:
-        raise InvalidTouchpoint("the data is not JSON", where="datacontenttype", rule=f"it is {_JSON_TYPES[0]}")
-    if schema is not None:
-        fields["data"] = _upcast_at_the_door(fields, schema)
-    envelope = Envelope.read(fields)
-    if envelope.occurred_us < _EARLIEST_US:
-        raise InvalidTouchpoint(
+    envelope = Envelope.read(_of_current_schema(given) if "dataschema" in given or _CONTENT_TYPE in given else given)
+    if not _EARLIEST_US <= (occurred := envelope.occurred_us) <= clock_us + company.future_limit_s * 1_000_000:
+        raise _out_of_time(occurred, company)
+    return envelope
+
+
+def _out_of_time(occurred_us: int, company: Company) -> LifecircleError:
+    if occurred_us < _EARLIEST_US:
+        return InvalidTouchpoint(
             "the touchpoint claims to have occurred before all calendars",
             where="time",
             rule="the first day that every time zone can show is 0001-01-02",
             way_out="check what the producer sends where it knows no time",
         )
-    if envelope.occurred_us > clock_us + company.future_limit_s * 1_000_000:
-        raise TimeInFuture(
-            "the touchpoint claims to have occurred in the future",
-            where="time",
-            rule=f"at most {company.future_limit_s} s ahead of the log's clock",
-            way_out="check the producer's clock and offset; for a plan use a kind that carries its date as a field",
-        )
-    return envelope
+    return TimeInFuture(
+        "the touchpoint claims to have occurred in the future",
+        where="time",
+        rule=f"at most {company.future_limit_s} s ahead of the log's clock",
+        way_out="check the producer's clock and offset; for a plan use a kind that carries its date as a field",
+    )
 
 
-def _upcast_at_the_door(fields: dict[str, Any], schema: Any) -> Any:
+def _of_current_schema(given: Mapping[str, Any]) -> dict[str, Any]:
+    fields = dict(given)
+    if fields.pop(_CONTENT_TYPE, _JSON_TYPES[0]) not in _JSON_TYPES:
+        raise InvalidTouchpoint("the data is not JSON", where=_CONTENT_TYPE, rule=f"it is {_JSON_TYPES[0]}")
+    if (schema := fields.pop("dataschema", None)) is None:
+        return fields
     kind = kind_named(str(fields.get("type")))
     prefix, _, version = str(schema).rpartition(":")
     if (
@@ -161,7 +165,9 @@ def _upcast_at_the_door(fields: dict[str, Any], schema: Any) -> Any:
         raise InvalidTouchpoint(
             "the data is of another schema", where="dataschema", rule=f"it is {kind.dataschema}, or of a lower version"
         )
-    return fields["data"] if schema == kind.dataschema else kind.upcast(fields["data"], str(schema))
+    if schema != kind.dataschema:
+        fields["data"] = kind.upcast(fields["data"], str(schema))
+    return fields
 
 
 def encode(envelope: Envelope) -> bytes:
@@ -173,7 +179,7 @@ def encode(envelope: Envelope) -> bytes:
     if envelope.dataschema != envelope.data.dataschema:
         # It was put together in Python, without being read as the envelope of its kind.
         envelope = Envelope.read(envelope.model_dump(exclude_none=True, exclude={"dataschema"}))
-    state = envelope.model_dump_json(exclude_none=True).encode()
+    state = envelope.__pydantic_serializer__.to_json(envelope, exclude_none=True)  # without a detour by str
     if len(state) > LIMITS.touchpoint_size_max_bytes:
         raise InvalidTouchpoint(
             "the touchpoint is too large", where="data", rule=f"at most {LIMITS.touchpoint_size_max_bytes} bytes"

@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from domain.families import MERGE_KINDS, MERGED, Objection, recording
+from domain.identifiers import problems
 from domain.touchpoint import EPOCH, KINDS, Fact
 
 CORRECTED, ERASED, REGISTERED = "TouchpointCorrected", "PersonalDataErased", "CustomerRegistered"
@@ -165,7 +166,7 @@ def _replaced(original: Fact, correction: Fact) -> Fact | Objection:
         try:
             data = kind.model_validate(data).model_dump(mode="json", exclude_none=True)
         except ValidationError as error:
-            fields = sorted({".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)})
+            fields = sorted({".".join(map(str, place)) for place, _ in problems(error)})
             return Objection(
                 f"the replacement does not fit {original.kind}",
                 f"the corrected touchpoint must be valid; wrong here: {', '.join(fields)}",

@@ -35,7 +35,7 @@ _ISO_4217_CODES = """
 ISO_4217 = frozenset(_ISO_4217_CODES.split())
 
 
-_PLAIN = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,6}))?")
+_PLAIN = re.compile(r"(-?[0-9]{1,12})(?:\.([0-9]{1,6}))?")
 
 
 class WrittenNumber(float):
@@ -78,8 +78,8 @@ def micros(value: Decimal | int | str) -> int:
     """
     if isinstance(value, str) and (plain := _PLAIN.fullmatch(value)):
         # Nearly every amount is written so, and needs no Decimal.
-        sign, units, places = plain.groups()
-        return int(f"{sign}{units}{places or '':0<6}")
+        units, places = plain.groups("")
+        return int(units + places.ljust(6, "0"))
     try:
         exact = Decimal(value)
     except (InvalidOperation, ValueError) as error:
@@ -128,6 +128,8 @@ class Amount(BaseModel):
             number, _, currency = given.strip().partition(" ")
             return {"micros": micros(number), "currency": currency.strip()}
         if isinstance(given, dict) and "amount" in given:
+            if len(given) == 2 and "currency" in given:
+                return {"micros": micros(_exact(given["amount"])), "currency": given["currency"]}
             rest = dict(given)
             number = rest.pop("amount")
             if "micros" in rest:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache, cached_property
+from functools import cache
 from math import isfinite
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from domain.errors import InvalidTouchpoint, UnknownKind
-from domain.identifiers import Entity, Id
+from domain.identifiers import Entity, Id, problems
 from domain.money import Amount, WrittenNumber
 
 INT64_MAX = 2**63 - 1
@@ -148,13 +148,13 @@ def kind_named(name: str) -> type[Touchpoint]:
 def invalid(error: ValidationError, within: str = "") -> InvalidTouchpoint:
     """Say what pydantic found as an error of the domain: each field with its rule, and never a value."""
     found = [
-        (".".join(str(step) for step in (*within.split(), *problem["loc"])) or "touchpoint", problem["msg"])
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+        (".".join(str(step) for step in (*within.split(), *place)) or "touchpoint", rule)
+        for place, rule in problems(error)
     ]
     return InvalidTouchpoint(
         "the touchpoint is invalid",
         where=", ".join(dict.fromkeys(field for field, _ in found)),
-        rule="; ".join(f"{field}: {rule.removeprefix('Value error, ')}" for field, rule in found),
+        rule="; ".join(f"{field}: {rule}" for field, rule in found),
         way_out="mend these fields; see: lifecircle kinds KIND",
     )
 
@@ -239,13 +239,15 @@ class Envelope(BaseModel):
             UnknownKind: `type` names no registered kind.
             InvalidTouchpoint: with every field that is wrong and its rule.
         """
-        kind = kind_named(str(given.get("type", "")))
+        kind = envelope_of_kind(kind_named(str(given.get("type", ""))))
         try:
-            return envelope_of_kind(kind).model_validate(given)
+            # model_validate does just this, a little later.
+            envelope: Envelope = kind.__pydantic_validator__.validate_python(given)
         except ValidationError as error:
             raise invalid(error) from None
+        return envelope
 
-    @cached_property
+    @property
     def occurred_us(self) -> int:
         """When it occurred, in microseconds since 1970 UTC."""
         return microseconds(self.time)

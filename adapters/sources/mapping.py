@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 import domain.kinds  # noqa: F401 - registers every kind
 from domain.errors import MappingInvalid, UnknownKind
-from domain.identifiers import Id
+from domain.identifiers import Id, problems
 from domain.money import Currency
 from domain.touchpoint import Envelope, Label, kind_named
 
@@ -350,13 +350,10 @@ def load_mapping(place: str) -> Mapping:
 
 
 def _invalid(error: ValidationError, place: str) -> MappingInvalid:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    found = [
-        (re.sub(r"\.\[.*?\]|\.function-[^.]*", "", ".".join(map(str, each["loc"]))), each["msg"]) for each in problems
-    ]
+    found = [(re.sub(r"\.\[.*?\]|\.function-[^.]*", "", ".".join(map(str, at))), rule) for at, rule in problems(error)]
     return MappingInvalid(
         "the mapping does not say how rows become touchpoints",
         where=f"{place}: " + ", ".join(dict.fromkeys(key or "the whole" for key, _ in found)),
-        rule="; ".join(f"{key}: {rule.removeprefix('Value error, ')}".removeprefix(": ") for key, rule in found),
+        rule="; ".join(f"{key}: {rule}".removeprefix(": ") for key, rule in found),
         way_out=f"mend these keys; {GUIDE}",
     )
