@@ -1,14 +1,16 @@
 """The engine: the one door through which touchpoints enter a log and histories come out."""
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
 from time import time_ns
 from types import TracebackType
-from typing import NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 from adapters.addresses import create_log, open_log
+from adapters.async_committer import AsyncCommitter
 from adapters.codec import draft_of, encode, envelope_of
 from adapters.committer import Committer
 from adapters.door import Door, needs_deciding
@@ -32,6 +34,7 @@ class Engine:
         self.log = log
         self.company = log.company
         self._committer = Committer(log)
+        self._async_committer = AsyncCommitter(log)
 
     @classmethod
     def create(cls, url: str, company: Company | None = None) -> Self:
@@ -113,6 +116,31 @@ class Engine:
                 raise verdict
             answered[subject] = verdict[::-1]
         return [answered[touchpoint.subject].pop() for touchpoint in touchpoints]
+
+    async def append_async(
+        self,
+        touchpoints: Sequence[Envelope],
+        *,
+        expected: int | None = None,
+        strict: bool = False,
+        recordedby: str = EMBEDDED,
+    ) -> list[Receipt]:
+        """Append as `append` does, from a task of an event loop; what many tasks send commits in groups.
+
+        A task that is cancelled meanwhile does not know the outcome; sending the same again is safe.
+        """
+        subject = touchpoints[0].subject if touchpoints else ""
+        if needs_deciding(touchpoints, strict=strict) or any(each.subject != subject for each in touchpoints):
+            options: dict[str, Any] = {"expected": expected, "strict": strict, "recordedby": recordedby}
+            return await asyncio.to_thread(self.append, touchpoints, **options)
+        drafts = tuple([draft_of(each, recordedby) for each in touchpoints])
+        group = Group(drafts, {} if expected is None else {subject: expected})
+        verdict = await self._async_committer.commit(group)
+        if isinstance(verdict, IdReused):
+            verdict = await asyncio.to_thread(self._reconsidered, verdict, group)
+        if isinstance(verdict, LifecircleError):
+            raise verdict
+        return verdict
 
     def append_each(self, groups: Iterable[Sequence[Envelope]], *, recordedby: str = EMBEDDED) -> list[Verdict]:
         """Append many groups in as few transactions as can be; each is stored whole, or answered with its error."""

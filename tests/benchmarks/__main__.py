@@ -35,14 +35,22 @@ class Comparison(NamedTuple):
 
 COMPARISONS = (
     Comparison("append_1_x", "one client, one by one", 2.5, "postgresql", works.stock_append_1, works.append_1),
-    Comparison("append_64_x", "64 threads, one by one", 20, "postgresql", works.stock_append_64, works.append_64),
+    Comparison("append_64_x", "64 producers (tasks)", 20, "postgresql", works.stock_append_64, works.append_64),
+    Comparison(
+        "append_64_threads_x",
+        "64 producers (threads)",
+        10,
+        "postgresql",
+        works.stock_append_64,
+        works.append_64_threads,
+    ),
     Comparison("batch_1000_x", "batches of 1,000", 3, "postgresql", works.stock_batch, works.batch),
     Comparison("read_x", "reading the log", 3, "postgresql", works.stock_read, works.read),
     Comparison("read_decoded_x", "reading, decoded", 3, "postgresql", works.stock_read_decoded, works.read_decoded),
     Comparison("rebuild_x", "rebuilding three views", 100, "postgresql", works.stock_rebuild, works.rebuild_three),
     Comparison("import_copy_x", "import, against bare COPY", 0.3, "postgresql", works.bare_copy, works.import_csv),
     Comparison("sqlite_append_1_x", "one client, one by one", 1, "sqlite", works.stock_append_1, works.append_1),
-    Comparison("sqlite_append_64_x", "64 threads, one by one", 2, "sqlite", works.stock_append_64, works.append_64),
+    Comparison("sqlite_append_64_x", "64 producers (tasks)", 2, "sqlite", works.stock_append_64, works.append_64),
     Comparison("sqlite_batch_1000_x", "batches of 1,000", 1, "sqlite", works.stock_batch, works.batch),
     Comparison("sqlite_read_x", "reading the log", 1, "sqlite", works.stock_read, works.read),
 )

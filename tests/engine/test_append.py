@@ -1,5 +1,6 @@
 """What the door admits, refuses and answers, on both databases."""
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -8,6 +9,7 @@ import pytest
 
 from adapters.codec import encode
 from adapters.engine import Engine
+from adapters.log import Receipt
 from domain.errors import (
     CorrectionRefused,
     IdReused,
@@ -213,6 +215,61 @@ def test_threads_commit_in_groups_and_each_gets_its_own_answer(engine: Engine, t
         assert list(pool.map(append, range(200, 220))) == ["refused"] * 20
     assert engine.log.heads().numbers == (200,)
     assert [stored.number for stored in engine.log.read(engine.log.start(), 500)] == list(range(1, 201))
+
+
+def test_tasks_commit_in_groups_and_each_gets_its_own_answer(engine: Engine, touch: Touch) -> None:
+    sent = [touch("TicketOpened", f"c{n % 7}", str(n), ticket=f"t{n}") for n in range(100)]
+    again = [touch("TicketOpened", f"c{n % 7}", str(n), ticket="other") for n in range(20)]
+
+    async def append(touchpoint: Envelope) -> Receipt | str:
+        try:
+            [receipt] = await engine.append_async([touchpoint])
+        except IdReused:
+            return "refused"
+        return receipt
+
+    async def append_all(touchpoints: list[Envelope]) -> list[Receipt | str]:
+        return await asyncio.gather(*map(append, touchpoints))
+
+    first = asyncio.run(append_all(sent))
+    assert [each.number for each in first if isinstance(each, Receipt)] == list(range(1, 101))
+    assert asyncio.run(append_all(again)) == ["refused"] * 20
+    repeats = asyncio.run(append_all(sent[:9]))
+    assert repeats == [each._replace(repeat=True) for each in first[:9] if isinstance(each, Receipt)]
+
+
+def test_a_task_appends_what_must_be_decided_or_expected(engine: Engine, touch: Touch) -> None:
+    opened = touch("OpportunityOpened", "anna", "1", opportunity="d", owner="rosa")
+    fixed = touch("TouchpointCorrected", "anna", "2", day=2, target="1", replacement={"owner": "tom"}, reason="typo")
+
+    async def append() -> None:
+        await engine.append_async([opened, touch("TicketOpened", "ben", "1", ticket="t")])
+        await engine.append_async([fixed], expected=1)
+        with pytest.raises(VersionConflict):
+            await engine.append_async([touch("TicketOpened", "anna", "3", ticket="t")], expected=1)
+        with pytest.raises(RuleBroken):
+            await engine.append_async([touch("OrderConfirmed", "anna", "4", order="o")], strict=True)
+
+    asyncio.run(append())
+    assert engine.history("anna")[0].data["owner"] == "tom"
+
+
+def test_a_task_that_is_cancelled_hinders_no_other(engine: Engine, touch: Touch) -> None:
+    async def append() -> list[Receipt | BaseException]:
+        touchpoints = [touch("TicketOpened", "c", str(n), ticket="t") for n in range(20)]
+        tasks = [asyncio.create_task(engine.append_async([each])) for each in touchpoints]
+        await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        return [each if isinstance(each, BaseException) else each[0] for each in done]
+
+    done = asyncio.run(append())
+    assert all(isinstance(each, asyncio.CancelledError) for each in done[::2])
+    assert all(isinstance(each, Receipt) for each in done[1::2])
+    # What was cancelled is stored or not; sending it again tells.
+    assert len(engine.append([touch("TicketOpened", "c", str(n), ticket="t") for n in range(20)])) == 20
+    assert engine.log.heads().numbers == (20,)
 
 
 def test_groups_of_an_import_are_judged_alone(engine: Engine, touch: Touch) -> None:

@@ -1,0 +1,56 @@
+"""Group commit for an event loop: what its tasks append while one round is stored makes up the next."""
+
+import asyncio
+from collections.abc import Sequence
+
+from adapters.log import Group, Log, Verdict
+from adapters.settings import LIMITS
+
+
+class AsyncCommitter:
+    """Takes all that wait into one transaction, which a thread beside the loop carries out. Of one loop at a time."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._waiting: list[tuple[Group, asyncio.Future[Verdict]]] = []
+        self._rounds: asyncio.Task[None] | None = None
+
+    async def commit(self, group: Group) -> Verdict:
+        """Store one group, together with whatever else waits; answer its verdict.
+
+        A caller that is cancelled meanwhile does not know the outcome; sending the same again is safe.
+
+        Raises:
+            LogUnavailable: the database was lost and the outcome could not be learnt; send the same again.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Verdict] = loop.create_future()
+        self._waiting.append((group, answer))
+        if self._rounds is None or self._rounds.done():
+            # It starts when the tasks that are ready now have had their turn, and so joined it.
+            self._rounds = loop.create_task(self._go_round())
+        return await answer
+
+    async def _go_round(self) -> None:
+        while taken := self._waiting[: LIMITS.commit_group_max]:
+            del self._waiting[: len(taken)]
+            try:
+                verdicts = await asyncio.to_thread(self._log.append, [group for group, _ in taken])
+            except BaseException as error:
+                self._tell(taken, error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                self._tell(taken, verdicts)
+
+    @staticmethod
+    def _tell(
+        taken: Sequence[tuple[Group, "asyncio.Future[Verdict]"]], outcome: Sequence[Verdict] | BaseException
+    ) -> None:
+        for place, (_, answer) in enumerate(taken):
+            if answer.done():
+                continue
+            if isinstance(outcome, BaseException):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome[place])
