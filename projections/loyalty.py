@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, NamedTuple
 
 from domain.touchpoint import Fact
-from projections.purchases import PURCHASE_STEPS, Ledger, Order
+from projections.purchases import PURCHASE_STEPS, Account, Ledger
 from projections.view import Question, Row, View, bounded
 
 
@@ -211,33 +211,27 @@ class Loyalty(View[Loyal]):
 
     def row(self, state: Loyal, key: Hashable) -> Row | None:
         """The loyalty in this currency; in none for a subject who never bought."""
-        days = {day: orders for (day, currency), orders in state.ledger.days.items() if currency == key}
-        if not days and (key != "" or state.ledger.days or not state.status):
+        currency, ledger = str(key), state.ledger
+        account = ledger.accounts.get(currency) or Account()
+        if not account.orders and (currency or ledger.days or not state.status):
             return None
-        currency = str(key)
-        bought = {day: [order for order in orders.values() if _counts(order, currency)] for day, orders in days.items()}
-        buying_days = sorted(day for day, orders in bought.items() if orders)
-        first, last = (buying_days[0], buying_days[-1]) if buying_days else (None, None)
-        figures = [order.in_currencies()[currency] for orders in days.values() for order in orders.values()]
+        days, total = account.days, account.figures
+        first, last = (days[0], days[-1]) if days else (None, None)
         return LoyaltyRow(
-            state.ledger.subject,
+            ledger.subject,
             currency,
             first,
             date.fromisoformat(first).toordinal() if first else None,
-            max((order.at for orders in bought.values() for order in orders), default=None),
+            account.moments[-1] if days else None,
             last,
             date.fromisoformat(last).toordinal() if last else None,
-            sum(figure.orders for figure in figures),
-            len(buying_days),
-            max(len(buying_days) - 1, 0),
-            bounded(sum(figure.quantity_micros for figure in figures)),
-            bounded(sum(figure.gross_micros for figure in figures)),
-            bounded(sum(figure.net_micros for figure in figures)),
+            total.orders,
+            len(days),
+            max(len(days) - 1, 0),
+            bounded(total.quantity_micros),
+            bounded(total.gross_micros),
+            bounded(total.net_micros),
             len(state.referred),
             bounded(state.points),
             state.status or "active",
         )
-
-
-def _counts(order: Order, currency: str) -> bool:
-    return order.in_currencies()[currency].orders > 0

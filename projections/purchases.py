@@ -3,6 +3,7 @@
 An order's later fate (amended, cancelled, returned, refunded) changes the figures of the day it was placed on.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable, Iterable
 from datetime import date
 from typing import Annotated, Any, NamedTuple
@@ -56,7 +57,6 @@ class Order:
     __slots__ = (
         "amended",
         "at",
-        "booked",
         "called_off",
         "cancelled",
         "currency",
@@ -70,22 +70,16 @@ class Order:
     def __init__(self, at: int, day: str) -> None:
         self.at, self.day = at, day
         self.currency = ""
-        self.booked: tuple[tuple[str, str], ...] = ()
         self.placed: dict[str, Any] | None = None
         self.amended: list[dict[str, Any]] = []
         self.cancelled: list[dict[str, Any]] = []
         self.called_off = False
         self.returned: list[dict[str, Any]] = []
         self.refunded: dict[str, int] = {}
-        self.figures: dict[str, Figures] | None = None
+        self.figures: dict[str, Figures] = {}
 
-    def in_currencies(self) -> dict[str, Figures]:
+    def reckoned(self) -> dict[str, Figures]:
         """What it comes to, by currency."""
-        if self.figures is None:
-            self.figures = self._reckoned()
-        return self.figures
-
-    def _reckoned(self) -> dict[str, Figures]:
         if self.placed and not (self.amended or self.cancelled or self.called_off or self.returned or self.refunded):
             quantity, gross = _as_placed(self.placed)
             return {self.currency: Figures(1, quantity, gross, 0, 0, 0, gross)}
@@ -214,15 +208,62 @@ PURCHASE_STEPS: dict[str, Callable[[Order, Fact, Company], None]] = {
 """The kinds that say what was bought, and what became of it."""
 
 
-class Ledger:
-    """The orders of one subject, by id and by (day, currency)."""
+class Sum:
+    """The figures of all orders of a day or a currency, kept up to date by adding and taking away."""
 
-    __slots__ = ("_company", "days", "orders", "subject")
+    __slots__ = ("figures", "orders")
+
+    def __init__(self) -> None:
+        self.figures = Figures(0, 0, 0, 0, 0, 0, 0)
+        self.orders = 0
+        """How many stand here, those that are wholly cancelled too."""
+
+    def book(self, figures: Figures, times: int) -> None:
+        """Add the figures of one order, or take them away again (times is -1)."""
+        self.orders += times
+        self.figures = Figures(*[total + times * each for total, each in zip(self.figures, figures, strict=True)])
+
+
+class Account(Sum):
+    """A subject's orders in one currency, and when those were placed that count."""
+
+    __slots__ = ("_of_day", "days", "moments")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.days: list[str] = []
+        """The distinct days, in order."""
+        self.moments: list[int] = []
+        """The instants, in order, in microseconds since 1970 UTC."""
+        self._of_day: dict[str, int] = {}
+
+    def book_at(self, at: int, day: str, figures: Figures, times: int) -> None:
+        """Add an order that was placed then, or take it away again (times is -1)."""
+        self.book(figures, times)
+        if not figures.orders:
+            return
+        before = self._of_day.get(day, 0)
+        self._of_day[day] = before + times
+        if times > 0:
+            insort(self.moments, at)
+            if not before:
+                insort(self.days, day)
+        else:
+            del self.moments[bisect_left(self.moments, at)]
+            if before == 1:
+                del self.days[bisect_left(self.days, day)]
+
+
+class Ledger:
+    """The orders of one subject by id, and their sums by (day, currency) and by currency."""
+
+    __slots__ = ("_company", "accounts", "days", "orders", "subject")
 
     def __init__(self, subject: str, company: Company) -> None:
         self.subject = subject
         self.orders: dict[Hashable, Order] = {}
-        self.days: dict[tuple[str, str], dict[Hashable, Order]] = {}
+        self.days: dict[tuple[str, str], Sum] = {}
+        self.accounts: dict[str, Account] = {}
         self._company = company
 
     def take(self, fact: Fact) -> Iterable[tuple[str, str]]:
@@ -234,19 +275,26 @@ class Ledger:
         order = self.orders.get(name)
         if order is None:
             order = self.orders[name] = Order(fact.at, self._company.day(fact))
-        before = order.booked
+        before = self._book(order, -1)
         step(order, fact, self._company)
-        order.figures = None
-        after = order.booked = tuple((order.day, currency) for currency in order.in_currencies())
-        if before == after:
-            return after
-        for key in before:
-            del self.days[key][name]
-            if not self.days[key]:
+        order.figures = order.reckoned()
+        after = self._book(order, 1)
+        return after if before == after else before + after
+
+    def _book(self, order: Order, times: int) -> tuple[tuple[str, str], ...]:
+        keys = []
+        for currency, figures in order.figures.items():
+            key = (order.day, currency)
+            keys.append(key)
+            if (day := self.days.get(key)) is None:
+                day = self.days[key] = Sum()
+            if (account := self.accounts.get(currency)) is None:
+                account = self.accounts[currency] = Account()
+            day.book(figures, times)
+            account.book_at(order.at, order.day, figures, times)
+            if not day.orders:
                 del self.days[key]
-        for key in after:
-            self.days.setdefault(key, {})[name] = order
-        return before + after
+        return tuple(keys)
 
 
 class Purchases(View[Ledger]):
@@ -292,8 +340,7 @@ class Purchases(View[Ledger]):
     def row(self, state: Ledger, key: Hashable) -> Row | None:
         """The purchases of this (day, currency)."""
         match key:
-            case (str() as day, str() as currency) if orders := state.days.get((day, currency)):
-                columns = zip(*(order.in_currencies()[currency] for order in orders.values()), strict=True)
-                figures = Figures(*(bounded(sum(column)) for column in columns))
+            case (str() as day, str() as currency) if total := state.days.get((day, currency)):
+                figures = map(bounded, total.figures)
                 return PurchaseDay(state.subject, day, date.fromisoformat(day).toordinal(), currency, *figures)
         return None
