@@ -1,6 +1,6 @@
 # Every target sets up its own private environment in .venv; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench reference lock clean
+.PHONY: help demo test check docs bench reference lock clean
 
 BIN := .venv/bin
 DATA ?= ../shared/data
@@ -21,6 +21,10 @@ check: .venv/installed  ## lint, format, types, and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
+
+docs: .venv/installed  ## write docs/reference from the code, and what the other pages show from running them
+	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m tests.docs.sessions
 
 bench: .venv/installed  ## speed against the stock library and a bare COPY, to build/bench.json
 	@$(BIN)/python -m tests.benchmarks

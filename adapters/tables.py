@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from adapters.log import Cursor
 from domain.company import Company
 from domain.errors import LifecircleError, ProjectorFenced
+from projections.dictionary import relations
 from projections.view import Column, Row, View
 
 Views = Mapping[str, type[View[Any]]]
@@ -229,8 +230,8 @@ def primary_key(view: type[View[Any]]) -> tuple[str, ...]:
 
 def public_names(chosen: Views) -> str:
     """A digest of all public names, comments and questions, to tell whether they must be replaced."""
-    told = [(view.name, view.comment, view.columns(), view.questions) for view in chosen.values()]
-    return sha256(repr(told).encode()).hexdigest()[:32]
+    told = [(view.columns(), view.questions) for view in chosen.values()]
+    return sha256(repr([told, *relations(chosen.values())]).encode()).hexdigest()[:32]
 
 
 def misfit(columns: Sequence[Column], row: Row) -> bool:

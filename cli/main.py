@@ -94,7 +94,13 @@ def main(arguments: list[str] | None = None) -> None:
         if error.filename is None:
             _silence_output()
         where = str(error.filename or "the output")
-        _tell(SystemRefused("the operating system refused", where=where, rule=error.strerror or ""), arguments)
+        refused = SystemRefused(
+            "the operating system refused",
+            where=where,
+            rule=error.strerror or "",
+            way_out="check that it exists, the rights of this account, and that there is room on the disk",
+        )
+        _tell(refused, arguments)
 
 
 class SystemRefused(LifecircleError):

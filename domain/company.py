@@ -26,8 +26,10 @@ class Company(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = "company"
-    zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    name: str = Field(default="company", description="the company whose customers these are")
+    zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="UTC", description="the time zone of its calendar, by its name in the IANA database"
+    )
     future_limit_s: int = Field(
         default=300, ge=0, description="how far ahead of the clock a touchpoint may claim to be"
     )

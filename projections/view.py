@@ -74,8 +74,13 @@ class View(ABC, Generic[S]):
     @classmethod
     def columns(cls) -> tuple[Column, ...]:
         """The table's columns, read off the annotations of `row_type`."""
-        hints = get_type_hints(cls.row_type, include_extras=True)
-        return tuple(_column(name, *get_args(hint)) for name, hint in hints.items())
+        return columns_of(cls.row_type)
+
+
+def columns_of(row_type: type[NamedTuple]) -> tuple[Column, ...]:
+    """The columns of a row whose fields are `Annotated[type, "comment"]`."""
+    hints = get_type_hints(row_type, include_extras=True)
+    return tuple(_column(name, *get_args(hint)) for name, hint in hints.items())
 
 
 def _column(name: str, hint: Any, comment: str) -> Column:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).parent.parent
-FOLDERS = ("domain", "projections", "adapters", "cli", "tests")
+FOLDERS = ("domain", "projections", "adapters", "cli", "tests", "docs")
 SOURCES = sorted(
     path
     for folder in FOLDERS

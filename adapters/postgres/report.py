@@ -11,10 +11,12 @@ from psycopg.sql import Literal as Value
 
 from adapters.settings import LIMITS
 from adapters.tables import Views, public_names
-from domain.errors import QueryRefused
-from projections.view import Column, Row
+from domain.errors import LifecircleError, QueryRefused
+from projections.dictionary import DICTIONARY, MOMENT, Entry, Relation, entries, relation
+from projections.view import Column, Row, columns_of
 
 SCHEMA, REPORT = "lifecircle_views", "report"
+_ENTRIES = Identifier(SCHEMA, DICTIONARY.name)
 
 # The rights that others have on public names, so that they have them again on what replaces these.
 _GRANTS = """
@@ -27,13 +29,23 @@ WHERE class.relname = ANY(%s) AND granted.grantee <> class.relowner
 """
 
 
+_MOMENT = b"SELECT at, day, dayno FROM lifecircle_views.reference_time"
+TYPES = {str: SQL("text"), int: SQL("bigint"), float: SQL("double precision")}
+
+
+class ReportInUse(LifecircleError):
+    """Something that others made rests on a view whose columns change, so it cannot be replaced."""
+
+
 class _Public(NamedTuple):
     """One SQL view to be published."""
 
-    name: str
+    relation: Relation
     select: bytes
-    comment: str
-    columns: list[tuple[str, str]]
+
+    @property
+    def name(self) -> str:
+        return self.relation.name
 
 
 def publish(connection: Connection[Any], views: Views, live: Mapping[str, str]) -> None:
@@ -43,12 +55,16 @@ def publish(connection: Connection[Any], views: Views, live: Mapping[str, str]) 
         connection: in a transaction, which switches for readers when it commits.
         views: all that are kept.
         live: the table of each view that has one.
+
+    Raises:
+        ReportInUse: columns change, and something that others made rests on them.
     """
     names = connection.execute("SELECT names FROM lifecircle_views.reference_time").fetchone()
     if names == (told := public_names(views),):
         return
     found = connection.execute("SELECT name FROM lifecircle_views.published ORDER BY place DESC")
     published = [name for (name,) in found]
+    connection.execute(SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(_ENTRIES, declared(columns_of(Entry))))
     wanted = _wanted(connection, {name: views[name] for name in views if name in live}, live)
     made: list[str] | None = None
     if set(published) <= {public.name for public in wanted}:
@@ -64,26 +80,45 @@ def publish(connection: Connection[Any], views: Views, live: Mapping[str, str]) 
     connection.cursor().executemany(
         "INSERT INTO lifecircle_views.published VALUES (%s, %s)", [(name, place) for place, name in enumerate(made)]
     )
+    _describe(connection, [public.relation for public in wanted if public.name in made])
     connection.execute("UPDATE lifecircle_views.reference_time SET names = %s", (told,))
 
 
 def _wanted(connection: Connection[Any], views: Views, live: Mapping[str, str]) -> list[_Public]:
-    wanted = []
+    told = _selected(DICTIONARY.columns, _ENTRIES).as_bytes(connection)
+    wanted = [_Public(MOMENT, _MOMENT), _Public(DICTIONARY, told)]
     for name, view in views.items():
-        names = listed(column.name for column in view.columns())
-        select = SQL("SELECT {} FROM {}").format(names, Identifier(SCHEMA, live[name]))
-        wanted.append(_Public(name, select.as_bytes(connection), view.comment, column_comments(view.columns())))
-    for view in views.values():
-        for question in view.questions:
-            meanings = list(question.columns.items())
-            wanted.append(_Public(question.name, question.sql.encode(), question.comment, meanings))
-    return wanted
+        found = relation(view)
+        select = _selected(found.columns, Identifier(SCHEMA, live[name]))
+        wanted.append(_Public(found, select.as_bytes(connection)))
+    questions = (question for view in views.values() for question in view.questions)
+    return wanted + [_Public(relation(question), question.sql.encode()) for question in questions]
+
+
+def _selected(columns: Iterable[str], table: Identifier) -> Composed:
+    return SQL("SELECT {} FROM {}").format(listed(columns), table)
+
+
+def _describe(connection: Connection[Any], made: Sequence[Relation]) -> None:
+    """Write the rows of the data dictionary."""
+    connection.execute(SQL("DELETE FROM {}").format(_ENTRIES))
+    with connection.cursor() as cursor, cursor.copy(SQL("COPY {} FROM STDIN").format(_ENTRIES)) as copy:
+        for entry in entries(made):
+            copy.write_row(entry)
 
 
 def _make_anew(connection: Connection[Any], published: Sequence[str], wanted: Sequence[_Public]) -> list[str]:
     grants = connection.execute(_GRANTS, (list(published),)).fetchall()
-    for name in published:
-        connection.execute(SQL("DROP VIEW IF EXISTS {}").format(Identifier(REPORT, name)))
+    try:
+        for name in published:
+            connection.execute(SQL("DROP VIEW IF EXISTS {}").format(Identifier(REPORT, name)))
+    except errors.DependentObjectsStillExist as error:
+        raise ReportInUse(
+            "columns of the report change, and something of your own rests on them",
+            where=f"{REPORT}.{name}",
+            rule=error.diag.message_detail or "",
+            way_out="drop what rests on it, start again, and make it anew over the new columns",
+        ) from error
     made = _make(connection, wanted)
     for name, right, grantee in grants:
         to = SQL("PUBLIC") if grantee == "public" else Identifier(grantee)
@@ -105,7 +140,7 @@ def _make(connection: Connection[Any], wanted: Sequence[_Public]) -> list[str]:
                 with connection.transaction():
                     replacing = SQL("CREATE OR REPLACE VIEW {} AS ").format(name).as_bytes(connection)
                     connection.execute(replacing + public.select)
-                    comment_on(connection, "VIEW", name, public.comment, public.columns)
+                    comment_on(connection, "VIEW", name, public.relation)
                 made.append(public.name)
             except errors.UndefinedTable:
                 left.append(public)
@@ -121,21 +156,20 @@ def listed(names: Iterable[str]) -> Composed:
     return SQL(", ").join(map(Identifier, names))
 
 
-def column_comments(columns: Sequence[Column]) -> list[tuple[str, str]]:
-    """What each column means."""
-    return [(column.name, column.comment) for column in columns]
+def declared(columns: Iterable[Column]) -> Composed:
+    """Columns as a table declares them."""
+    null = {True: SQL("{} {}"), False: SQL("{} {} NOT NULL")}
+    return SQL(", ").join(
+        null[column.nullable].format(Identifier(column.name), TYPES[column.type]) for column in columns
+    )
 
 
 def comment_on(
-    connection: Connection[Any],
-    what: Literal["TABLE", "VIEW"],
-    name: Identifier,
-    comment: str,
-    columns: Sequence[tuple[str, str]],
+    connection: Connection[Any], what: Literal["TABLE", "VIEW"], name: Identifier, described: Relation
 ) -> None:
     """Write into the database what a table or view and its columns mean."""
-    connection.execute(SQL("COMMENT ON {} {} IS {}").format(SQL(what), name, Value(comment)))
-    for column, meaning in columns:
+    connection.execute(SQL("COMMENT ON {} {} IS {}").format(SQL(what), name, Value(described.about)))
+    for column, meaning in described.columns.items():
         connection.execute(SQL("COMMENT ON COLUMN {}.{} IS {}").format(name, Identifier(column), Value(meaning)))
 
 

@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from adapters.log import Cursor
 from adapters.postgres.datastore import Datastore, in_our_words
 from adapters.postgres.datastore import sql as sql_file
-from adapters.postgres.report import REPORT, SCHEMA, ask, column_comments, comment_on, listed, publish
+from adapters.postgres.report import REPORT, SCHEMA, TYPES, ask, comment_on, declared, listed, publish
 from adapters.settings import LIMITS
 from adapters.tables import (
     Changes,
@@ -30,9 +30,9 @@ from adapters.tables import (
 )
 from domain.company import Company
 from domain.errors import LifecircleError, UnknownView
+from projections.dictionary import relation
 from projections.view import Column, Row
 
-_TYPES = {str: SQL("text"), int: SQL("bigint"), float: SQL("double precision")}
 # Advisory locks of this database: writers of views wait for the first; the others are held by who leads.
 _WRITING, _LEADING = 0x6C63_7601, {"projector": 0x6C63_7602, "rebuild": 0x6C63_7603}
 
@@ -75,9 +75,9 @@ class PostgresTransaction:
         ]
         for generation in made:
             view = self._tables.views[generation.view]
-            columns = SQL(", ").join(map(_declared, view.columns()))
+            columns = declared(view.columns())
             self._connection.execute(SQL("CREATE TABLE {} ({})").format(_table(generation), columns))
-            comment_on(self._connection, "TABLE", _table(generation), view.comment, column_comments(view.columns()))
+            comment_on(self._connection, "TABLE", _table(generation), relation(view))
             self._connection.execute(
                 "INSERT INTO lifecircle_views.generations VALUES (%s, %s, %s, %s, %s, %s)", generation
             )
@@ -357,12 +357,7 @@ def _table(generation: Generation) -> Identifier:
     return Identifier(SCHEMA, generation.table)
 
 
-def _declared(column: Column) -> Composed:
-    null = SQL("") if column.nullable else SQL(" NOT NULL")
-    return SQL("{} {}{}").format(Identifier(column.name), _TYPES[column.type], null)
-
-
 def _unnested(columns: Sequence[Column], rows: Iterable[Row]) -> tuple[Composed, list[list[Any]]]:
     """Rows as one array a column, in the statement and as its parameters: one statement, however many rows."""
-    arrays = SQL(", ").join(SQL("%s::{}[]").format(_TYPES[column.type]) for column in columns)
+    arrays = SQL(", ").join(SQL("%s::{}[]").format(TYPES[column.type]) for column in columns)
     return SQL("unnest({})").format(arrays), [list(cells) for cells in zip(*rows, strict=True)]

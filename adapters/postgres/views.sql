@@ -17,8 +17,3 @@ CREATE TABLE lifecircle_views.reference_time (
     at bigint NOT NULL, day text NOT NULL, dayno bigint NOT NULL, pinned boolean NOT NULL, names text NOT NULL
 );
 INSERT INTO lifecircle_views.reference_time VALUES (0, '1970-01-01', 0, false, '');
-CREATE VIEW report.moment AS SELECT at, day, dayno FROM lifecircle_views.reference_time;
-COMMENT ON VIEW report.moment IS 'The reference time that questions call today: one row.';
-COMMENT ON COLUMN report.moment.at IS 'microseconds since 1970 UTC';
-COMMENT ON COLUMN report.moment.day IS 'the day in the company''s zone';
-COMMENT ON COLUMN report.moment.dayno IS 'days from 1970-01-01 to that day';

@@ -1,16 +1,49 @@
-"""What analysts may ask of the views file: one reading statement."""
+"""What analysts meet in the views file: the public names, the data dictionary, and their one reading statement."""
 
 import sqlite3
+from collections.abc import Mapping
 from time import monotonic
 
 from adapters.settings import LIMITS
+from adapters.sqlite.ddl import declared, insert, listed, quoted
+from adapters.tables import Views, public_names
 from domain.errors import QueryRefused
-from projections.view import Row
+from projections.dictionary import DICTIONARY, Entry, entries, relations
+from projections.view import Row, columns_of
 
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 # What SQLite says about the statement itself; its other messages may quote what stands in a row.
 _ABOUT_THE_STATEMENT = ("no such", "near ", "ambiguous", "incomplete", "not authorized", "wrong number", "misuse")
 _STEPS_BETWEEN_LOOKS = 10_000
+
+# What stands in the views file for everybody to read, beside the views.
+_MOMENT = "CREATE VIEW moment AS SELECT at, day, dayno FROM reference_time"
+
+
+def publish(connection: sqlite3.Connection, views: Views, live: Mapping[str, str]) -> None:
+    """Replace public names and questions, where their definition is another than what stands.
+
+    Args:
+        connection: in a transaction, which switches for readers when it commits.
+        views: all that are kept.
+        live: the table of each view that has one.
+    """
+    if connection.execute("SELECT names FROM reference_time").fetchone() == (public_names(views),):
+        return
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
+        connection.execute(f"DROP VIEW {quoted(name)}")
+    connection.execute(_MOMENT)
+    standing = [views[name] for name in views if name in live]
+    for view in standing:
+        columns, table = listed(view.columns()), quoted(live[view.name])
+        connection.execute(f"CREATE VIEW {quoted(view.name)} AS SELECT {columns} FROM {table}")  # noqa: S608 - names of views only
+    for question in (question for view in standing for question in view.questions):
+        connection.execute(f"CREATE VIEW {quoted(question.name)} AS {question.sql}")
+    described, table = columns_of(Entry), quoted(DICTIONARY.name)
+    connection.execute(f"DROP TABLE IF EXISTS {table}")
+    connection.execute(f"CREATE TABLE {table} ({', '.join(map(declared, described))}) STRICT")
+    connection.executemany(insert("INSERT", table, described), entries(relations(standing)))
+    connection.execute("UPDATE reference_time SET names = ?", (public_names(views),))
 
 
 def ask(connection: sqlite3.Connection, sql: str, limit: int | None) -> tuple[list[str], list[Row]]:

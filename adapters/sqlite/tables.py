@@ -16,7 +16,7 @@ from adapters.addresses import read_sqlite_url
 from adapters.log import Cursor
 from adapters.settings import LIMITS
 from adapters.sqlite.ddl import declared, insert, listed, quoted
-from adapters.sqlite.report import ask
+from adapters.sqlite.report import ask, publish
 from adapters.tables import (
     Changes,
     Generation,
@@ -26,7 +26,6 @@ from adapters.tables import (
     fenced,
     not_built,
     primary_key,
-    public_names,
 )
 from domain.company import Company
 from domain.errors import LogNotWritable, LogUnavailable, UnknownView
@@ -44,7 +43,6 @@ CREATE TABLE parked (
 CREATE TABLE reference_time (
     at INTEGER NOT NULL, day TEXT NOT NULL, dayno INTEGER NOT NULL, pinned INTEGER NOT NULL, names TEXT NOT NULL
 ) STRICT;
-CREATE VIEW moment AS SELECT at, day, dayno FROM reference_time;
 """
 
 
@@ -182,20 +180,8 @@ class SQLiteTransaction:
 
     def publish(self) -> None:
         """Replace public names and questions, where their definition is another than what stands."""
-        connection, views = self._connection, self._tables.views
-        if connection.execute("SELECT names FROM reference_time").fetchone() == (public_names(views),):
-            return
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
-            if name != "moment":
-                connection.execute(f"DROP VIEW {quoted(name)}")
-        live = {known.view: known for known in self.generations() if known.state == "live"}
-        for name, view in views.items():
-            if name in live:
-                columns, table = listed(view.columns()), quoted(live[name].table)
-                connection.execute(f"CREATE VIEW {quoted(name)} AS SELECT {columns} FROM {table}")  # noqa: S608 - names of views only
-        for question in (question for name, view in views.items() if name in live for question in view.questions):
-            connection.execute(f"CREATE VIEW {quoted(question.name)} AS {question.sql}")
-        connection.execute("UPDATE reference_time SET names = ?", (public_names(views),))
+        live = {known.view: known.table for known in self.generations() if known.state == "live"}
+        publish(self._connection, self._tables.views, live)
 
     def set_clock(self, at_us: int, *, pinned: bool | None = None) -> None:
         """Set the reference time; without `pinned` only where it is not pinned."""

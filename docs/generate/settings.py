@@ -1,0 +1,70 @@
+"""Settings: what a company decides when it makes its log, and every limit of the engine."""
+
+import ast
+import inspect
+from itertools import pairwise
+
+from pydantic.fields import FieldInfo
+
+from adapters import settings
+from adapters.settings import LIMITS
+from docs.generate.markdown import code, page, table
+from domain.company import Company
+
+UNITS = {
+    "s": "seconds",
+    "bytes": "bytes",
+    "kib": "KiB",
+    "chars": "characters",
+    "rows": "rows",
+    "subjects": "subjects",
+    "touchpoints": "touchpoints",
+    "days": "days",
+}
+"""What the words in the names of settings say of their unit; without one of them it is a number."""
+
+_COMPANY = """
+## The company
+
+These are recorded with the log, for rules and calendars depend on them.
+"""
+_LIMITS = """
+## Limits
+
+What one call, batch, queue or wait may take. They stand in `adapters/settings.py`.
+"""
+
+
+def pages() -> dict[str, str]:
+    """One page of the company's settings and the limits."""
+    company = [
+        (code(name), _default(field), unit(name), field.description or "")
+        for name, field in Company.model_fields.items()
+    ]
+    meanings = limits()
+    bounds = [(code(name), f"{value:,}", unit(name), meanings[name]) for name, value in vars(LIMITS).items()]
+    head = ("setting", "default", "unit", "meaning")
+    return {"settings.md": page("Settings", _COMPANY, table(head, company), _LIMITS, table(head, bounds))}
+
+
+def limits() -> dict[str, str]:
+    """What each limit means: the docstring below it, which Python itself does not keep."""
+    tree = ast.parse(inspect.getsource(settings.Limits))
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    return {
+        named.target.id: said.value.value
+        for named, said in pairwise(body)
+        if isinstance(named, ast.AnnAssign) and isinstance(named.target, ast.Name)
+        if isinstance(said, ast.Expr) and isinstance(said.value, ast.Constant) and isinstance(said.value.value, str)
+    }
+
+
+def unit(name: str) -> str:
+    """The unit that a setting's name tells."""
+    words = name.split("_")
+    return next((UNITS[word] for word in reversed(words) if word in UNITS), "")
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True) if not field.is_required() else None
+    return "" if default is None else code(default)
