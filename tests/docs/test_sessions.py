@@ -1,0 +1,89 @@
+"""What the pages type works, and answers what they show."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.sessions import BLOCK, PAGES, ROOT, alike, play, renewed, shell, steps, wants_postgres
+from tests.postgres_server import PostgresServer
+
+TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
+EMBEDDED = [name for name, page in TEXTS.items() if steps(page) and not wants_postgres(page)]
+SERVED = [name for name, page in TEXTS.items() if wants_postgres(page)]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """A server for the pages alone: what they make in it is known by plain names."""
+    started = PostgresServer()
+    yield started
+    started.remove()
+
+
+def _holds(page: str, folder: Path, server: PostgresServer | None = None) -> None:
+    came = play(page, folder, shell(folder, server))
+    assert len(came) == len(steps(page)), came[-1:]
+    for step, answer in zip(steps(page), came, strict=True):
+        if step.shown:
+            assert alike(step.shown, answer.said), (
+                f"$ {step.typed}\n{answer.said}\n--- but the page shows\n{step.shown}"
+            )
+        else:
+            assert answer.code == 0, f"$ {step.typed}\n{answer.said}"
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_a_page_on_sqlite(name: str, tmp_path: Path) -> None:
+    _holds(TEXTS[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_page_on_postgresql(name: str, tmp_path: Path, server: PostgresServer) -> None:
+    _holds(TEXTS[name], tmp_path, server)
+
+
+def test_the_first_minute_the_tutorial_and_every_how_to_is_played() -> None:
+    hands_on = [name for name in TEXTS if name.startswith("docs/how-to/")] + ["README.md", "docs/tutorial.md"]
+    assert [name for name in hands_on if name not in EMBEDDED + SERVED] == []
+
+
+def test_every_command_of_make_on_a_page_is_a_target() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    typed = [
+        line
+        for page in TEXTS.values()
+        for block in BLOCK.finditer(page)
+        if block[1] == "sh"
+        for line in block[3].splitlines()
+    ]
+    assert typed
+    assert [line for line in typed if line.split()[0] != "make" or line.split()[1] not in targets] == []
+
+
+SHOWN = "new log 910d271c881812af3c4f1b34 at 2026-11-23T13:54:16.993541Z\n\nfine"
+
+
+@pytest.mark.parametrize(
+    ("said", "same"),
+    [
+        (SHOWN.replace("fine", " fine "), True),
+        (SHOWN.replace("fine", "broken"), False),
+        (SHOWN + "\nmore", False),
+        (SHOWN.replace("910d271c", "abcd271c"), True),
+        (SHOWN.replace("2026-11-23T13:54:16.993541Z", "2026-11-23T13:54:17Z"), False),
+    ],
+)
+def test_only_what_differs_each_time_may_differ(said: str, same: bool) -> None:  # noqa: FBT001 - a table's column
+    assert alike(SHOWN, said) == same
+
+
+@pytest.mark.parametrize(("said", "same"), [("a\nb\nc", True), ("a\nc", True), ("a\nb", False), ("b\nc", False)])
+def test_an_ellipsis_stands_for_any_lines(said: str, same: bool) -> None:  # noqa: FBT001 - a table's column
+    assert alike("a\n…\nc", said) == same
+
+
+def test_what_came_takes_the_place_of_what_was_shown(tmp_path: Path) -> None:
+    page = "```console\n$ echo one\ntwo\n\n$ true\n$ echo three\nthree\n```\n"
+    assert renewed(page, play(page, tmp_path, shell(tmp_path))) == page.replace("two", "one")
