@@ -27,7 +27,7 @@ RECENT_S = 3_600.0
 
 _HEX = re.compile(r"[0-9a-f]{12,}…?")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_CURSOR = re.compile(r"\w{40,}")
+_CURSOR = re.compile(r"(?=\S*AAAA)[\w-]{20,}")  # positions are mostly zeros
 _TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d[\d.]*Z?")
 _RULE = re.compile(r"[─-]{3,}")
 

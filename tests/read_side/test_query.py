@@ -100,18 +100,11 @@ def test_today_is_the_clock_of_the_last_commit_unless_it_is_pinned(engine: Engin
     )
 
 
-def test_in_postgres_every_name_is_commented_and_grants_outlive_a_switch(postgres_url: str) -> None:
+def test_grants_outlive_a_switch(postgres_url: str) -> None:
     with Engine.create(postgres_url) as engine, psycopg.connect(postgres_url, autocommit=True) as connection:
         engine.append([called("anna", "a1")])
         tables = open_tables(engine.url, engine.company)
         rebuild(engine.log, tables, engine.company)
-        missing = connection.execute(
-            "SELECT class.relname, attribute.attname FROM pg_class AS class"
-            " JOIN pg_attribute AS attribute ON attribute.attrelid = class.oid AND attribute.attnum > 0"
-            " WHERE class.relnamespace = 'report'::regnamespace AND class.relkind = 'v'"
-            " AND (col_description(class.oid, attribute.attnum) IS NULL OR obj_description(class.oid) IS NULL)"
-        ).fetchall()
-        assert missing == []
         connection.execute("GRANT SELECT ON report.contacts TO PUBLIC")
         rebuild(engine.log, tables, engine.company)
         tables.close()
