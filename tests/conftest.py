@@ -10,7 +10,8 @@ from pytest_postgresql.janitor import DatabaseJanitor
 
 from tests.postgres_server import PostgresServer
 
-_HOME = "LIFECIRCLE_TEST_POSTGRES"
+SERVER = "LIFECIRCLE_TEST_POSTGRES"
+"""The environment variable that names the directory of the server."""
 _server = pytest.StashKey[PostgresServer]()
 
 
@@ -18,7 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start one server for all workers; they find it by the environment they inherit."""
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         config.stash[_server] = server = PostgresServer()
-        os.environ[_HOME] = str(server.home)
+        os.environ[SERVER] = str(server.home)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -29,7 +30,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
     """The address of a fresh, empty PostgreSQL database."""
-    home, name = os.environ[_HOME], f"t{uuid4().hex}"
+    home, name = os.environ[SERVER], f"t{uuid4().hex}"
     with DatabaseJanitor(user="postgres", host=home, port=5432, dbname=name):
         yield f"postgresql://postgres@/{name}?host={home}"
 

