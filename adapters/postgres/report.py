@@ -109,16 +109,16 @@ def _describe(connection: Connection[Any], made: Sequence[Relation]) -> None:
 
 def _make_anew(connection: Connection[Any], published: Sequence[str], wanted: Sequence[_Public]) -> list[str]:
     grants = connection.execute(_GRANTS, (list(published),)).fetchall()
-    try:
-        for name in published:
+    for name in published:
+        try:
             connection.execute(SQL("DROP VIEW IF EXISTS {}").format(Identifier(REPORT, name)))
-    except errors.DependentObjectsStillExist as error:
-        raise ReportInUse(
-            "columns of the report change, and something of your own rests on them",
-            where=f"{REPORT}.{name}",
-            rule=error.diag.message_detail or "",
-            way_out="drop what rests on it, start again, and make it anew over the new columns",
-        ) from error
+        except errors.DependentObjectsStillExist as error:
+            raise ReportInUse(
+                "columns of the report change, and something of your own rests on them",
+                where=f"{REPORT}.{name}",
+                rule=error.diag.message_detail or "",
+                way_out="drop what rests on it, start again, and make it anew over the new columns",
+            ) from error
     made = _make(connection, wanted)
     for name, right, grantee in grants:
         to = SQL("PUBLIC") if grantee == "public" else Identifier(grantee)

@@ -181,6 +181,20 @@ def test_kinds_in_three_formats(arguments: list[str], held: str) -> None:
     assert held in str(_csv(shell("kinds", *arguments, "--format", "csv").out))
 
 
+@pytest.mark.parametrize(("arguments", "held"), [([], "funnel_by_month"), (["loyalty"], "repeat_purchases")])
+def test_columns_in_three_formats(arguments: list[str], held: str) -> None:
+    shell = Shell("")
+    assert held in shell("columns", *arguments).out
+    assert held in str(shell("columns", *arguments, "--format", "json").json)
+    assert held in str(_csv(shell("columns", *arguments, "--format", "csv").out))
+
+
+def test_columns_of_what_is_not_there() -> None:
+    done = Shell("")("columns", "funnels")
+    assert (done.code, done.out) == (6, "")
+    assert "lifecircle view" in done.err
+
+
 def test_the_schema_of_a_kind_is_json() -> None:
     schema: dict[str, Any] = Shell("")("kinds", "OrderPlaced", "--schema").json
     assert schema["properties"]["data"]["properties"]["order"]

@@ -15,6 +15,7 @@ from adapters.codec import encode, fact_from
 from domain.company import Company
 from domain.touchpoint import INT64_MAX, KINDS, Envelope, Fact
 from projections import view_named, views
+from projections.dictionary import relations
 from projections.view import Row, View, fold
 from tests.projections.report import Report
 from tests.projections.story import eur, facts_of, happened
@@ -133,7 +134,7 @@ def test_a_question_says_what_it_and_each_column_means(name: str) -> None:
 
 
 def test_names_of_views_and_questions_are_unique() -> None:
-    names = ["moment", *views()] + [question.name for view in views().values() for question in view.questions]
+    names = [relation.name for relation in relations(views().values())]
     assert len(set(names)) == len(names)
 
 

@@ -13,7 +13,7 @@ from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.postgres.report import ReportInUse
 from adapters.rebuild import rebuild
-from adapters.tables import Tables
+from adapters.tables import Tables, Views
 from projections import views
 from projections.dictionary import entries, relations
 from tests.read_side.story import Tally, TallyShort, called, ordered
@@ -122,7 +122,8 @@ def test_an_account_keeps_its_rights_when_columns_change_and_gets_them_on_views_
     postgres_url: str, analyst: str
 ) -> None:
     with Engine.create(postgres_url) as engine, psycopg.connect(analyst, autocommit=True) as ana:
-        for chosen in ({"tally": Tally}, {"tally": TallyShort, **views()}):
+        stages: list[Views] = [{"tally": Tally}, {"tally": TallyShort, **views()}]
+        for chosen in stages:
             with closing(open_tables(engine.url, engine.company, chosen)) as tables:
                 rebuild(engine.log, tables, engine.company)
                 if list(chosen) == ["tally"]:
