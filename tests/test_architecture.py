@@ -70,3 +70,16 @@ def test_links_between_pages_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
 
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_every_page_is_reached_from_the_first_one() -> None:
+    reached, waiting = set[Path](), [HOUSE / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page.suffix == ".md" and page not in reached:
+            links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+            waiting += [(page.parent / link).resolve() for link in links]
+        reached.add(page)
+
+    pages = {*PAGES, *(HOUSE / "docs").rglob("*.ipynb")}
+    assert [str(page.relative_to(HOUSE)) for page in sorted(pages - reached)] == []
