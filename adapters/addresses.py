@@ -64,15 +64,16 @@ def _logs(url: str) -> _LogClass:
     return chosen
 
 
-def open_tables(url: str, company: Company, chosen: Views | None = None) -> Tables:
+def open_tables(url: str, company: Company, chosen: Views | None = None, place: str = "") -> Tables:
     """Open the view store of the log at an address; nothing is made before the first write.
 
     Args:
         url: the log's address.
         company: whose settings the views read.
         chosen: the views to keep; all that are registered when not given.
+        place: which moment's tables, by eight hexadecimal digits; those that are live when not given.
     """
-    tables: Tables = _chosen(url, "Tables", ".tables")(url, company, chosen or views())
+    tables: Tables = _chosen(url, "Tables", ".tables")(url, company, views() if chosen is None else chosen, place)
     return tables
 
 

@@ -1,47 +1,39 @@
 """Rebuild: fold the whole log into new generations of views, beside all readers and writers, and switch at once.
 
-The log is read stream by stream in parts, which several processes fold and write; families that merges joined are
-folded apart. What was recorded meanwhile is caught up, the last of it while nobody else writes views.
+What was recorded while they were folded is caught up, the last of it while nobody else writes views. A rebuild that was
+cut off is taken up by the next one where it stood.
 """
 
-import gc
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import chain, groupby, islice
-from multiprocessing import get_context
-from operator import attrgetter
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from adapters.addresses import open_sweep, open_tables
-from adapters.codec import fact_of
-from adapters.folder import Folder, poison
+from adapters.folder import Folder
+from adapters.folding import Progress, fold_log
 from adapters.log import Cursor, Log, Stored
 from adapters.projector import live_generations, position_cursor
-from adapters.replay import linked
 from adapters.settings import LIMITS
-from adapters.sweep import Part
-from adapters.tables import Generation, Parking, Tables, Transaction, Views, fingerprint, misfit
+from adapters.tables import Generation, Tables, Transaction, ViewNotBuilt, fingerprint, not_built, primary_key
 from domain.company import Company
-from domain.history import components, effective_histories
+from domain.errors import CursorInvalid
 from projections import view_named
-from projections.view import Row, fold
-
-Progress = Callable[[int, int], None]
-"""Told how many touchpoints are folded, and of how many."""
-
-_FAMILIES_AT_ONCE = 500
+from projections.difference import RowDifference, row_differences
 
 
-class _Plan(NamedTuple):
-    """What every worker must know."""
+class Comparison(NamedTuple):
+    """The rows of a view in its live generation and in one that was built anew, folded equally far.
 
-    url: str
-    company: Company
-    views: Views
-    made: tuple[Generation, ...]
-    cut: Cursor
-    apart: frozenset[str]
+    A column counts as shared when it has the same name and type in both; `differences` is None where the key of the
+    rows is not shared, so that they cannot be told from one another.
+    """
+
+    live: Generation | None
+    built: Generation
+    key: tuple[str, ...]
+    shared: list[str]
+    only_live: list[str]
+    only_built: list[str]
+    differences: Iterator[RowDifference] | None
 
 
 def rebuild(
@@ -55,191 +47,166 @@ def rebuild(
     """Fold views anew from the whole log and switch to them; readers use the old ones until then.
 
     Views that are missing, or were built by another definition or company, are rebuilt with those that are named. What
-    fails, or is stopped by an error out of `on_progress`, leaves all as it was; the next rebuild clears up after it.
+    fails, is killed, or is stopped by an error out of `on_progress`, leaves the live views as they were, and the next
+    rebuild of the same views goes on where it stood.
 
     Args:
         log: what is folded.
         tables: where to.
         company: whose settings the views read.
         view_names: the views; all when not given.
-        on_progress: told how many touchpoints are folded, and of how many.
+        on_progress: told how many touchpoints are folded, and of how many; at first, how many were folded before.
         workers: how many processes fold; a log that one part holds is folded in this one.
 
     Raises:
         UnknownView: there is none of a name.
         ProjectorFenced: another rebuild runs.
-        LogUnavailable: a database was lost.
+        LogUnavailable: a database was lost. LogNotWritable: it is full.
+        FoldingStopped: a process that folds was killed.
     """
-    names = [name for name in view_names or tables.views if name in tables.views or view_named(name)]
-    wanted = {name: fingerprint(view, company, log.log_id) for name, view in tables.views.items()}
     with tables.lead("rebuild"):
+        heads = log.heads()
         with tables.transaction() as transaction:
-            live = live_generations(transaction)
-            transaction.forget([known for known in transaction.generations() if known.state != "live"])
-            made = transaction.create(
-                {
-                    name: told
-                    for name, told in wanted.items()
-                    if name in names or name not in live or live[name].fingerprint != told
-                }
-            )
-        cut = log.heads()
-        families = _families(log, cut)
-        plan = _Plan(tables.url, company, tables.views, tuple(made), cut, frozenset[str]().union(*families))
-        total, done = sum(cut.numbers), 0
-        for folded in _folded(plan, families, workers if total > LIMITS.rebuild_part_touchpoints else 0):
-            done += folded
-            if on_progress:
-                on_progress(done, total)
-        for generation in made:
-            with tables.building() as transaction:
-                transaction.finish(generation)
-        _switch(log, tables, company, made, cut)
+            made, cut = _begun(log, tables, company, view_names, transaction, heads)
+        _build(log, tables, made, cut, on_progress, workers)
+        new = {generation.view: generation for generation in made}
+        folder = _caught_up(log, tables, company, new, cut, log.heads, on_progress)
+        _switch(log, tables, company, made, folder, heads)
     return made
 
 
-def _families(log: Log, cut: Cursor) -> list[frozenset[str]]:
-    links = [fact_of(stored) for stored in log.links(cut)]
-    joined = components(links)
-    return list({joined.of(side) for link in links for side in linked(link)})
+@contextmanager
+def compared(
+    log: Log,
+    tables: Tables,
+    company: Company,
+    view_names: Iterable[str] | None = None,
+    on_progress: Progress | None = None,
+    workers: int = 2,
+) -> Iterator[Iterator[Comparison]]:
+    """Fold views anew as a rebuild does, as far as the live ones show the log, and compare the two; switch nothing.
+
+    What was built is kept, and the next rebuild of the same views takes it up. While rows are compared, which is until
+    the block ends, the projector waits; readers do not.
+
+    Raises:
+        As `rebuild`. ViewNotBuilt: no view is live, or the live ones show more than the log holds.
+    """
+    with tables.lead("rebuild"):
+        with tables.transaction() as transaction:
+            shown = _shown(log, transaction)
+            made, cut = _begun(log, tables, company, view_names, transaction, shown)
+        _build(log, tables, made, cut, on_progress, workers)
+        new = {generation.view: generation for generation in made}
+        folder = _caught_up(
+            log, tables, company, new, cut, lambda: position_cursor(log, tables.state()[1]), on_progress
+        )
+        with tables.transaction() as transaction:
+            for batch in _batches(log, folder.position, _shown(log, transaction)):
+                _apply(folder, batch, new, transaction)
+            transaction.reached(made, folder.position)
+            live = live_generations(transaction)
+            yield (_comparison(tables, transaction, live.get(each.view), each) for each in made)
 
 
-def _folded(plan: _Plan, families: Sequence[frozenset[str]], workers: int) -> Iterator[int]:
-    """Fold every part and every family; tell after each how many touchpoints it was."""
-    sweep = open_sweep(plan.url)
-    joined = (list(families[at : at + _FAMILIES_AT_ONCE]) for at in range(0, len(families), _FAMILIES_AT_ONCE))
-    tasks: Iterator[Part | list[frozenset[str]]] = chain(joined, sweep.parts(plan.cut, LIMITS.rebuild_part_touchpoints))
-    try:
-        if workers:
-            yield from _folded_in_processes(plan, tasks, workers)
-            return
-        worker = _Worker(plan)
+def _shown(log: Log, transaction: Transaction) -> Cursor:
+    """How far the live views show the log."""
+    shown = position_cursor(log, transaction.position())
+    if not live_generations(transaction):
+        raise not_built("all views")
+    if not log.heads().reaches(shown):
+        raise ViewNotBuilt(
+            "the live views show more than the log holds: they are another log's, or it was restored",
+            way_out="lifecircle rebuild",
+        )
+    return shown
+
+
+def _comparison(tables: Tables, transaction: Transaction, live: Generation | None, built: Generation) -> Comparison:
+    key = primary_key(tables.views[built.view])
+    now = transaction.columns(built)
+    # A view that is new has no rows yet, of the same columns.
+    before = transaction.columns(live) if live else now
+    shared = [name for name, type_ in now if (name, type_) in before]
+    differences = None
+    if set(key) <= set(shared):
+        old = transaction.scan(live, shared, key) if live else iter(())
+        differences = row_differences(old, transaction.scan(built, shared, key), [shared.index(part) for part in key])
+    only_live, only_built = ([name for name, _ in these if name not in shared] for these in (before, now))
+    return Comparison(live, built, key, shared, only_live, only_built, differences)
+
+
+def _begun(
+    log: Log,
+    tables: Tables,
+    company: Company,
+    view_names: Iterable[str] | None,
+    transaction: Transaction,
+    upto: Cursor,
+) -> tuple[list[Generation], Cursor]:
+    """The generations to build and the cut to fold them to: those of a rebuild that was cut off, or else new ones.
+
+    Going on saves nothing where more was recorded since its cut than it had folded: catching up is slower than folding.
+    """
+    names = [name for name in view_names or tables.views if name in tables.views or view_named(name)]
+    live = live_generations(transaction)
+    wanted = {
+        name: told
+        for name, view in tables.views.items()
+        for told in [fingerprint(view, company, log.log_id)]
+        if name in names or name not in live or live[name].fingerprint != told
+    }
+    known = transaction.generations()
+    building = [each for each in known if each.state == "building"]
+    if building and {each.view: each.fingerprint for each in building} == wanted:
         try:
-            yield from map(worker.fold, tasks)
-        finally:
-            worker.close()
-    finally:
-        sweep.close()
+            cut = Cursor.read(building[0].cut, log.log_id, log.buckets)
+        except CursorInvalid:
+            pass  # it was begun on a log that is not this one any more
+        else:
+            since = sum(upto.numbers) - sum(cut.numbers)
+            if upto.reaches(cut) and since <= sum(transaction.folded(building).values()):
+                return building, cut
+    transaction.forget([each for each in known if each.state != "live"])
+    return transaction.create(wanted, str(upto)), upto
 
 
-def _folded_in_processes(plan: _Plan, tasks: Iterator[Part | list[frozenset[str]]], workers: int) -> Iterator[int]:
-    # Spawned, for a forked child would share this process's connections and locks.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(plan,))
-    try:
-        waiting = deque(pool.submit(_fold, task) for task in islice(tasks, 2 * workers))
-        while waiting:
-            folded = waiting.popleft().result()
-            waiting.extend(pool.submit(_fold, task) for task in islice(tasks, 1))
-            yield folded
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _build(
+    log: Log, tables: Tables, made: Sequence[Generation], cut: Cursor, on_progress: Progress | None, workers: int
+) -> None:
+    fold_log(log, tables, made, cut, on_progress=on_progress, workers=workers)
+    for generation in made:
+        with tables.building() as transaction:
+            transaction.finish(generation)
 
 
-_worker: "_Worker"
-
-
-def _begin(plan: _Plan) -> None:
-    global _worker
-    # A part is thousands of facts and rows that all live until it is written, and none is in a cycle: looking for
-    # garbage among them, over and over, finds nothing. The process ends with the rebuild.
-    gc.disable()
-    _worker = _Worker(plan)
-
-
-def _fold(task: Part | list[frozenset[str]]) -> int:
-    return _worker.fold(task)
-
-
-class _Worker:
-    """Folds parts of the log, one after the other, and writes their rows."""
-
-    def __init__(self, plan: _Plan) -> None:
-        self._plan = plan
-        self._sweep = open_sweep(plan.url)
-        self._tables = open_tables(plan.url, plan.company, plan.views)
-        self._views = [(generation, plan.views[generation.view](plan.company)) for generation in plan.made]
-
-    def fold(self, task: Part | list[frozenset[str]]) -> int:
-        """Fold all subjects of a part, or some families, and write their rows in one transaction."""
-        rows: list[tuple[Generation, list[Row]]] = [(generation, []) for generation, _ in self._views]
-        parked: list[tuple[Generation, Parking]] = []
-        done = 0
-        for touchpoints in self._streams(task):
-            done += len(touchpoints)
-            self._fold_family(touchpoints, rows, parked)
-        try:
-            self._load(rows, parked)
-        except Exception:
-            # A row that no table takes is rare, so all rows are looked at only once the database has refused some.
-            if not self._park_misfits(rows, parked):
-                raise
-            self._load(rows, parked)
-        return done
-
-    def _streams(self, task: Part | list[frozenset[str]]) -> Iterator[list[Stored]]:
-        if isinstance(task, Part):
-            for stream, touchpoints in groupby(self._sweep.read(task, self._plan.cut), key=attrgetter("stream")):
-                if stream not in self._plan.apart:
-                    yield list(touchpoints)
-            return
-        for family in task:
-            yield [stored for stream in sorted(family) for stored in self._sweep.stream(stream, self._plan.cut)]
-
-    def _fold_family(
-        self,
-        touchpoints: Sequence[Stored],
-        rows: Sequence[tuple[Generation, list[Row]]],
-        parked: list[tuple[Generation, Parking]],
-    ) -> None:
-        try:
-            histories = effective_histories([fact_of(stored) for stored in touchpoints])
-        except Exception as error:  # noqa: BLE001 - what cannot be read or put in order parks its subjects, visibly
-            at, name = touchpoints[-1], type(error).__name__
-            for subject in dict.fromkeys(stored.stream for stored in touchpoints):
-                parked += (
-                    (generation, Parking(generation.view, subject, at.bucket, at.number, name))
-                    for generation in self._plan.made
-                )
-            return
-        for root, history in histories.items():
-            for (generation, view), (_, collected) in zip(self._views, rows, strict=True):
-                try:
-                    collected += fold(view, root, history).values()
-                except Exception as error:  # noqa: BLE001 - whatever a fold raises parks its subject, visibly
-                    bucket, number = poison(view, root, history)
-                    parked.append((generation, Parking(generation.view, root, bucket, number, type(error).__name__)))
-
-    def _load(self, rows: Sequence[tuple[Generation, list[Row]]], parked: Sequence[tuple[Generation, Parking]]) -> None:
-        with self._tables.building() as transaction:
-            transaction.load(rows, parked)
-
-    def _park_misfits(
-        self, rows: Sequence[tuple[Generation, list[Row]]], parked: list[tuple[Generation, Parking]]
-    ) -> bool:
-        found = False
-        for generation, collected in rows:
-            columns = self._plan.views[generation.view].columns()
-            subjects = {row[0] for row in collected if misfit(columns, row)}
-            found = found or bool(subjects)
-            collected[:] = [row for row in collected if row[0] not in subjects]
-            parked += [(generation, Parking(generation.view, each, 0, 0, "OverflowError")) for each in subjects]
-        return found
-
-    def close(self) -> None:
-        """Give all connections back."""
-        self._sweep.close()
-        self._tables.close()
-
-
-def _switch(log: Log, tables: Tables, company: Company, made: Sequence[Generation], cut: Cursor) -> None:
-    """Catch up with what was recorded since the cut, the last of it while nobody else writes, and go live."""
-    new = {generation.view: generation for generation in made}
+def _caught_up(
+    log: Log,
+    tables: Tables,
+    company: Company,
+    new: Mapping[str, Generation],
+    cut: Cursor,
+    upto: Callable[[], Cursor],
+    on_progress: Progress | None,
+) -> Folder:
+    """Fold what was recorded since the cut, while others write the live views, until little is left."""
     with tables.building() as transaction:
         folder = _folder(log, tables, company, transaction, new, cut)
-    while sum(log.heads().numbers) - sum(folder.position.numbers) > LIMITS.projector_batch_max:
-        for batch in _batches(log, folder.position, log.heads()):
+    while sum((until := upto()).numbers) - sum(folder.position.numbers) > LIMITS.projector_batch_max:
+        for batch in _batches(log, folder.position, until):
             with tables.building() as transaction:
                 _apply(folder, batch, new, transaction)
+                transaction.reached(list(new.values()), folder.position)
+            if on_progress:
+                on_progress(sum(folder.position.numbers), sum(until.numbers))
+    return folder
+
+
+def _switch(
+    log: Log, tables: Tables, company: Company, made: Sequence[Generation], folder: Folder, heads: Cursor
+) -> None:
+    """Catch up with the live views, and at least to some heads, while nobody else writes, and go live."""
+    new = {generation.view: generation for generation in made}
     with tables.transaction() as transaction:
         others = {
             name: known
@@ -249,7 +216,7 @@ def _switch(log: Log, tables: Tables, company: Company, made: Sequence[Generatio
         if not others:
             transaction.restart()
         before = position_cursor(log, transaction.position())
-        pairs = zip(before.numbers, folder.position.numbers, strict=True)
+        pairs = zip(before.numbers, folder.position.numbers, heads.numbers, strict=True)
         until = Cursor(log.log_id, tuple(max(pair) for pair in pairs))
         for batch in _batches(log, folder.position, until):
             _apply(folder, batch, new, transaction)

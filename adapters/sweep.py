@@ -1,13 +1,15 @@
 """Reading a whole log stream by stream, in parts that several processes can read at once."""
 
-from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from adapters.log import Cursor, Stored
 
 
 class Part(NamedTuple):
-    """The streams of one bucket that come after `after`, up to `last`; None is the end."""
+    """The streams of one bucket that come after `after`, up to `last`; None is the end.
+
+    Bucket 0 stands for the families that merges joined, each at its first stream.
+    """
 
     bucket: int
     after: str
@@ -17,8 +19,8 @@ class Part(NamedTuple):
 class Sweep(Protocol):
     """Reads a log in parts, each with all touchpoints of its streams within a cut."""
 
-    def parts(self, cut: Cursor, size: int) -> Iterator[Part]:
-        """Parts of about `size` touchpoints each, or of one stream that is larger."""
+    def end_of_part(self, bucket: int, after: str, size: int) -> str | None:
+        """The stream that holds the touchpoint that comes `size` after the streams up to `after`; None at the end."""
         ...
 
     def read(self, part: Part, cut: Cursor) -> list[Stored]:

@@ -5,14 +5,16 @@ all questions that rest on it, in the transaction that switches; so readers neve
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
+from time import time_ns
 from typing import Any, Literal, NamedTuple, Protocol
 
 from adapters.log import Cursor
+from adapters.sweep import Part
 from domain.company import Company
 from domain.errors import LifecircleError, ProjectorFenced
 from projections.dictionary import relations
@@ -29,7 +31,11 @@ class ViewNotBuilt(LifecircleError):
 
 
 class Generation(NamedTuple):
-    """One table of a view; `cut` is how far it was folded when it was built, `built` in microseconds since 1970 UTC."""
+    """One table of a view; `cut` is how far it was folded when it went live, and until then how far it has come.
+
+    `built` is when it went live, in microseconds since 1970 UTC, and until then when it was begun: that is the same for
+    all that are built together.
+    """
 
     view: str
     number: int
@@ -100,12 +106,36 @@ class Transaction(Protocol):
         """Every generation that stands, by view and number."""
         ...
 
-    def create(self, fingerprints: Mapping[str, str]) -> list[Generation]:
-        """Make the tables of the next generation of each view named."""
+    def create(self, fingerprints: Mapping[str, str], cut: str = "") -> list[Generation]:
+        """Make the tables of the next generation of each view named, to be folded up to a cut."""
         ...
 
     def forget(self, generations: Iterable[Generation]) -> None:
-        """Drop the tables of generations that failed or retired."""
+        """Drop the tables of generations that failed or retired, and what is known of their parts."""
+        ...
+
+    def claim(self, made: Sequence[Generation], part: Part, touchpoints: int) -> bool:
+        """Note that the rows of a part are written in this transaction; False where another one wrote them before.
+
+        Raises:
+            ProjectorFenced: the generations are not being built any more: another rebuild has begun anew.
+        """
+        ...
+
+    def folded(self, made: Sequence[Generation]) -> dict[Part, int]:
+        """The parts whose rows stand in generations that are building, each with its number of touchpoints."""
+        ...
+
+    def reached(self, made: Sequence[Generation], cut: Cursor) -> None:
+        """Note how far generations have come that are building."""
+        ...
+
+    def columns(self, generation: Generation) -> list[tuple[str, str]]:
+        """The columns that a generation's table has, with their types in the database's own words."""
+        ...
+
+    def scan(self, generation: Generation, names: Sequence[str], key: Sequence[str]) -> Iterator[Row]:
+        """Some columns of all rows, by key; texts in the order of their code points. Memory does not grow with them."""
         ...
 
     def position(self) -> dict[int, int]:
@@ -113,7 +143,7 @@ class Transaction(Protocol):
         ...
 
     def finish(self, generation: Generation) -> None:
-        """Make the key of a generation, once its rows are there."""
+        """Make the key of a generation, once its rows are there; done before, it changes nothing."""
         ...
 
     def parked(self, generation: Generation) -> set[str]:
@@ -143,7 +173,11 @@ class Transaction(Protocol):
         ...
 
     def switch(self, made: Sequence[Generation], cut: Cursor) -> None:
-        """Make generations live, retire those before them, and replace the public names and all questions."""
+        """Make generations live, retire those before them, and replace the public names and all questions.
+
+        Raises:
+            ProjectorFenced: they are not being built any more: another rebuild has begun anew.
+        """
         ...
 
     def publish(self) -> None:
@@ -160,11 +194,15 @@ class Transaction(Protocol):
 
 
 class Tables(Protocol):
-    """The tables of one log's views. Every database passes the same tests."""
+    """The tables of one log's views: those that are live, or those of one moment. Every database passes the same tests.
+
+    `place` names the moment's; it is empty for those that are live.
+    """
 
     url: str
     company: Company
     views: Views
+    place: str
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Begin a transaction that waits for others of its sort; made store and all on first use.
@@ -210,9 +248,26 @@ class Tables(Protocol):
         """
         ...
 
+    def moments(self) -> list[str]:
+        """The places of all moments that have tables, whether anybody still uses them or not."""
+        ...
+
+    def drop(self) -> None:
+        """Leave nothing of these tables, which are a moment's."""
+        ...
+
     def close(self) -> None:
         """Give all connections back."""
         ...
+
+
+def next_generations(known: Iterable[Generation], fingerprints: Mapping[str, str], cut: str) -> list[Generation]:
+    """What is to be made, for each view the one after its last."""
+    numbers = {generation.view: generation.number for generation in known}
+    begun = time_ns() // 1_000
+    return [
+        Generation(view, numbers.get(view, 0) + 1, told, "building", cut, begun) for view, told in fingerprints.items()
+    ]
 
 
 def fingerprint(view: type[View[Any]], company: Company, log_id: bytes) -> str:

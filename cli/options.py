@@ -4,7 +4,7 @@ import os
 import pwd
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,8 +12,12 @@ import click
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.engine import Engine
     from adapters.log import Cursor
+    from adapters.moments import Moment
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+AS_OF_HELP = "Leave out what occurred after this moment; a day means its end in the company's zone."
+KNOWN_AT_HELP = "Leave out what was recorded after this moment or cursor."
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,6 +49,12 @@ def format_option(command: F) -> F:
     return click.option("--format", "style", type=choice, default="table", show_default=True, help=said)(command)
 
 
+def moment_options(command: F) -> F:
+    """`--as-of` and `--known-at`, for every command that can look from a moment."""
+    known_at = click.option("--known-at", metavar="MOMENT|CURSOR", help=KNOWN_AT_HELP)
+    return click.option("--as-of", type=WHEN, help=AS_OF_HELP)(known_at(command))
+
+
 def principal() -> str:
     """Who types a command: the account of this process, or its number where it has no name, as in a container."""
     try:
@@ -53,21 +63,21 @@ def principal() -> str:
         return f"cli:{os.getuid()}"
 
 
-class Moment(click.ParamType[int]):
-    """A moment as microseconds since 1970 UTC, given as ISO 8601; a bare day means its end, UTC."""
+class When(click.ParamType["int | date"]):
+    """An instant as microseconds since 1970 UTC, given as ISO 8601; a bare day is a day of the company's calendar."""
 
     name = "moment"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "int | date":
         """Read `2026-03-01`, or `2026-03-01T10:00:00+01:00`."""
-        if isinstance(value, int):
-            return value
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # click converts what is converted already
         try:
+            if _DAY.fullmatch(value):
+                return date.fromisoformat(value)
             moment = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is no ISO 8601 time such as 2026-03-01T10:00:00+01:00", param, ctx)
-        if len(value) == len("2026-03-01"):
-            moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999, tzinfo=UTC)
         if moment.tzinfo is None:
             self.fail(f"{value!r} has no offset; write {value}Z or {value}+01:00", param, ctx)
         from domain.touchpoint import microseconds
@@ -75,16 +85,45 @@ class Moment(click.ParamType[int]):
         return microseconds(moment)
 
 
-MOMENT = Moment()
+WHEN = When()
 
 
-def cut(engine: "Engine", text: str) -> "Cursor | int":
+def moment_of(engine: "Engine", as_of: "int | date | None", known_at: str | None) -> "Moment":
+    """The moment that `--as-of` and `--known-at` name; a day means its end in the company's zone."""
+    from adapters.moments import Moment
+
+    return Moment(
+        None if known_at is None else _cut(engine, known_at), None if as_of is None else _instant(engine, as_of)
+    )
+
+
+def _cut(engine: "Engine", text: str) -> "Cursor | int":
     """Read a known cut: a cursor that this log gave, or else a moment."""
     from domain.errors import CursorInvalid
 
     try:
         return engine.cursor(text)
     except CursorInvalid:
-        if not _MOMENT.match(text):
+        if not _DAY.match(text):
             raise
-        return MOMENT.convert(text, None, None)
+        return _instant(engine, WHEN.convert(text, None, None))
+
+
+def _instant(engine: "Engine", when: "int | date") -> int:
+    try:
+        return when if isinstance(when, int) else engine.company.end_of(when)
+    except OverflowError:
+        raise click.BadParameter(f"the calendar ends with {when}") from None
+
+
+def moment_named(engine: "Engine", text: str) -> "Moment":
+    """Read a moment of a comparison: `known-at=MOMENT`, `as-of=MOMENT`, both with a comma between, or a bare one.
+
+    A bare moment or cursor is what was known at it.
+    """
+    parts = [part.rpartition("=") for part in text.split(",") if part]
+    said = {name: value for name, _, value in parts}
+    known_at, as_of = said.pop("known-at", None) or said.pop("", None), said.pop("as-of", None)
+    if said or not (known_at or as_of):
+        raise click.BadParameter(f"{text!r} is no moment such as 2026-03-01, as-of=2026-03-01 or known-at=CURSOR")
+    return moment_of(engine, WHEN.convert(as_of, None, None) if as_of else None, known_at)

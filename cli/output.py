@@ -2,12 +2,17 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
+
+if TYPE_CHECKING:
+    from adapters.tables import Tables
+    from domain.touchpoint import Fact
 
 WIDTH_OF_FILES = 200
 """How wide a table is that goes into a file or another program, in characters."""
@@ -31,6 +36,29 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[Any]], style: str, titl
         _table(columns, rows, title)
 
 
+@contextmanager
+def folding() -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal while touchpoints are folded, told how many are and of how many; else nothing."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    bar = (TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("touchpoints"))
+    console = Console(stderr=True)
+    progress = Progress(
+        *bar, TimeElapsedColumn(), Remaining(), console=console, transient=True, disable=not console.is_terminal
+    )
+    with progress:
+        task = progress.add_task("fold", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def warn_of_parked(tables: "Tables") -> None:
+    """Say of which views some subjects are left out, because their folds fail."""
+    for (view, _), count in sorted(tables.state()[2].items()):
+        click.echo(f"{view} leaves out {count} subjects whose fold fails", err=True)
+
+
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None) -> None:
     from rich import box
     from rich.console import Console
@@ -44,19 +72,19 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | N
         table.add_column(name.removesuffix("_micros").replace("_", " "), overflow="fold")
     for row in rows:
         # Text, not markup: a customer's words may hold brackets.
-        cells = [(row[at], _cell(name, row[at])) for at, name in shown]
-        table.add_row(*(Text(cell, justify="right" if _is_number(value) else "left") for value, cell in cells))
+        cells = [(row[at], cell(name, row[at])) for at, name in shown]
+        table.add_row(*(Text(text, justify="right" if _is_number(value) else "left") for value, text in cells))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_OF_FILES
     console.print(table)
 
 
-def _is_number(cell: Any) -> bool:
-    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _cell(name: str, value: Any) -> str:
+def cell(name: str, value: Any) -> str:
     """A cell for people: micro-units as decimals, microseconds as times, shares to four digits."""
     from domain.money import decimal
 
@@ -73,6 +101,24 @@ def iso(us: int) -> str:
     """Microseconds since 1970 UTC as ISO 8601."""
     seconds, rest = divmod(us, 1_000_000)
     return datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=rest).isoformat().replace("+00:00", "Z")
+
+
+def occurred(fact: "Fact") -> str:
+    """When a touchpoint occurred, as given or corrected; the day alone where only that counts."""
+    time = str(fact.envelope["time"])
+    return time[:10] if fact.is_date else time
+
+
+def cloud_event(fact: "Fact") -> dict[str, object]:
+    """The CloudEvent as it counts at a moment, with what the log added."""
+    return {
+        **fact.envelope,
+        "data": fact.data,
+        "stream": fact.stream,
+        "version": fact.version,
+        "position": f"{fact.bucket}/{fact.number}",
+        "recordedtime": iso(fact.recorded),
+    }
 
 
 def described(data: dict[str, Any]) -> str:

@@ -1,11 +1,12 @@
 """Show a view: one subject's rows or all, as they stand or as of any moment."""
 
 from contextlib import closing
+from datetime import date
 
 import click
 
-from cli.options import LOG_HELP, MOMENT, cut, format_option, log_url
-from cli.output import show
+from cli.options import LOG_HELP, format_option, log_url, moment_of, moment_options
+from cli.output import folding, show, warn_of_parked
 
 
 @click.command()
@@ -13,8 +14,7 @@ from cli.output import show
 @format_option
 @click.argument("name", required=False)
 @click.option("--subject", help="Only the rows of this subject.")
-@click.option("--as-of", type=MOMENT, help="Leave out what occurred after this moment; with --subject.")
-@click.option("--known-at", metavar="MOMENT|CURSOR", help="Leave out what was recorded after it; with --subject.")
+@moment_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -22,34 +22,41 @@ def command(
     style: str,
     name: str | None,
     subject: str | None,
-    as_of: int | None,
+    as_of: "int | date | None",
     known_at: str | None,
 ) -> None:
     """Show the rows of view NAME; without NAME list the views and the questions across customers that they answer.
 
-    A question is asked by its name too: lifecircle query "select * from funnel"
+    As of a moment, all subjects are folded for this call alone. A question is asked by its name too:
+    lifecircle query "select * from funnel"
     """
     if name is None:
         show(("view", "what it shows", "questions"), _catalogue(), style)
         return
     from adapters.addresses import open_tables
     from adapters.engine import Engine
+    from adapters.moments import views_at
     from adapters.replay import rows_as_of
     from projections import view_named
 
-    view_named(name)
+    view = view_named(name)
     url = log_url(ctx, log)
-    if as_of is None and known_at is None:
-        with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
-            columns, rows = tables.rows(name, subject)
-            show(columns, rows, style)
-        return
-    if subject is None:
-        raise click.UsageError("--as-of and --known-at need --subject; for all subjects ask: lifecircle query")
     with Engine.open(url) as engine:
-        known = cut(engine, known_at) if known_at is not None else None
-        described, rows = rows_as_of(engine.log, engine.company, name, subject, known, as_of)
-        show([column.name for column in described], rows, style)
+        if as_of is None and known_at is None:
+            with closing(open_tables(url, engine.company)) as tables:
+                show(*tables.rows(name, subject), style)
+            return
+        moment = moment_of(engine, as_of, known_at)
+        if subject is not None:
+            described, rows = rows_as_of(engine.log, engine.company, name, subject, moment.known, moment.as_of)
+            show([column.name for column in described], rows, style)
+            return
+        with (
+            folding() as on_progress,
+            views_at(engine.log, url, engine.company, {name: view}, moment, on_progress) as tables,
+        ):
+            warn_of_parked(tables)
+            show(*tables.rows(name), style)
 
 
 def _catalogue() -> list[tuple[str, str, str]]:

@@ -1,13 +1,13 @@
 """The company whose customers these are: the recorded settings that rules and calendars read."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from domain.touchpoint import Fact
+from domain.touchpoint import Fact, microseconds
 
 DAY_US = 86_400_000_000
 _QUARTER_US = 900_000_000
@@ -48,6 +48,14 @@ class Company(BaseModel):
         """The calendar day of an instant in the company's zone."""
         # Every zone's offset is constant within a quarter of an hour, so the day of its start serves the whole.
         return _day_of_quarter(self.zone, at_us // _QUARTER_US)
+
+    def end_of(self, day: date) -> int:
+        """The last microsecond of a calendar day in the company's zone, in microseconds since 1970 UTC.
+
+        Raises:
+            OverflowError: the calendar ends with this day.
+        """
+        return microseconds(datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.zone))) - 1
 
 
 @lru_cache(maxsize=100_000)

@@ -172,6 +172,12 @@ class ProjectorFenced(LifecircleError):
     exit_code = 9
 
 
+class FoldingStopped(LifecircleError):
+    """Folding the log was stopped before its end; the live views are as they were."""
+
+    exit_code = 130
+
+
 class CursorInvalid(LifecircleError):
     """The cursor was not made by this log."""
 

@@ -15,21 +15,26 @@ from domain.errors import LifecircleError, QueryRefused
 from projections.dictionary import DICTIONARY, MOMENT, Entry, Relation, entries, relation
 from projections.view import Column, Row, columns_of
 
-SCHEMA, REPORT = "lifecircle_views", "report"
-_ENTRIES = Identifier(SCHEMA, DICTIONARY.name)
+_ENTRIES = Identifier("dictionary_entries")
 
 # The rights that others have on public names, so that they have them again on what replaces these.
 _GRANTS = """
 SELECT class.relname, granted.privilege_type, coalesce(role.rolname, 'public')
 FROM pg_class AS class
-JOIN pg_namespace AS space ON space.oid = class.relnamespace AND space.nspname = 'report'
+JOIN pg_namespace AS space ON space.oid = class.relnamespace AND space.nspname = %s
 CROSS JOIN LATERAL aclexplode(class.relacl) AS granted
 LEFT JOIN pg_roles AS role ON role.oid = granted.grantee
 WHERE class.relname = ANY(%s) AND granted.grantee <> class.relowner
 """
 
+# What a statement reads beside the views of its schema: a view locks all that it rests on until the transaction ends.
+_ELSEWHERE = """
+SELECT 1 FROM pg_locks AS lock
+JOIN pg_class AS class ON class.oid = lock.relation
+JOIN pg_namespace AS space ON space.oid = class.relnamespace
+WHERE lock.pid = pg_backend_pid() AND space.nspname NOT IN (%s, 'pg_catalog', 'information_schema', 'pg_toast')
+"""
 
-_MOMENT = b"SELECT at, day, dayno FROM lifecircle_views.reference_time"
 TYPES = {str: SQL("text"), int: SQL("bigint"), float: SQL("double precision")}
 
 
@@ -48,48 +53,53 @@ class _Public(NamedTuple):
         return self.relation.name
 
 
-def publish(connection: Connection[Any], views: Views, live: Mapping[str, str]) -> None:
+def publish(connection: Connection[Any], views: Views, live: Mapping[str, str], schema: str, report: str) -> None:
     """Replace public names and questions, where their definition is another than what stands.
 
     Args:
         connection: in a transaction, which switches for readers when it commits.
         views: all that are kept.
         live: the table of each view that has one.
+        schema: where these tables are, and where the search path of the connection leads.
+        report: where the public names go.
 
     Raises:
         ReportInUse: columns change, and something that others made rests on them.
     """
-    names = connection.execute("SELECT names FROM lifecircle_views.reference_time").fetchone()
+    names = connection.execute("SELECT names FROM reference_time").fetchone()
     if names == (told := public_names(views),):
         return
-    found = connection.execute("SELECT name FROM lifecircle_views.published ORDER BY place DESC")
+    found = connection.execute("SELECT name FROM published ORDER BY place DESC")
     published = [name for (name,) in found]
     connection.execute(SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(_ENTRIES, declared(columns_of(Entry))))
-    wanted = _wanted(connection, {name: views[name] for name in views if name in live}, live)
+    wanted = _wanted(connection, {name: views[name] for name in views if name in live}, live, schema)
     made: list[str] | None = None
     if set(published) <= {public.name for public in wanted}:
         try:
             with connection.transaction():
                 # Replacing keeps the grants, and whatever others built upon a name.
-                made = _make(connection, wanted)
+                made = _make(connection, wanted, schema, report)
         except errors.InvalidTableDefinition:
             pass  # columns changed, and PostgreSQL replaces no view whose columns did
     if made is None:
-        made = _make_anew(connection, published, wanted)
-    connection.execute("DELETE FROM lifecircle_views.published")
+        made = _make_anew(connection, published, wanted, schema, report)
+    connection.execute("DELETE FROM published")
     connection.cursor().executemany(
-        "INSERT INTO lifecircle_views.published VALUES (%s, %s)", [(name, place) for place, name in enumerate(made)]
+        "INSERT INTO published VALUES (%s, %s)", [(name, place) for place, name in enumerate(made)]
     )
     _describe(connection, [public.relation for public in wanted if public.name in made])
-    connection.execute("UPDATE lifecircle_views.reference_time SET names = %s", (told,))
+    connection.execute("UPDATE reference_time SET names = %s", (told,))
 
 
-def _wanted(connection: Connection[Any], views: Views, live: Mapping[str, str]) -> list[_Public]:
-    told = _selected(DICTIONARY.columns, _ENTRIES).as_bytes(connection)
-    wanted = [_Public(MOMENT, _MOMENT), _Public(DICTIONARY, told)]
+def _wanted(connection: Connection[Any], views: Views, live: Mapping[str, str], schema: str) -> list[_Public]:
+    tables = ((MOMENT, "reference_time"), (DICTIONARY, "dictionary_entries"))
+    wanted = [
+        _Public(found, _selected(found.columns, Identifier(schema, table)).as_bytes(connection))
+        for found, table in tables
+    ]
     for name, view in views.items():
         found = relation(view)
-        select = _selected(found.columns, Identifier(SCHEMA, live[name]))
+        select = _selected(found.columns, Identifier(schema, live[name]))
         wanted.append(_Public(found, select.as_bytes(connection)))
     questions = (question for view in views.values() for question in view.questions)
     return wanted + [_Public(relation(question), question.sql.encode()) for question in questions]
@@ -107,35 +117,37 @@ def _describe(connection: Connection[Any], made: Sequence[Relation]) -> None:
             copy.write_row(entry)
 
 
-def _make_anew(connection: Connection[Any], published: Sequence[str], wanted: Sequence[_Public]) -> list[str]:
-    grants = connection.execute(_GRANTS, (list(published),)).fetchall()
+def _make_anew(
+    connection: Connection[Any], published: Sequence[str], wanted: Sequence[_Public], schema: str, report: str
+) -> list[str]:
+    grants = connection.execute(_GRANTS, (report, list(published))).fetchall()
     for name in published:
         try:
-            connection.execute(SQL("DROP VIEW IF EXISTS {}").format(Identifier(REPORT, name)))
+            connection.execute(SQL("DROP VIEW IF EXISTS {}").format(Identifier(report, name)))
         except errors.DependentObjectsStillExist as error:
             raise ReportInUse(
                 "columns of the report change, and something of your own rests on them",
-                where=f"{REPORT}.{name}",
+                where=f"{report}.{name}",
                 rule=error.diag.message_detail or "",
                 way_out="drop what rests on it, start again, and make it anew over the new columns",
             ) from error
-    made = _make(connection, wanted)
+    made = _make(connection, wanted, schema, report)
     for name, right, grantee in grants:
         to = SQL("PUBLIC") if grantee == "public" else Identifier(grantee)
         if name in made:
-            connection.execute(SQL("GRANT {} ON {} TO {}").format(SQL(right), Identifier(REPORT, name), to))
+            connection.execute(SQL("GRANT {} ON {} TO {}").format(SQL(right), Identifier(report, name), to))
     return made
 
 
-def _make(connection: Connection[Any], wanted: Sequence[_Public]) -> list[str]:
+def _make(connection: Connection[Any], wanted: Sequence[_Public], schema: str, report: str) -> list[str]:
     """Make SQL views, each after those that it rests on; what rests on a view that is not kept is left out."""
-    connection.execute("SET LOCAL search_path = report")
+    _look_in(connection, report)
     made: list[str] = []
     waiting = list(wanted)
     while waiting:
         left = []
         for public in waiting:
-            name = Identifier(REPORT, public.name)
+            name = Identifier(report, public.name)
             try:
                 with connection.transaction():
                     replacing = SQL("CREATE OR REPLACE VIEW {} AS ").format(name).as_bytes(connection)
@@ -147,8 +159,13 @@ def _make(connection: Connection[Any], wanted: Sequence[_Public]) -> list[str]:
         if len(left) == len(waiting):
             break
         waiting = left
-    connection.execute("SET LOCAL search_path = DEFAULT")
+    _look_in(connection, schema)
     return made
+
+
+def _look_in(connection: Connection[Any], schema: str) -> None:
+    """Find names without a schema in this one, until the transaction ends."""
+    connection.execute("SELECT set_config('search_path', %s, true)", (schema,))
 
 
 def listed(names: Iterable[str]) -> Composed:
@@ -173,31 +190,41 @@ def comment_on(
         connection.execute(SQL("COMMENT ON COLUMN {}.{} IS {}").format(name, Identifier(column), Value(meaning)))
 
 
-def ask(connection: Connection[Any], sql: str, limit: int | None) -> tuple[list[str], list[Row]]:
-    """Run one reading statement in a read-only transaction that is open.
+def ask(
+    connection: Connection[Any], sql: str, limit: int | None, report: str, *, alone: bool
+) -> tuple[list[str], list[Row]]:
+    """Run one reading statement over the public names of a schema, in a read-only transaction that is open.
+
+    `alone` refuses one that reads anything else: an answer about a moment must not mix in what stands now.
 
     Raises:
         QueryRefused: it is not one reading statement, took too long, or the database could not run it.
     """
     connection.execute(
-        "SELECT set_config('search_path', 'report', true), set_config('statement_timeout', %s, true)",
-        (f"{LIMITS.query_wait_s * 1000:.0f}",),
+        "SELECT set_config('search_path', %s, true), set_config('statement_timeout', %s, true)",
+        (report, f"{LIMITS.query_wait_s * 1000:.0f}"),
     )
     try:
         # A declared cursor takes one SELECT and nothing else, whatever the text says.
         with connection.cursor("query") as cursor:
             cursor.execute(sql.encode())
+            if alone and connection.execute(_ELSEWHERE, (report,)).fetchone():
+                raise _refused("it names a schema, and what stands there is not of the moment that is asked")
             names = [column.name for column in cursor.description or ()]
             rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
     except (psycopg.Error, ValueError) as error:
         if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
             raise
-        raise QueryRefused(
-            "the query was refused",
-            rule=_told(error),
-            way_out="send one SELECT over the views and questions; list them with: lifecircle view",
-        ) from None
+        raise _refused(_told(error)) from None
     return names, [tuple(map(_plain, row)) for row in rows]
+
+
+def _refused(rule: str) -> QueryRefused:
+    return QueryRefused(
+        "the query was refused",
+        rule=rule,
+        way_out="send one SELECT over the views and questions; list them with: lifecircle view",
+    )
 
 
 def _plain(cell: Any) -> Any:

@@ -1,7 +1,5 @@
 """The whole of a PostgreSQL log, stream by stream, in parts that several processes can read."""
 
-from collections.abc import Iterator
-
 import psycopg
 
 from adapters.log import Cursor, Stored, bucket_of
@@ -39,15 +37,10 @@ class PostgresSweep:
         self._connection.execute("SET enable_sort = off")
         self._connection.execute("SET enable_bitmapscan = off")
 
-    def parts(self, cut: Cursor, size: int) -> Iterator[Part]:
-        """Parts of about `size` touchpoints each, or of one stream that is larger."""
-        for bucket in range(1, len(cut.numbers) + 1):
-            after: str | None = ""
-            while after is not None:
-                found = self._connection.execute(_LAST_STREAM, (bucket, after, size)).fetchone()
-                last: str | None = found[0] if found else None
-                yield Part(bucket, after, last)
-                after = last
+    def end_of_part(self, bucket: int, after: str, size: int) -> str | None:
+        """The stream that holds the touchpoint that comes `size` after the streams up to `after`; None at the end."""
+        found = self._connection.execute(_LAST_STREAM, (bucket, after, size)).fetchone()
+        return str(found[0]) if found else None
 
     def read(self, part: Part, cut: Cursor) -> list[Stored]:
         """The touchpoints of a part within a cut, by stream and version."""

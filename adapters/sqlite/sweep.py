@@ -1,7 +1,6 @@
 """The whole of a SQLite log, stream by stream, in parts that several processes can read."""
 
 import sqlite3
-from collections.abc import Iterator
 
 from adapters.addresses import read_sqlite_url
 from adapters.log import Cursor, Stored, bucket_of
@@ -32,15 +31,10 @@ class SQLiteSweep:
     def __init__(self, url: str) -> None:
         self._connection = connect(read_sqlite_url(url).uri, LIMITS.views_lock_wait_s)
 
-    def parts(self, cut: Cursor, size: int) -> Iterator[Part]:
-        """Parts of about `size` touchpoints each, or of one stream that is larger."""
-        for bucket in range(1, len(cut.numbers) + 1):
-            after: str | None = ""
-            while after is not None:
-                found = self._connection.execute(_LAST_STREAM, (bucket, after, size)).fetchone()
-                last = found[0] if found else None
-                yield Part(bucket, after, last)
-                after = last
+    def end_of_part(self, bucket: int, after: str, size: int) -> str | None:
+        """The stream that holds the touchpoint that comes `size` after the streams up to `after`; None at the end."""
+        found = self._connection.execute(_LAST_STREAM, (bucket, after, size)).fetchone()
+        return str(found[0]) if found else None
 
     def read(self, part: Part, cut: Cursor) -> list[Stored]:
         """The touchpoints of a part within a cut, by stream and version."""

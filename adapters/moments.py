@@ -1,0 +1,142 @@
+"""Moments: all views and questions as they stood, and what became of a subject between two moments.
+
+The views of a moment are tables of their own, folded by the workers of a rebuild, and gone when they are not needed any
+more. The live ones are neither read nor touched.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from secrets import token_hex
+from time import time_ns
+from typing import NamedTuple
+
+from adapters.addresses import open_tables
+from adapters.folding import Progress, fold_log
+from adapters.log import Cursor, Log
+from adapters.replay import family_facts
+from adapters.tables import Tables, Views, fingerprint
+from domain.company import Company
+from domain.differences import Telling, telling
+from domain.errors import ProjectorFenced, UnknownSubject
+
+
+class Moment(NamedTuple):
+    """A moment to look from.
+
+    known: what had been recorded by then: a cursor, or microseconds since 1970 UTC; None for all.
+    as_of: what had effectively occurred by then, in microseconds since 1970 UTC; None for all.
+    """
+
+    known: Cursor | int | None = None
+    as_of: int | None = None
+
+    def cut(self, log: Log) -> Cursor:
+        """What of the log is known at this moment."""
+        return log.cut_at(self.known) if isinstance(self.known, int) else self.known or log.heads()
+
+    def today(self, log: Log, cut: Cursor) -> int:
+        """The instant that questions call today; for a cursor, when the last touchpoint before it was recorded."""
+        if self.as_of is not None:
+            return self.as_of
+        if isinstance(self.known, int):
+            return self.known
+        if self.known is None:
+            return time_ns() // 1_000
+        last = (
+            log.read(cut.advanced(bucket, number - 1), 1, cut)[0].recorded
+            for bucket, number in enumerate(cut.numbers, 1)
+            if number
+        )
+        return max(last, default=0)
+
+
+@contextmanager
+def views_at(
+    log: Log,
+    url: str,
+    company: Company,
+    chosen: Views,
+    moment: Moment,
+    on_progress: Progress | None = None,
+    workers: int = 2,
+) -> Iterator[Tables]:
+    """Some views of all subjects as they stood at a moment, in tables that are gone after the block.
+
+    What a process that was killed left behind is cleared up first.
+
+    Args:
+        log: what is folded.
+        url: its address.
+        company: whose settings the views read.
+        chosen: the views; their questions come with them.
+        moment: when.
+        on_progress: told how many touchpoints are folded, and of how many.
+        workers: how many processes fold; a log that one part holds is folded in this one.
+
+    Raises:
+        LogUnavailable: a database was lost. LogNotWritable: it is full, or takes no tables.
+        FoldingStopped: a process that folds was killed.
+    """
+    clear_up(url, company)
+    with closing(open_tables(url, company, chosen, token_hex(4))) as tables, tables.lead("rebuild"):
+        try:
+            cut = moment.cut(log)
+            with tables.transaction() as transaction:
+                told = {name: fingerprint(view, company, log.log_id) for name, view in chosen.items()}
+                made = transaction.create(told, str(cut))
+            fold_log(log, tables, made, cut, moment.as_of, on_progress, workers)
+            with tables.transaction() as transaction:
+                for generation in made:
+                    transaction.finish(generation)
+                transaction.switch(made, cut)
+                transaction.set_clock(moment.today(log, cut), pinned=True)
+            yield tables
+        finally:
+            tables.drop()
+
+
+def clear_up(url: str, company: Company) -> None:
+    """Drop the tables of moments whose process is not alive any more."""
+    with closing(open_tables(url, company)) as live:
+        places = live.moments()
+    for place in places:
+        with closing(open_tables(url, company, {}, place)) as left:
+            try:
+                with left.lead("rebuild"):
+                    left.drop()
+            except ProjectorFenced:
+                continue  # somebody still uses them
+
+
+def named_in(sql: str, known: Views) -> Views:
+    """The views that a statement may read, itself or by questions: those whose names are among its words."""
+    texts = {question.name: question.sql for view in known.values() for question in view.questions}
+    owners = {question.name: name for name, view in known.items() for question in view.questions}
+    words, waiting = set[str](), [sql]
+    for text in waiting:
+        new = set(re.findall(r"\w+", text.lower())) - words
+        words |= new
+        waiting += (texts[word] for word in new & texts.keys())
+    return {name: view for name, view in known.items() if name in words or name in {owners.get(word) for word in words}}
+
+
+def tellings(log: Log, subject: str, first: Moment, second: Moment) -> tuple[Telling, Telling]:
+    """What each of two moments tells of a subject, over the streams that its family has at either.
+
+    Raises:
+        UnknownSubject: neither knows it.
+    """
+    cuts = (first.cut(log), second.cut(log))
+    streams = {fact.stream for cut in cuts for fact in family_facts(log, subject, upto=cut)}
+    if subject not in streams:
+        raise UnknownSubject(
+            "the log holds no touchpoint of this subject within either cut",
+            where=subject,
+            way_out="check the id, or ask for a later moment",
+        )
+    before, after = (
+        telling(subject, family_facts(log, *sorted(streams), upto=cut), moment.as_of)
+        for cut, moment in zip(cuts, (first, second), strict=True)
+    )
+    return before, after

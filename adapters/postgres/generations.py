@@ -1,0 +1,298 @@
+"""One transaction on the view store in PostgreSQL: generations of tables, their rows, and the public names.
+
+Every connection finds the tables by its search path, which leads to the schema of the live ones or of one moment.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from eventsourcing.persistence import IntegrityError, Tracking
+from eventsourcing.postgres import PostgresTrackingRecorder
+from psycopg import Connection
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Composed, Identifier
+
+from adapters.log import Cursor
+from adapters.postgres.datastore import sql as sql_file
+from adapters.postgres.report import TYPES, comment_on, declared, listed, publish
+from adapters.settings import LIMITS
+from adapters.sweep import Part
+from adapters.tables import (
+    Changes,
+    Generation,
+    Parking,
+    day_number,
+    fenced,
+    next_generations,
+    primary_key,
+)
+from projections.dictionary import relation
+from projections.view import Column, Row
+
+if TYPE_CHECKING:
+    from adapters.postgres.tables import PostgresTables
+
+# What is known of the parts of generations that are not being built any more.
+_FORGET_PARTS = "DELETE FROM folded_parts WHERE begun NOT IN (SELECT built FROM generations WHERE state = 'building')"
+
+# Locked, so that they are not forgotten, and others made of their names, before the rows of a part are there.
+_BUILDING = "SELECT view FROM generations WHERE state = 'building' AND built = %s FOR SHARE"
+
+_HAS_KEY = "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass AND indisprimary"
+
+_COLUMNS = """
+SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+"""
+
+
+class Tracker(PostgresTrackingRecorder):
+    """The library's tracking recorder, writing in a transaction that is already open."""
+
+    def prepare(self, connection: Connection[Any]) -> None:
+        """Make its table."""
+        super()._create_table(connection.cursor(row_factory=dict_row))
+
+    def track(self, connection: Connection[Any], tracking: Tracking) -> None:
+        """Note a position; IntegrityError where it is not further than the last."""
+        super()._insert_tracking(connection.cursor(row_factory=dict_row), tracking)
+
+
+class PostgresTransaction:
+    """One write transaction on the view store."""
+
+    def __init__(self, connection: Connection[Any], tables: "PostgresTables") -> None:
+        self._connection = connection
+        self._tables = tables
+
+    def alone(self) -> None:
+        """Wait until nobody else writes, and make the store where it does not stand yet."""
+        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (self._tables.locks,))
+        if self._connection.execute("SELECT to_regclass('folded_parts')").fetchone() != (None,):
+            return
+        new = not stands(self._connection)
+        for schema in (self._tables.schema, self._tables.report):
+            self._connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(schema)))
+        self._connection.execute(sql_file("views.sql"))
+        if new:
+            self._tables.tracker.prepare(self._connection)
+            self.set_clock(time_ns() // 1_000)
+
+    def generations(self) -> list[Generation]:
+        """Every generation that stands, by view and number."""
+        return generations(self._connection)
+
+    def create(self, fingerprints: Mapping[str, str], cut: str = "") -> list[Generation]:
+        """Make the tables of the next generation of each view named, to be folded up to a cut; `finish` makes keys."""
+        made = next_generations(self.generations(), fingerprints, cut)
+        for generation in made:
+            view = self._tables.views[generation.view]
+            columns = declared(view.columns())
+            self._connection.execute(SQL("CREATE TABLE {} ({})").format(Identifier(generation.table), columns))
+            comment_on(self._connection, "TABLE", Identifier(generation.table), relation(view))
+            self._connection.execute("INSERT INTO generations VALUES (%s, %s, %s, %s, %s, %s)", generation)
+        return made
+
+    def finish(self, generation: Generation) -> None:
+        """Make the key of a generation, once its rows are there; done before, it changes nothing."""
+        if self._connection.execute(_HAS_KEY, (generation.table,)).fetchone():
+            return
+        key = listed(primary_key(self._tables.views[generation.view]))
+        self._connection.execute(SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(Identifier(generation.table), key))
+        self._connection.execute(SQL("ANALYZE {}").format(Identifier(generation.table)))
+
+    def forget(self, generations: Iterable[Generation]) -> None:
+        """Drop the tables of generations that failed or retired, and what is known of their parts."""
+        for generation in generations:
+            self._connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier(generation.table)))
+            named = generation[:2]
+            self._connection.execute("DELETE FROM parked WHERE view = %s AND generation = %s", named)
+            self._connection.execute("DELETE FROM generations WHERE view = %s AND number = %s", named)
+        self._connection.execute(_FORGET_PARTS)
+
+    def claim(self, made: Sequence[Generation], part: Part, touchpoints: int) -> bool:
+        """Note that the rows of a part are written in this transaction; False where another one wrote them before.
+
+        Raises:
+            ProjectorFenced: the generations are not being built any more: another rebuild has begun anew.
+        """
+        if len(self._connection.execute(_BUILDING, (made[0].built,)).fetchall()) != len(made):
+            raise fenced("rebuild")
+        noted = self._connection.execute(
+            "INSERT INTO folded_parts VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (made[0].built, *part, touchpoints),
+        )
+        return noted.rowcount == 1
+
+    def folded(self, made: Sequence[Generation]) -> dict[Part, int]:
+        """The parts whose rows stand in generations that are building, each with its number of touchpoints."""
+        asked = "SELECT bucket, begins, ends, touchpoints FROM folded_parts WHERE begun = %s"
+        return {Part(*part): count for *part, count in self._connection.execute(asked, (made[0].built,))}
+
+    def reached(self, made: Sequence[Generation], cut: Cursor) -> None:
+        """Note how far generations have come that are building."""
+        self._connection.cursor().executemany(
+            "UPDATE generations SET cut = %s WHERE view = %s AND number = %s", [(str(cut), *each[:2]) for each in made]
+        )
+
+    def columns(self, generation: Generation) -> list[tuple[str, str]]:
+        """The columns that a generation's table has, with their types in the database's own words."""
+        return self._connection.execute(_COLUMNS, (generation.table,)).fetchall()
+
+    def scan(self, generation: Generation, names: Sequence[str], key: Sequence[str]) -> Iterator[Row]:
+        """Some columns of all rows, by key; texts in the order of their code points. Memory does not grow with them."""
+        texts = {name for name, type_ in self.columns(generation) if type_ == "text"}
+        by = SQL(", ").join(SQL('{} COLLATE "C"' if name in texts else "{}").format(Identifier(name)) for name in key)
+        asked = SQL("SELECT {} FROM {} ORDER BY {}").format(listed(names), Identifier(generation.table), by)
+        with self._connection.cursor(f"scan_{generation.table}") as cursor:
+            cursor.itersize = LIMITS.projector_batch_max
+            yield from cursor.execute(asked)
+
+    def position(self) -> dict[int, int]:
+        """The last number of each bucket that the live generations show."""
+        return position(self._connection)
+
+    def parked(self, generation: Generation) -> set[str]:
+        """The subjects that are parked in a generation."""
+        found = self._connection.execute(
+            "SELECT subject FROM parked WHERE view = %s AND generation = %s", generation[:2]
+        )
+        return {subject for (subject,) in found}
+
+    def standing(self, generation: Generation, subjects: Sequence[str]) -> list[Row]:
+        """The rows of some subjects, as this transaction sees them."""
+        columns = listed(column.name for column in self._tables.views[generation.view].columns())
+        asked = SQL("SELECT {} FROM {} WHERE subject = ANY(%s)").format(columns, Identifier(generation.table))
+        return self._connection.execute(asked, (list(subjects),)).fetchall()
+
+    def apply(self, generation: Generation, changes: Changes) -> None:
+        """Write the rows that changed, and who is parked."""
+        view, table = self._tables.views[generation.view], Identifier(generation.table)
+        columns, key = view.columns(), primary_key(view)
+        if changes.deletes:
+            by_name = {column.name: column for column in columns}
+            gone, values = _unnested([by_name[name] for name in key], changes.deletes)
+            self._connection.execute(
+                SQL("DELETE FROM {} WHERE ({}) IN (SELECT * FROM {})").format(table, listed(key), gone), values
+            )
+        if changes.upserts:
+            given, values = _unnested(columns, changes.upserts.values())
+            others = [column.name for column in columns if column.name not in key]
+            assigned = SQL(", ").join(SQL("{0} = excluded.{0}").format(Identifier(name)) for name in others)
+            conflict = SQL("UPDATE SET {}").format(assigned) if others else SQL("NOTHING")
+            self._connection.execute(
+                SQL("INSERT INTO {} ({}) SELECT * FROM {} ON CONFLICT ({}) DO {}").format(
+                    table, listed(column.name for column in columns), given, listed(key), conflict
+                ),
+                values,
+            )
+        if changes.freed:
+            self._connection.execute(
+                "DELETE FROM parked WHERE view = %s AND generation = %s AND subject = ANY(%s)",
+                (generation.view, generation.number, list(changes.freed)),
+            )
+        self._park([(generation, parking) for parking in changes.parked.values()])
+
+    def _park(self, parked: Sequence[tuple[Generation, Parking]]) -> None:
+        if parked:
+            self._connection.cursor().executemany(
+                "INSERT INTO parked VALUES (%s, %s, %s, %s, %s, %s)"
+                " ON CONFLICT (view, generation, subject)"
+                " DO UPDATE SET bucket = excluded.bucket, number = excluded.number, error = excluded.error",
+                [(generation.view, generation.number, *parking[1:]) for generation, parking in parked],
+            )
+
+    def load(
+        self, rows: Iterable[tuple[Generation, Sequence[Row]]], parked: Sequence[tuple[Generation, Parking]]
+    ) -> None:
+        """Append rows to generations that are building."""
+        for generation, appended in rows:
+            columns = listed(column.name for column in self._tables.views[generation.view].columns())
+            copying = SQL("COPY {} ({}) FROM STDIN").format(Identifier(generation.table), columns)
+            with self._connection.cursor() as cursor, cursor.copy(copying) as copy:
+                for row in appended:
+                    copy.write_row(row)
+        self._park(parked)
+
+    def track(self, moved: Mapping[int, int]) -> None:
+        """Move the live position of some buckets forward.
+
+        Raises:
+            ProjectorFenced: it already stands there or further, so another projector wrote meanwhile.
+        """
+        try:
+            for bucket, number in moved.items():
+                self._tables.tracker.track(self._connection, Tracking(f"views/{bucket}", number))
+        except IntegrityError:
+            raise fenced("projector") from None
+
+    def switch(self, made: Sequence[Generation], cut: Cursor) -> None:
+        """Make generations live, retire those before them, and replace the public names and all questions.
+
+        Raises:
+            ProjectorFenced: they are not being built any more: another rebuild has begun anew.
+        """
+        for view, number, *_ in made:
+            self._connection.execute(
+                "UPDATE generations SET state = 'retired' WHERE view = %s AND state = 'live'", (view,)
+            )
+            went_live = self._connection.execute(
+                "UPDATE generations SET state = 'live', cut = %s, built = %s WHERE view = %s AND number = %s",
+                (str(cut), time_ns() // 1_000, view, number),
+            )
+            if went_live.rowcount != 1:
+                raise fenced("rebuild")
+        self._connection.execute(_FORGET_PARTS)
+        self._connection.execute("UPDATE reference_time SET names = ''")
+        self.publish()
+
+    def restart(self) -> None:
+        """Forget the live position, where the views are of another log or of one that was restored."""
+        self._connection.execute("DELETE FROM notification_tracking WHERE application_name LIKE 'views/%'")
+
+    def publish(self) -> None:
+        """Replace public names and questions, where their definition is another than what stands."""
+        live = {known.view: known.table for known in self.generations() if known.state == "live"}
+        publish(self._connection, self._tables.views, live, self._tables.schema, self._tables.report)
+
+    def drop(self) -> None:
+        """Leave nothing of a moment's tables."""
+        schema = Identifier(self._tables.schema)
+        self._connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
+
+    def set_clock(self, at_us: int, *, pinned: bool | None = None) -> None:
+        """Set the reference time; without `pinned` only where it is not pinned."""
+        day = self._tables.company.day_at(at_us)
+        self._connection.execute(
+            "UPDATE reference_time SET at = %s, day = %s, dayno = %s, pinned = %s WHERE %s OR NOT pinned",
+            (at_us, day, day_number(day), bool(pinned), pinned is not None),
+        )
+
+
+def stands(connection: Connection[Any]) -> bool:
+    """Whether the tables are made."""
+    return connection.execute("SELECT to_regclass('generations') IS NOT NULL").fetchone() == (True,)
+
+
+def generations(connection: Connection[Any]) -> list[Generation]:
+    """Every generation that stands, by view and number."""
+    found = connection.execute(
+        "SELECT view, number, fingerprint, state, cut, built FROM generations ORDER BY view, number"
+    )
+    return [Generation(*row) for row in found]
+
+
+def position(connection: Connection[Any]) -> dict[int, int]:
+    """The last number of each bucket that the live generations show."""
+    found = connection.execute(
+        "SELECT substr(application_name, 7), notification_id FROM notification_tracking"
+        " WHERE application_name LIKE 'views/%'"
+    )
+    return {int(bucket): number for bucket, number in found}
+
+
+def _unnested(columns: Sequence[Column], rows: Iterable[Row]) -> tuple[Composed, list[list[Any]]]:
+    """Rows as one array a column, in the statement and as its parameters: one statement, however many rows."""
+    arrays = SQL(", ").join(SQL("%s::{}[]").format(TYPES[column.type]) for column in columns)
+    return SQL("unnest({})").format(arrays), [list(cells) for cells in zip(*rows, strict=True)]
