@@ -47,6 +47,6 @@ def test_every_error_has_a_meaning_an_exit_code_and_wherever_it_says_what_also_a
     error: type[LifecircleError],
 ) -> None:
     assert error.__doc__
-    assert 1 <= error.exit_code < 128
+    assert 1 <= error.exit_code < 128 or error.exit_code == 130, "beyond are signals, of which Ctrl-C is one"
     said = cases()[error.__name__]
     assert not said or any(way_out for _, way_out in said)
