@@ -2,14 +2,18 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from adapters.log import Log
+from adapters.settings import LIMITS
 from adapters.sweep import Sweep
 from adapters.tables import Tables, Views
 from domain.company import Company
-from domain.errors import LogNotFound
+from domain.errors import LogNotFound, WrongBuckets
 from projections import views
+
+if TYPE_CHECKING:  # copying opens logs by these addresses itself
+    from adapters.copying import NewLog, Reading
 
 _DATABASES = {
     "sqlite": ("adapters.sqlite", "SQLite"),
@@ -42,21 +46,38 @@ def open_log(url: str) -> Log:
     return _logs(url).open(url)
 
 
-def create_log(url: str, company: Company) -> Log:
-    """Make a log at an address.
+def create_log(url: str, company: Company, buckets: int = 1) -> Log:
+    """Make a log at an address, of a number of buckets that it keeps.
 
     Raises:
+        WrongBuckets: it cannot have so many.
         LogExists: there is one already.
         LogNotFound: the address names no database that we know.
         NotOurLog: there is something else.
         LogUnavailable: the database cannot be reached, or written.
     """
-    return _logs(url).create(url, company)
+    return _logs(url).create(url, company, checked_buckets(buckets))
+
+
+def checked_buckets(buckets: int) -> int:
+    """A number of buckets that a log may have.
+
+    Raises:
+        WrongBuckets: it may not.
+    """
+    if not 1 <= buckets <= LIMITS.buckets_max:
+        raise WrongBuckets(
+            f"a log cannot have {buckets} buckets",
+            where="buckets",
+            rule=f"1 to {LIMITS.buckets_max}, for as long as the log lives",
+            way_out="take about as many as appends shall commit at once; lifecircle copy moves a log to another number",
+        )
+    return buckets
 
 
 class _LogClass(Protocol):
     def open(self, url: str) -> Log: ...
-    def create(self, url: str, company: Company) -> Log: ...
+    def create(self, url: str, company: Company, buckets: int) -> Log: ...
 
 
 def _logs(url: str) -> _LogClass:
@@ -81,6 +102,22 @@ def open_sweep(url: str) -> Sweep:
     """Begin to read the log at an address, stream by stream."""
     sweep: Sweep = _chosen(url, "Sweep", ".sweep")(url)
     return sweep
+
+
+def open_reading(url: str) -> "Reading":
+    """Begin to read the tables of the log at an address whole."""
+    reading: Reading = _chosen(url, "Reading", ".copying")(url)
+    return reading
+
+
+def open_writing(url: str, company: Company, buckets: int) -> "NewLog":
+    """Make a log at an address that is there, whole, at the end of the block, or not at all.
+
+    Raises:
+        LogExists: there is one already.
+    """
+    writing: NewLog = _chosen(url, "Writing", ".copying").making(url, company, buckets)
+    return writing
 
 
 def _chosen(url: str, part: str, module: str) -> Any:

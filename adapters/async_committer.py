@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 
+from adapters.committer import lane, lanes
 from adapters.log import Group, Log, Verdict
 from adapters.settings import LIMITS
 
 
 class AsyncCommitter:
-    """Takes all that wait into one transaction, which a thread beside the loop carries out. Of one loop at a time."""
+    """Group commit for the tasks of one loop at a time, with the queues of `Committer`."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._waiting: list[tuple[Group, asyncio.Future[Verdict]]] = []
-        self._rounds: asyncio.Task[None] | None = None
+        self._queues = [_Queue(log) for _ in range(lanes(log))]
 
     async def commit(self, group: Group) -> Verdict:
         """Store one group, together with whatever else waits; answer its verdict.
@@ -23,6 +23,18 @@ class AsyncCommitter:
         Raises:
             LogUnavailable: the database was lost and the outcome could not be learnt; send the same again.
         """
+        return await self._queues[lane(group, self._log)].commit(group)
+
+
+class _Queue:
+    """Takes all that wait into one transaction, which a thread beside the loop carries out."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._waiting: list[tuple[Group, asyncio.Future[Verdict]]] = []
+        self._rounds: asyncio.Task[None] | None = None
+
+    async def commit(self, group: Group) -> Verdict:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Verdict] = loop.create_future()
         self._waiting.append((group, answer))

@@ -1,11 +1,27 @@
-"""Group commit: appends that wait at the same moment go into the log together, and each gets its own answer."""
+"""Group commit: appends that wait at the same moment go into the log together, and each gets its own answer.
+
+Where a database takes several appends at once, each bucket has a queue of its own, so that none waits for another.
+"""
 
 from collections import deque
 from threading import Lock
 from typing import cast
 
-from adapters.log import Group, Log, Verdict
+from adapters.log import Group, Log, Verdict, touched_by
 from adapters.settings import LIMITS
+
+
+def lanes(log: Log) -> int:
+    """How many queues appends wait in: one, or one for each bucket and one for what touches several."""
+    return log.buckets + 1 if log.parallel else 1
+
+
+def lane(group: Group, log: Log) -> int:
+    """The queue that a group waits in: its bucket's, or 0."""
+    if not log.parallel:
+        return 0
+    touched = touched_by((group,), log.buckets)
+    return touched.pop() if len(touched) == 1 else 0
 
 
 class _Request:
@@ -24,7 +40,27 @@ class _Request:
 
 
 class Committer:
-    """Takes all that wait into one transaction.
+    """Takes all that wait for a bucket into one transaction.
+
+    What touches several buckets, as merges do, waits in a queue of its own: its transaction takes the locks of all its
+    buckets in ascending order, and so meets the others in the database alone.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._queues = [_Queue(log) for _ in range(lanes(log))]
+
+    def commit(self, group: Group) -> Verdict:
+        """Store one group, together with whatever else waits; answer its verdict.
+
+        Raises:
+            LogUnavailable: the database was lost and the outcome could not be learnt; send the same again.
+        """
+        return self._queues[lane(group, self._log)].commit(group)
+
+
+class _Queue:
+    """Groups that wait for the same locks.
 
     There is no thread of its own: the first caller to arrive leads a round, and hands the lead to the first of those
     who came meanwhile. A lone caller therefore pays nothing for the queue.
@@ -37,11 +73,6 @@ class Committer:
         self._led = False
 
     def commit(self, group: Group) -> Verdict:
-        """Store one group, together with whatever else waits; answer its verdict.
-
-        Raises:
-            LogUnavailable: the database was lost and the outcome could not be learnt; send the same again.
-        """
         request = _Request(group)
         with self._mutex:
             self._waiting.append(request)

@@ -18,7 +18,7 @@ from adapters.log import Cursor, Group, Log, Receipt, Verdict
 from adapters.replay import family_facts, history
 from adapters.settings import LIMITS
 from domain.company import Company
-from domain.errors import IdReused, InvalidTouchpoint, LifecircleError, Refused, VersionConflict
+from domain.errors import CursorInvalid, IdReused, InvalidTouchpoint, LifecircleError, Refused, VersionConflict
 from domain.lifecycle import Breach
 from domain.touchpoint import Envelope, Fact
 
@@ -37,14 +37,20 @@ class Engine:
         self._async_committer = AsyncCommitter(log)
 
     @classmethod
-    def create(cls, url: str, company: Company | None = None) -> Self:
+    def create(cls, url: str, company: Company | None = None, buckets: int = 1) -> Self:
         """Make a new, empty log at an address (`sqlite:///file.db`, `postgresql://…`) and open it.
 
+        Args:
+            url: the address.
+            company: whose customers these are.
+            buckets: how many appends can commit at once, on PostgreSQL; it stays as it is for the life of the log.
+
         Raises:
+            WrongBuckets: a log cannot have so many.
             NotOurLog: something stands at this address already.
             LogUnavailable: the database cannot be reached or written.
         """
-        return cls(url, create_log(url, company or Company()))
+        return cls(url, create_log(url, company or Company(), buckets))
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -255,9 +261,19 @@ class Engine:
         """Read a cursor that this log gave.
 
         Raises:
-            CursorInvalid: it is damaged or of another log.
+            CursorInvalid: it is damaged or of another log, perhaps of one that this log was copied from.
         """
-        return Cursor.read(text, self.log.log_id, self.log.buckets)
+        try:
+            return Cursor.read(text, self.log.log_id, self.log.buckets)
+        except CursorInvalid:
+            if not any(origin.made(text) for origin in self.log.origins):
+                raise
+            raise CursorInvalid(
+                "this cursor was made by a log that this one was copied from",
+                rule="a copy has positions of its own; ids, versions and recorded times are those of before",
+                way_out="turn it into one of this log with: lifecircle cursor; look one touchpoint up by its subject "
+                "and id with: lifecircle history",
+            ) from None
 
 
 class _Undecided(NamedTuple):

@@ -9,6 +9,7 @@ import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
+from itertools import chain
 from threading import Event
 from typing import Any, NamedTuple, Protocol
 
@@ -67,11 +68,53 @@ class Cursor:
         """Whether this cursor has seen all that another one has."""
         return all(mine >= theirs for mine, theirs in zip(self.numbers, other.numbers, strict=True))
 
+    def page(self, upto: "Cursor", limit: int) -> "Cursor":
+        """Where the next page of at most `limit` ends: each bucket in turn gets as much as those with less leave it."""
+        waiting = [max(0, last - seen) for seen, last in zip(self.numbers, upto.numbers, strict=True)]
+        if sum(waiting) <= limit:
+            taken = waiting
+        else:
+            taken = [0] * len(waiting)
+            by_need = sorted(range(len(waiting)), key=waiting.__getitem__)
+            for place, at in enumerate(by_need):
+                taken[at] = min(waiting[at], limit // (len(by_need) - place))
+                limit -= taken[at]
+        return Cursor(self.log_id, tuple(map(int.__add__, self.numbers, taken)))
+
     def advanced(self, bucket: int, number: int) -> "Cursor":
         """This cursor, moved to a number in one bucket."""
         numbers = list(self.numbers)
         numbers[bucket - 1] = number
         return Cursor(self.log_id, tuple(numbers))
+
+
+class Origin(NamedTuple):
+    """A log that was copied: how far it had come, the cursor at the end of its copy, and when, in µs since 1970 UTC."""
+
+    cut: Cursor
+    end: str
+    copied: int
+
+    def as_row(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """The columns of table `origins`, and its row."""
+        return ORIGIN_COLUMNS, [(self.cut.log_id, len(self.cut.numbers), str(self.cut), self.end, self.copied)]
+
+    @classmethod
+    def read(cls, row: Sequence[Any]) -> "Origin":
+        """Read a row of table `origins`."""
+        log_id, buckets, cut, end, copied = row
+        return cls(Cursor.read(cut, bytes(log_id), buckets), end, copied)
+
+    def made(self, text: str) -> bool:
+        """Whether the log before made this text as a cursor."""
+        try:
+            Cursor.read(text, self.cut.log_id, len(self.cut.numbers))
+        except CursorInvalid:
+            return False
+        return True
+
+
+ORIGIN_COLUMNS = ("log_id", "buckets", "cut", "ends", "copied")
 
 
 class Draft(NamedTuple):
@@ -94,6 +137,12 @@ class Group(NamedTuple):
 
     drafts: tuple[Draft, ...]
     expected: dict[str, int] = {}  # noqa: RUF012 - never changed in place
+
+
+def touched_by(groups: Iterable[Group], buckets: int) -> set[int]:
+    """The buckets that groups store in, or expect a stream of at a version."""
+    streams = chain.from_iterable(chain((draft.stream for draft in drafts), held) for drafts, held in groups)
+    return {bucket_of(stream, buckets) for stream in streams}
 
 
 class Stored(NamedTuple):
@@ -150,6 +199,12 @@ class Log(Protocol):
     company: Company
     buckets: int
 
+    origins: tuple[Origin, ...]
+    """The logs that this one was copied from, the last first."""
+
+    parallel: bool
+    """Whether appends to different buckets can commit at the same moment."""
+
     def append(self, groups: Sequence[Group]) -> list[Verdict]:
         """Store groups in as few transactions as can be, each under the ordering lock of its bucket; judge each alone.
 
@@ -184,7 +239,11 @@ class Log(Protocol):
         ...
 
     def read(self, after: Cursor, limit: int, upto: Cursor | None = None) -> list[Stored]:
-        """The next touchpoints after a cursor, at most `limit`, in number order within each bucket."""
+        """The next touchpoints after a cursor, at most `limit`, in number order within each bucket.
+
+        Every bucket with something new has its fair share of a page, so that none waits for a busy one. A page of less
+        than `limit` goes up to a consistent cut: what was stored together, over however many buckets, is all in it.
+        """
         ...
 
     def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:

@@ -214,8 +214,12 @@ def live_generations(transaction: Transaction) -> dict[str, Generation]:
 
 
 def position_cursor(log: Log, position: Mapping[int, int]) -> Cursor:
-    """The cursor of a position in the tables; a bucket that is not named stands at its start."""
+    """The cursor of a position in the tables; a bucket that is not named stands at its start.
+
+    Buckets that the log does not have are those of another log, whose views say by their fingerprints that they are.
+    """
     cursor = log.start()
     for bucket, number in position.items():
-        cursor = cursor.advanced(bucket, number)
+        if bucket <= log.buckets:
+            cursor = cursor.advanced(bucket, number)
     return cursor

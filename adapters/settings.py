@@ -13,6 +13,9 @@ class Limits:
     json_depth_max: int = 32
     """How deep objects and lists may be nested in a touchpoint."""
 
+    buckets_max: int = 64
+    """How many buckets a log may be made with."""
+
     commit_group_max: int = 1_000
     """How many waiting appends one committer takes into one transaction."""
 
@@ -42,6 +45,9 @@ class Limits:
 
     follow_batch_max: int = 1_000
     """How many touchpoints a follower is given at once."""
+
+    copy_page_touchpoints: int = 1_000
+    """How many touchpoints of each bucket a copy of a log reads at once."""
 
     import_batch_rows: int = 1_000
     """How many rows of a file an import stores in one go."""

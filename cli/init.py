@@ -9,8 +9,13 @@ from cli.options import log_option
 @log_option
 @click.option("--name", default="company", show_default=True, help="The company whose customers these are.")
 @click.option("--zone", default="UTC", show_default=True, help="The time zone of its calendar, such as Europe/London.")
-def command(url: str, name: str, zone: str) -> None:
+@click.option("--buckets", type=int, default=1, show_default=True, help="How many appends can commit at once; fixed.")
+def command(url: str, name: str, zone: str, buckets: int) -> None:
     """Make a new, empty log, and the key from which imports derive ids for e-mails and phone numbers.
+
+    Subjects are spread over the buckets, each of which numbers its touchpoints for itself. One bucket gives one total
+    order; several let a PostgreSQL log take more appends at once. The number is kept for the life of the log, and
+    lifecircle copy moves a log to another.
 
     The key lies beside a SQLite log, and in this folder for a PostgreSQL one; LIFECIRCLE_KEY names another place.
     """
@@ -25,7 +30,7 @@ def command(url: str, name: str, zone: str) -> None:
         company = Company(name=name, zone=zone)
     except ValidationError as error:
         raise invalid(error) from None
-    with Engine.create(url, company) as engine:
+    with Engine.create(url, company, buckets) as engine:
         click.echo(f"new log {engine.log.log_id.hex()} for {name}, calendar {zone}")
         if (key := id_key_path(url)).exists():
             click.echo(f"id key: {key} (it was there already, and is kept)")

@@ -156,6 +156,12 @@ class LogNotWritable(LogUnavailable):
     """The database is read-only, or its disk is full."""
 
 
+class WrongBuckets(LifecircleError):
+    """A log cannot be made with so many buckets."""
+
+    exit_code = 3
+
+
 class NotOurLog(LifecircleError):
     """The database exists but holds something else than a log."""
 

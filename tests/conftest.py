@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,18 +28,32 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         server.remove()
 
 
-@pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """The address of a fresh, empty PostgreSQL database."""
+@contextmanager
+def fresh_database() -> Iterator[str]:
+    """The address of a PostgreSQL database that is there for as long as the block."""
     home, name = os.environ[SERVER], f"t{uuid4().hex}"
     with DatabaseJanitor(user="postgres", host=home, port=5432, dbname=name):
         yield f"postgresql://postgres@/{name}?host={home}"
 
 
 @pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """The address of a fresh, empty PostgreSQL database."""
+    with fresh_database() as address:
+        yield address
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The address of a SQLite file that does not exist yet."""
     return f"sqlite:///{tmp_path}/log.db"
+
+
+@pytest.fixture(params=[1, 4], ids=["one", "four"])
+def buckets(request: pytest.FixtureRequest) -> int:
+    """The number of buckets of a log: what holds for one holds for four."""
+    number: int = request.param
+    return number
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

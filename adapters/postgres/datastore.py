@@ -1,8 +1,9 @@
 """Connections to the database of a log, what their errors mean, and how a lost one is got over."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
+from threading import Lock
 from time import monotonic, sleep
 from typing import Any, Self, TypeVar
 
@@ -21,6 +22,11 @@ SCHEMA = "lifecircle"
 
 # Every append notifies it, without a payload: followers look for themselves.
 _LISTEN = "LISTEN lifecircle"
+
+# In one round trip, and without a wait for the disk: of a notification nothing must be kept.
+_NOTIFY = "SET LOCAL synchronous_commit TO off; NOTIFY lifecircle"
+
+_QUIET = b"SET lifecircle.quiet = on"
 
 T = TypeVar("T")
 
@@ -118,6 +124,9 @@ class Datastore(PostgresDatastore):
     def __init__(self, url: str) -> None:
         self.url = url
         self.where = place(url)
+        self._begin: list[bytes] = []
+        self._announcing = Lock()
+        self._unheard = False
         parts = conninfo_to_dict(url)
         super().__init__(
             str(parts.get("dbname", "")),
@@ -138,13 +147,34 @@ class Datastore(PostgresDatastore):
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
         """What every connection gets when it is new."""
-        configure_library = super().after_connect_func()
+        configure_library, begin = super().after_connect_func(), self._begin
 
         def configure(connection: Connection[Any]) -> None:
             configure_library(connection)
             arrays.register(connection)
+            for statement in begin:
+                connection.execute(statement)
 
         return configure
+
+    def commit_side_by_side(self, buckets: int) -> None:
+        """Serve several buckets: a connection more for each, and notifications apart from commits; before first use."""
+        self.pool.resize(1, LIMITS.postgres_connections_max + buckets)
+        self._begin.append(_QUIET)
+
+    def announce(self) -> None:
+        """Wake followers after a commit, where the commit itself did not; of several at a time, one for all."""
+        if not self._begin:
+            return
+        self._unheard = True
+        while self._unheard and self._announcing.acquire(blocking=False):
+            try:
+                self._unheard = False
+                # What was appended stands already; a follower that is not woken finds it by looking for itself.
+                with suppress(psycopg.Error), self.connection() as connection:
+                    connection.execute(_NOTIFY)
+            finally:
+                self._announcing.release()
 
     def connect(self) -> Connection[DictRow]:
         """A connection of its own, outside the pool: to look whether the server is there, and to listen."""

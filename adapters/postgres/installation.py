@@ -7,10 +7,10 @@ from psycopg import Cursor
 from psycopg.rows import tuple_row
 from pydantic import ValidationError
 
-from adapters.log import FORMAT_VERSION
+from adapters.log import FORMAT_VERSION, Origin
 from adapters.postgres.datastore import no_log, sql
 from domain.company import Company
-from domain.errors import NewerLog, NotOurLog
+from domain.errors import LogExists, NewerLog, NotOurLog
 
 # One at a time: two programs that create the same log would meet in the system catalogues. Bucket 0 is none.
 _LOCK = "SELECT pg_advisory_xact_lock(1818453603, 0)"
@@ -25,25 +25,28 @@ _TABLES = """
 
 _META = "SELECT log_id, format_version, buckets, company FROM lifecircle.log"
 
+_ORIGINS = "SELECT log_id, buckets, cut, ends, copied FROM lifecircle.origins ORDER BY copied DESC"
+
 _INSERT_META = "INSERT INTO lifecircle.log (log_id, format_version, buckets, company) VALUES (%s, %s, %s, %s)"
 
 
 class Meta(NamedTuple):
-    """What a log is: its id of 16 bytes, its number of buckets, and the company whose customers these are."""
+    """What a log is: its id of 16 bytes, its number of buckets, whose customers these are, what it was copied from."""
 
     log_id: bytes
     buckets: int
     company: Company
+    origins: tuple[Origin, ...]
 
 
-def install(cursor: Cursor[Any], company: Company) -> bool:
+def install(cursor: Cursor[Any], company: Company, buckets: int = 1) -> bool:
     """Make the log's tables and functions in the caller's transaction; false, and nothing done, if they are there."""
     cursor.execute(_LOCK)
     if cursor.execute(_SCHEMA_EXISTS).fetchone():
         return False
     for name in ("schema.sql", "append.sql", "append_facts.sql", "cut.sql"):
         cursor.execute(sql(name))
-    cursor.execute(_INSERT_META, (token_bytes(16), FORMAT_VERSION, 1, company.model_dump_json()))
+    cursor.execute(_INSERT_META, (token_bytes(16), FORMAT_VERSION, buckets, company.model_dump_json()))
     return True
 
 
@@ -72,9 +75,15 @@ def read_meta(cursor: Cursor[Any], where: str) -> Meta:
             way_out="use a newer lifecircle",
         )
     try:
-        return Meta(bytes(log_id), buckets, Company.model_validate_json(company))
+        settings = Company.model_validate_json(company)
     except ValidationError as error:
         raise _foreign(where) from error
+    return Meta(bytes(log_id), buckets, settings, tuple(map(Origin.read, cursor.execute(_ORIGINS))))
+
+
+def log_exists(where: str) -> LogExists:
+    """The error for a database that holds a log already."""
+    return LogExists("this database holds a log already", where=where, way_out="open it, or choose another database")
 
 
 def _foreign(where: str) -> NotOurLog:

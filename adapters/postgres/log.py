@@ -10,16 +10,15 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from adapters.log import Cursor, Group, QuarantinedRow, Stored, Verdict, bucket_of
+from adapters.log import Cursor, Group, QuarantinedRow, Stored, Verdict, bucket_of, touched_by
 from adapters.postgres.append import Call, rounds, send
-from adapters.postgres.arrays import Bigints, Blobs, Texts
+from adapters.postgres.arrays import Bigints, Blobs, Integers, Texts
 from adapters.postgres.datastore import Datastore, Listener, in_our_words, lost
 from adapters.postgres.facts import Facts, unjudged
-from adapters.postgres.installation import Meta, install, read_meta
+from adapters.postgres.installation import Meta, install, log_exists, read_meta
 from adapters.postgres.recorder import Factory
 from adapters.settings import LIMITS
 from domain.company import Company
-from domain.errors import LogExists
 
 _COLUMNS = b"""
     SELECT t.bucket, t.number, t.stream, t.version, t.kind, t.id, t.source, t.occurred, t.recorded, t.recordedby,
@@ -64,6 +63,8 @@ _QUARANTINED = b"""
     WHERE %s::text IS NULL OR batch = %s ORDER BY batch, row
 """
 
+_TAKE_LOCKS = b"SELECT lifecircle.take_locks_v1(%b)"
+
 _HIGHEST = 2**63 - 1
 
 
@@ -71,13 +72,16 @@ class PostgresLog:
     """A log in schema `lifecircle` of a PostgreSQL database. Safe to share between threads."""
 
     def __init__(self, datastore: Datastore, meta: Meta) -> None:
-        self.log_id, self.buckets, self.company = meta
+        self.log_id, self.buckets, self.company, self.origins = meta
+        self.parallel = self.buckets > 1
         self._datastore = datastore
         self._repeating = False
         """Whether the last call held known ids. Then the next may as well, and is judged at once."""
+        if self.parallel:
+            datastore.commit_side_by_side(self.buckets)
 
     @classmethod
-    def create(cls, url: str, company: Company) -> Self:
+    def create(cls, url: str, company: Company, buckets: int = 1) -> Self:
         """Make a log in a database.
 
         Raises:
@@ -86,7 +90,7 @@ class PostgresLog:
             LogUnavailable: the server cannot be reached, refuses, or has no such database.
             LogNotWritable: the database is read-only or full, or the account may not create a schema.
         """
-        return cls._connected(url, company)
+        return cls._connected(url, company, buckets)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -100,23 +104,19 @@ class PostgresLog:
         return cls._connected(url, None)
 
     @classmethod
-    def _connected(cls, url: str, company: Company | None) -> Self:
+    def _connected(cls, url: str, company: Company | None, buckets: int = 1) -> Self:
         datastore = Datastore(url)
         try:
             # Not by the pool, which would try for long and keep the reason to itself.
             with datastore.connect() as connection, connection.transaction(), connection.cursor() as cursor:
-                made = company is not None and install(cursor, company)
+                made = company is not None and install(cursor, company, buckets)
                 meta = read_meta(cursor, datastore.where)
         except psycopg.Error as error:
             if ours := in_our_words(error, datastore.where):
                 raise ours from error
             raise
         if company is not None and not made:
-            raise LogExists(
-                "this database holds a log already",
-                where=datastore.where,
-                way_out="open it, or choose another database",
-            )
+            raise log_exists(datastore.where)
         return cls(datastore, meta)
 
     def factory(self, bucket: int = 1) -> Factory:
@@ -136,13 +136,16 @@ class PostgresLog:
         if not self._repeating and unjudged(groups):
             facts = Facts(groups, self.buckets)
             if (verdicts := self._datastore.patiently(lambda connection: _at_once(connection, facts))) is not None:
+                self._datastore.announce()
                 return verdicts
         return self._judged(groups)
 
     def _judged(self, groups: Sequence[Group]) -> list[Verdict]:
         calls = [Call(in_one, self.buckets) for in_one in rounds(groups)]
-        answers = self._datastore.patiently(lambda connection: send(connection, calls))
+        touched = touched_by(groups, self.buckets) if self.parallel and len(calls) > 1 else set()
+        answers = self._datastore.patiently(lambda connection: _send(connection, calls, touched))
         self._repeating = any(answer.repeat for judged in answers for answer in judged)
+        self._datastore.announce()
         return [
             verdict for call, judged in zip(calls, answers, strict=True) for verdict in call.verdicts(judged, self.find)
         ]
@@ -186,7 +189,8 @@ class PostgresLog:
 
     def read(self, after: Cursor, limit: int, upto: Cursor | None = None) -> list[Stored]:
         """The next touchpoints after a cursor, bucket by bucket."""
-        return self._datastore.patiently(lambda connection: _read(connection, after, limit, upto))
+        cut = upto or (self.heads() if self.parallel else after.advanced(1, after.numbers[0] + limit))
+        return self._datastore.patiently(lambda connection: _read(connection, after, limit, cut))
 
     def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:
         """One subject's stream in version order, within a cut."""
@@ -260,7 +264,7 @@ class _Flight:
     """A batch of groups on its way into the log."""
 
     def __init__(self, log: PostgresLog, datastore: Datastore, groups: Sequence[Group], facts: Facts | None) -> None:
-        self._log, self._groups, self._facts = log, groups, facts
+        self._log, self._datastore, self._groups, self._facts = log, datastore, groups, facts
         self._held = ExitStack()
         if facts:
             with suppress(psycopg.Error):  # it is then met again, and said, when the batch is appended by itself
@@ -273,6 +277,7 @@ class _Flight:
         """Wait for what became of it."""
         with suppress(psycopg.Error), self._held:
             if self._facts and (verdicts := self._facts.receive(self._connection)) is not None:
+                self._datastore.announce()
                 return verdicts
         return self._log.append(self._groups)
 
@@ -280,6 +285,16 @@ class _Flight:
 def _at_once(connection: Connection[Any], facts: Facts) -> list[Verdict] | None:
     facts.send(connection)
     return facts.receive(connection)
+
+
+def _send(connection: Connection[Any], calls: Sequence[Call], touched: set[int]) -> list[list[Any]]:
+    if not touched:
+        return send(connection, calls)
+    # Each call takes the locks of its own buckets in ascending order; of several in one transaction, the second could
+    # ask for a lower one than the first has.
+    with connection.transaction():
+        connection.execute(_TAKE_LOCKS, (Integers(touched),), prepare=True)
+        return send(connection, calls)
 
 
 def _rows(connection: Connection[Any], query: bytes, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -296,10 +311,10 @@ def _stored_row(_: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], Stored]:
     return Stored._make
 
 
-def _read(connection: Connection[Any], after: Cursor, limit: int, upto: Cursor | None) -> list[Stored]:
+def _read(connection: Connection[Any], after: Cursor, limit: int, upto: Cursor) -> list[Stored]:
     found: list[Stored] = []
-    for bucket, low in enumerate(after.numbers, start=1):
-        high = min(low + limit - len(found), upto.numbers[bucket - 1] if upto else _HIGHEST)
-        if high > low:
-            found += _touchpoints(connection, _READ, (bucket, low, high))
+    page = after.page(upto, limit)
+    for bucket, (seen, last) in enumerate(zip(after.numbers, page.numbers, strict=True), start=1):
+        if last > seen:
+            found += _touchpoints(connection, _READ, (bucket, seen, last))
     return found

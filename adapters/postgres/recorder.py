@@ -92,6 +92,11 @@ class BucketRecorder(PostgresRecorder, ApplicationRecorder):
             IntegrityError: a version of a stream is taken.
             OperationalError: the server did not come back in time.
         """
+        numbers = self._insert_patiently(stored_events, **kwargs)
+        self.datastore.announce()
+        return numbers
+
+    def _insert_patiently(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> list[int]:
         deadline = monotonic() + LIMITS.postgres_reconnect_s
         pause_s = LIMITS.postgres_pause_min_s
         unknown = False
@@ -99,8 +104,8 @@ class BucketRecorder(PostgresRecorder, ApplicationRecorder):
             try:
                 return self._insert_once(stored_events, **kwargs)
             except IntegrityError:
-                if unknown and (numbers := self._standing(stored_events)):
-                    return numbers
+                if unknown and (standing := self._standing(stored_events)):
+                    return standing
                 raise
             except (OperationalError, InterfaceError) as error:
                 if error.__cause__ is None or not lost(error.__cause__) or monotonic() + pause_s > deadline:

@@ -44,6 +44,15 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lifecircle.tou
     FOR EACH STATEMENT EXECUTE FUNCTION lifecircle.refuse_change();
 ALTER TABLE lifecircle.touchpoints ENABLE ALWAYS TRIGGER append_only;
 
+-- The logs that this one was copied from: how far each had come (cut), and where its copy ended (ends), as cursors.
+CREATE TABLE lifecircle.origins (
+    log_id bytea PRIMARY KEY CHECK (octet_length(log_id) = 16),
+    buckets integer NOT NULL,
+    cut text NOT NULL,
+    ends text NOT NULL,
+    copied bigint NOT NULL
+);
+
 -- Rows of imports that could not become touchpoints; raw is bytes, for it may hold what text may not.
 CREATE TABLE lifecircle.quarantine (
     batch text NOT NULL,

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from threading import Condition, Event
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 from adapters.addresses import SQLiteAddress, read_sqlite_url
 from adapters.judgement import Judgement, Key, key_of
-from adapters.log import FORMAT_VERSION, Cursor, Group, QuarantinedRow, Stored, Verdict, bucket_of
+from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, QuarantinedRow, Stored, Verdict, bucket_of
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import Datastore, connect, explained
 from adapters.sqlite.recorder import Factory, head_of, recorded_now, statements_of
@@ -29,7 +29,7 @@ _COLUMNS = (
     "SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state FROM touchpoints"
 )
 
-_READ = f"{_COLUMNS} WHERE bucket = ? AND number > ? AND number <= ? ORDER BY number LIMIT ?"
+_READ = f"{_COLUMNS} WHERE bucket = ? AND number > ? AND number <= ? ORDER BY number"
 
 # The plus keeps the planner from walking the whole log by number.
 _STREAM = f"{_COLUMNS} WHERE bucket = ? AND stream = ? AND +number <= ? ORDER BY version"
@@ -58,9 +58,11 @@ _INSERT = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-_CREATE = "INSERT INTO log (only_row, log_id, format_version, buckets, company) VALUES (1, ?, ?, 1, ?)"
+_CREATE = "INSERT INTO log (only_row, log_id, format_version, buckets, company) VALUES (1, ?, ?, ?, ?)"
 
 _OPEN = "SELECT log_id, format_version, buckets, company FROM log"
+
+_ORIGINS = "SELECT log_id, buckets, cut, ends, copied FROM origins ORDER BY copied DESC"
 
 _QUARANTINE = """
     INSERT INTO quarantine (batch, "row", source, rule, message, raw, recorded) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -79,8 +81,13 @@ _stored = partial(tuple.__new__, Stored)
 class SQLiteLog:
     """A log in one SQLite file. Safe to share between threads, and the file between processes."""
 
-    def __init__(self, address: SQLiteAddress, log_id: bytes, buckets: int, company: Company) -> None:
+    parallel = False  # a file has one write lock, whatever its buckets
+
+    def __init__(
+        self, address: SQLiteAddress, log_id: bytes, buckets: int, company: Company, origins: Sequence[tuple[Any, ...]]
+    ) -> None:
         self.log_id, self.buckets, self.company = log_id, buckets, company
+        self.origins = tuple(map(Origin.read, origins))
         self.path = address.path
         self.datastore = Datastore(address.uri)
         self._every_bucket = json.dumps(list(range(1, buckets + 1)))
@@ -88,7 +95,7 @@ class SQLiteLog:
         self._appended = Condition()
 
     @classmethod
-    def create(cls, url: str, company: Company) -> Self:
+    def create(cls, url: str, company: Company, buckets: int = 1) -> Self:
         """Make a log in a file that does not exist, or is empty.
 
         Raises:
@@ -96,6 +103,18 @@ class SQLiteLog:
             NotOurLog: the file is something else.
             LogNotWritable: the address or the file is read-only, or the disk is full.
             LogUnavailable: the folder does not exist, or may not be entered.
+        """
+        with cls.making(url, company, buckets):
+            pass
+        return cls.open(url)
+
+    @classmethod
+    @contextmanager
+    def making(cls, url: str, company: Company, buckets: int) -> Iterator[sqlite3.Connection]:
+        """Make a log in the transaction of a connection: at the end of the block it is there, or after an error not.
+
+        Raises:
+            As `create`.
         """
         address = read_sqlite_url(url)
         if address.read_only:
@@ -114,10 +133,10 @@ class SQLiteLog:
                 raise _exists(address.path)
             for statement in (*statements_of("schema.sql"), *statements_of("library.sql")):
                 connection.execute(statement)
-            connection.execute(_CREATE, (secrets.token_bytes(16), FORMAT_VERSION, company.model_dump_json()))
+            connection.execute(_CREATE, (secrets.token_bytes(16), FORMAT_VERSION, buckets, company.model_dump_json()))
             connection.execute(f"PRAGMA application_id = {_OURS:d}")
+            yield connection
             connection.execute("COMMIT")
-        return cls.open(url)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -141,13 +160,14 @@ class SQLiteLog:
                     raise LogNotFound("the file is empty", where=where, way_out="make a log in it: lifecircle init")
                 raise NotOurLog("this database holds something else", where=where, way_out="check the log's address")
             log_id, format_version, buckets, company = connection.execute(_OPEN).fetchone()
+            origins = connection.execute(_ORIGINS).fetchall()
         if format_version > FORMAT_VERSION:
             raise NewerLog(
                 f"the log has format {format_version}, and this program knows formats up to {FORMAT_VERSION}",
                 where=where,
                 way_out="use the version of lifecircle that wrote it, or a newer one",
             )
-        return cls(address, log_id, buckets, Company.model_validate_json(company))
+        return cls(address, log_id, buckets, Company.model_validate_json(company), origins)
 
     def factory(self, bucket: int = 1) -> Factory:
         """The library's recorders over one bucket, on the connections of this log."""
@@ -230,10 +250,10 @@ class SQLiteLog:
     def read(self, after: Cursor, limit: int, upto: Cursor | None = None) -> list[Stored]:
         """The next touchpoints after a cursor, bucket by bucket."""
         with self._transaction() as cursor:
+            page = after.page(upto or self._heads(cursor), limit)
             rows: list[Stored] = []
-            for bucket, number in enumerate(after.numbers, 1):
-                last = upto.numbers[bucket - 1] if upto else _LAST
-                rows += map(_stored, cursor.execute(_READ, (bucket, number, last, limit - len(rows))))
+            for bucket, (seen, last) in enumerate(zip(after.numbers, page.numbers, strict=True), 1):
+                rows += map(_stored, cursor.execute(_READ, (bucket, seen, last)))
             return rows
 
     def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:

@@ -71,8 +71,8 @@ def head_of(cursor: sqlite3.Cursor, bucket: int) -> tuple[int, int]:
 
 
 def recorded_now(last_us: int) -> int:
-    """The recorded time of a transaction, in µs: the clock, unless it was set back."""
-    return max(time.time_ns() // 1_000, last_us)
+    """The recorded time of a transaction, in µs: the clock, but always after the last one, also if it was set back."""
+    return max(time.time_ns() // 1_000, last_us + 1)
 
 
 class BucketRecorder(SQLiteApplicationRecorder):

@@ -58,6 +58,15 @@ BEGIN
     SELECT raise(ABORT, 'the log is append-only: every touchpoint takes the next number, and its keys are its own');
 END;
 
+-- The logs that this one was copied from: how far each had come (cut), and where its copy ended (ends), as cursors.
+CREATE TABLE IF NOT EXISTS origins (
+    log_id BLOB NOT NULL PRIMARY KEY CHECK (length(log_id) = 16),
+    buckets INTEGER NOT NULL,
+    cut TEXT NOT NULL,
+    ends TEXT NOT NULL,
+    copied INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- `raw` is UTF-8 bytes, for a row that cannot be read may hold what no text column takes.
 CREATE TABLE IF NOT EXISTS quarantine (
     batch TEXT NOT NULL,

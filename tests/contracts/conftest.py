@@ -8,8 +8,8 @@ from domain.company import Company
 
 
 @pytest.fixture
-def log(url: str) -> Iterator[Log]:
-    """A fresh log, once on each database."""
-    created = create_log(url, Company(name="Ada's", zone="Europe/London"))
+def log(url: str, buckets: int) -> Iterator[Log]:
+    """A fresh log, of one bucket and of four, on each database."""
+    created = create_log(url, Company(name="Ada's", zone="Europe/London"), buckets)
     yield created
     created.close()

@@ -39,8 +39,10 @@ def append(log: Log, *drafts: Draft, **expected: int) -> list[Receipt]:
 
 
 def pages(log: Log, size: int = 1_000) -> Iterator[int]:
-    """The numbers of a log of one bucket, read page by page."""
-    cursor = log.start()
+    """Count the touchpoints of a log, read page by page, while every bucket counts without gaps."""
+    cursor, counted = log.start(), 0
     while page := log.read(cursor, size):
-        yield from (row.number for row in page)
-        cursor = cursor.advanced(1, page[-1].number)
+        for row in page:
+            assert row.number == cursor.numbers[row.bucket - 1] + 1
+            cursor = cursor.advanced(row.bucket, row.number)
+            yield (counted := counted + 1)

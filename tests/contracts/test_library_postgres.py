@@ -28,14 +28,15 @@ from domain.company import Company
 
 
 class _OnOurLog:
-    """A fresh log for every test, and text ids."""
+    """A fresh log for every test, and text ids; the last of its buckets."""
 
+    buckets = 1
     factory: Factory
 
     @pytest.fixture(autouse=True)
     def _fresh_log(self, postgres_url: str) -> Iterator[None]:
-        log = PostgresLog.create(postgres_url, Company())
-        self.factory = log.factory()
+        log = PostgresLog.create(postgres_url, Company(), self.buckets)
+        self.factory = log.factory(self.buckets)
         yield
         log.close()
 
@@ -81,6 +82,18 @@ class TestProcessRecorder(_OnOurLog, ProcessRecorderTestCase):
 
     def create_recorder(self) -> ProcessRecorder:
         return self.factory.process_recorder()
+
+
+class TestApplicationRecorderOfOneBucketOfFour(TestApplicationRecorder):
+    buckets = 4
+
+
+class TestNonInterleavingInOneBucketOfFour(TestNonInterleaving):
+    buckets = 4
+
+
+class TestProcessRecorderOfOneBucketOfFour(TestProcessRecorder):
+    buckets = 4
 
 
 def test_the_module_is_found_by_the_environment_of_the_library(postgres_url: str) -> None:

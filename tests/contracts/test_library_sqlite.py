@@ -4,6 +4,7 @@ Left out are its methods that only print speeds (`test_performance`, `test_concu
 """
 
 from tempfile import TemporaryDirectory
+from typing import cast
 from uuid import UUID, uuid4
 
 from eventsourcing.persistence import (
@@ -17,8 +18,9 @@ from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteTrackingRecorder
 from eventsourcing.tests import persistence as suites
 from eventsourcing.utils import Environment
 
-from adapters.sqlite import Factory
+from adapters.sqlite import Factory, SQLiteLog
 from adapters.sqlite.recorder import BucketProcessRecorder, BucketRecorder
+from domain.company import Company
 
 
 class _Wired(suites.RecorderTestCase):
@@ -70,6 +72,29 @@ class TestNonInterleavingNotificationIDs(_Wired, suites.NonInterleavingNotificat
 
     def create_recorder(self) -> ApplicationRecorder:
         return self.factory.application_recorder()
+
+
+class _InOneBucketOfFour(_Wired):
+    """Recorders over the last bucket of a log that was made with four."""
+
+    def setUp(self) -> None:
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        log = SQLiteLog.create(f"sqlite:///{folder.name}/log.db", Company(), 4)
+        self.addCleanup(log.close)
+        self.factory = cast("InfrastructureFactory[TrackingRecorder]", log.factory(4))
+
+
+class TestApplicationRecorderOfOneBucketOfFour(_InOneBucketOfFour, TestApplicationRecorder):
+    pass
+
+
+class TestProcessRecorderOfOneBucketOfFour(_InOneBucketOfFour, TestProcessRecorder):
+    pass
+
+
+class TestNonInterleavingInOneBucketOfFour(_InOneBucketOfFour, TestNonInterleavingNotificationIDs):
+    pass
 
 
 class _TrackingSubclass(SQLiteTrackingRecorder):

@@ -1,4 +1,4 @@
-"""A writer in a process of its own: appends, and says each group's id and numbers once the log has acknowledged it.
+"""A writer in a process of its own: appends, and says each group's id and positions once the log has acknowledged it.
 
 Run as: python -m tests.contracts.writer URL NAME GROUPS SIZE
 """
@@ -16,7 +16,7 @@ def main(url: str, name: str, groups: int, size: int) -> None:
             # Half of all goes to streams that every writer shares.
             streams = [name if n % 2 else f"shared-{at % 3}" for n in range(size)]
             receipts = append(log, *(draft(stream, f"{name}-{at}-{n}") for n, stream in enumerate(streams)))
-            print(at, *(receipt.number for receipt in receipts), flush=True)
+            print(at, *(f"{receipt.bucket}/{receipt.number}" for receipt in receipts), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ Touch = Callable[..., Envelope]
 
 
 @pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    with Engine.create(url, Company(zone="Europe/London")) as opened:
+def engine(url: str, buckets: int) -> Iterator[Engine]:
+    with Engine.create(url, Company(zone="Europe/London"), buckets) as opened:
         yield opened
 
 

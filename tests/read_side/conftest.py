@@ -12,8 +12,8 @@ from tests.read_side.story import CHOSEN
 
 
 @pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    with Engine.create(url, Company(zone="Europe/London")) as opened:
+def engine(url: str, buckets: int) -> Iterator[Engine]:
+    with Engine.create(url, Company(zone="Europe/London"), buckets) as opened:
         yield opened
 
 

@@ -1,8 +1,10 @@
 """However touchpoints arrive, the rows are those of one fold of what stands recorded."""
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +12,7 @@ from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.projector import Projector
 from adapters.rebuild import rebuild
+from adapters.settings import LIMITS
 from adapters.tables import Tables
 from domain.touchpoint import Envelope
 from tests.read_side.story import (
@@ -29,7 +32,8 @@ from tests.read_side.story import (
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(told=stories(), data=st.data())
 def test_live_in_any_batches_is_a_rebuild_is_a_replay(told: list[Envelope], data: st.DataObject) -> None:
-    with TemporaryDirectory() as folder, Engine.create(f"sqlite:///{Path(folder)}/shop.db") as engine:
+    buckets = data.draw(st.sampled_from([1, 4]))
+    with TemporaryDirectory() as folder, Engine.create(f"sqlite:///{Path(folder)}/shop.db", None, buckets) as engine:
         tables = open_tables(engine.url, engine.company)
         projector = Projector(engine.log, tables, engine.company)
         while told:
@@ -44,6 +48,22 @@ def test_live_in_any_batches_is_a_rebuild_is_a_replay(told: list[Envelope], data
         rebuild(engine.log, tables, engine.company)
         assert contents(tables) == live == replayed(engine)
         tables.close()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(told=stories(), page=st.integers(1, 5))
+def test_one_bucket_or_four_and_pages_that_part_what_belongs_together(told: list[Envelope], page: int) -> None:
+    found = []
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("adapters.projector.LIMITS", replace(LIMITS, projector_batch_max=page))
+        for buckets in (1, 4):
+            with Engine.create(f"sqlite:///{Path(folder)}/{buckets}.db", buckets=buckets) as engine:
+                record(engine, told)
+                tables = open_tables(engine.url, engine.company)
+                Projector(engine.log, tables, engine.company).run_once()
+                found.append(contents(tables))
+                tables.close()
+    assert found[0] == found[1]
 
 
 def test_a_story_with_everything_on_both_databases(engine: Engine, tables: Tables) -> None:

@@ -40,6 +40,12 @@ REFUSED = [
 
 
 @pytest.fixture
+def buckets() -> int:
+    """One: questions are asked of rows, and know no buckets."""
+    return 1
+
+
+@pytest.fixture
 def filled(engine: Engine, tally: Tables) -> Tables:
     engine.append([called("anna", "a1"), called("bert", "b1")])
     Projector(engine.log, tally, engine.company).run_once()

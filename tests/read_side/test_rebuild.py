@@ -55,6 +55,7 @@ def test_one_view_alone_is_rebuilt_while_the_others_catch_up(engine: Engine, tab
     assert {view.lag for view in status(engine.log, tables)} == {0}
 
 
+@pytest.mark.parametrize("buckets", [4], ids=["four"])
 def test_in_several_processes_the_rows_are_the_same(
     engine: Engine, tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
