@@ -7,9 +7,10 @@ import click
 import orjson
 
 from cli.options import format_option, log_option
-from cli.output import show
+from cli.output import iso, show
 
 if TYPE_CHECKING:
+    from adapters.log import Origin
     from adapters.tables import Tables, ViewStatus
 
 _BREACHES = "select rule, breaches from breaches_by_rule order by breaches desc, rule"
@@ -35,7 +36,9 @@ def command(url: str, style: str) -> None:
             "company": engine.company.name,
             "log": engine.log.log_id.hex(),
             "touchpoints": sum(heads.numbers),
+            "buckets": engine.log.buckets,
             "cursor": str(heads),
+            "origins": [_origin(origin) for origin in engine.log.origins],
             "quarantined": len(engine.log.quarantined()),
             "breaches": _breaches(tables, views),
         }
@@ -45,7 +48,8 @@ def command(url: str, style: str) -> None:
             return
         if style == "table":
             for name, figure in found.items():
-                click.echo(f"{name:12} {_line(figure) if isinstance(figure, dict) else figure}")
+                if figure != []:
+                    click.echo(f"{name:12} {_told(figure)}")
         show(ViewStatus._fields, views, style)
 
 
@@ -53,6 +57,21 @@ def _breaches(tables: "Tables", views: "list[ViewStatus]") -> dict[str, int]:
     if all(view.state == "missing" for view in views if view.view == "breaches"):
         return {}
     return {str(rule): int(count) for rule, count in tables.query(_BREACHES)[1]}
+
+
+def _origin(origin: "Origin") -> dict[str, Any]:
+    """The log that this one was copied from, how far, and when."""
+    cut = origin.cut
+    found = {"log": cut.log_id.hex(), "touchpoints": sum(cut.numbers), "buckets": len(cut.numbers), "cursor": str(cut)}
+    return {**found, "copied": iso(origin.copied)}
+
+
+def _told(figure: Any) -> str:
+    if isinstance(figure, list):
+        return "; before that ".join(
+            f"log {each['log']}, up to cursor {each['cursor']}, on {each['copied'][:10]}" for each in figure
+        )
+    return _line(figure) if isinstance(figure, dict) else str(figure)
 
 
 def _line(counts: dict[str, int]) -> str:

@@ -1,0 +1,60 @@
+"""Copy a log to another database, or to another number of buckets."""
+
+import click
+
+
+@click.command()
+@click.argument("source", metavar="SOURCE_URL")
+@click.argument("target", metavar="TARGET_URL")
+@click.option("--buckets", type=int, help="How many buckets the new log has; as many as the source when not given.")
+def command(source: str, target: str, buckets: int | None) -> None:
+    """Make a new log at TARGET_URL of all that the log at SOURCE_URL holds now, and check it against that.
+
+    Touchpoints keep their ids, bytes, versions, recorded times and who recorded them; company settings and quarantine
+    come along. The new log has an id and positions of its own; lifecircle cursor turns an old cursor into a new one.
+    What is recorded at the source from now on is not copied: stop its writers first. A copy that is stopped leaves no
+    log; start it again.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from adapters.copying import copy_log
+    from adapters.engine import Engine
+    from adapters.idkey import id_key_path
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("touchpoints"))
+    console = Console(stderr=True)
+    shown = Progress(
+        *columns,
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with shown:
+        tasks = {doing: shown.add_task(doing, total=None) for doing in ("copying", "checking")}
+        copied = copy_log(
+            source, target, buckets, lambda doing, done, of: shown.update(tasks[doing], completed=done, total=of)
+        )
+    with Engine.open(target) as engine:
+        origin = engine.log.origins[0]
+        click.echo(f"new log {engine.log.log_id.hex()} with {_counted(engine.log.buckets, 'bucket')}")
+        click.echo(f"copied and checked: {_counted(copied, 'touchpoint')}, up to cursor {origin.cut} of the log before")
+    old_key, new_key = id_key_path(source), id_key_path(target)
+    if old_key != new_key:
+        click.echo(
+            f"id key: a secret, so it was not copied; put {old_key} to {new_key} yourself, readable by its owner alone"
+        )
+    click.echo("views: build them with lifecircle rebuild")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
