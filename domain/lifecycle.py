@@ -7,12 +7,14 @@ arrives in the order of history, what waited is judged anew.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from graphlib import TopologicalSorter
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
 from domain.company import Company
 from domain.corrections import CORRECTED
+from domain.shards import Shards
 from domain.touchpoint import Fact, Touchpoint
 
 EARLY = "before its opening"
@@ -48,7 +50,8 @@ class Breach(NamedTuple):
 class Life(NamedTuple):
     """Where one entity stands. `state` is empty until it is opened; until then `waiting` holds its steps, latest first.
 
-    stream, day and dated: where and when it was opened, and whether only the date of that counts.
+    stream, day and dated: where and when it was opened, and whether only the date of that counts; unbalanced: the step
+    after which the balance of its lifecycle did not hold, if it still does not.
     """
 
     state: str = ""
@@ -57,90 +60,55 @@ class Life(NamedTuple):
     day: str = ""
     dated: bool = False
     waiting: "tuple[Fact, Any] | None" = None
+    unbalanced: Fact | None = None
 
 
 _UNOPENED = Life()
-_SHARD_MIN = 16
-"""How many lives lie in one shard before there are more shards."""
 
-
-class RuleState:
-    """The lives of one subject's entities, never changed in place: `with_lives` answers a new one.
-
-    The lives lie in shards, about as many as each holds, so that a new state copies about the square root of them.
-    """
-
-    __slots__ = ("_count", "_shards")
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._shards: tuple[dict[tuple[str, str], Life], ...] = ({},)
-
-    def life(self, key: str, entity: str) -> Life | None:
-        """The life of an entity, such as `("order", "123")`."""
-        name = (key, entity)
-        return self._shards[hash(name) % len(self._shards)].get(name)
-
-    def with_lives(self, changes: Mapping[tuple[str, str], Life]) -> "RuleState":
-        """This state with some lives replaced."""
-        after = RuleState()
-        if len(self._shards) == 1 and self._count < _SHARD_MIN:
-            only = {**self._shards[0], **changes}
-            after._count, after._shards = len(only), (only,)
-            return after
-        shards = list(self._shards)
-        copied: set[int] = set()
-        after._count = self._count
-        for name, life in changes.items():
-            place = hash(name) % len(shards)
-            if place not in copied:
-                copied.add(place)
-                shards[place] = shards[place].copy()
-            after._count += name not in shards[place]
-            shards[place][name] = life
-        if after._count > _SHARD_MIN * len(shards) and after._count > len(shards) ** 2:
-            shards = _resharded(shards)
-        after._shards = tuple(shards)
-        return after
-
-
-def _resharded(shards: Sequence[dict[tuple[str, str], Life]]) -> list[dict[tuple[str, str], Life]]:
-    wider: list[dict[tuple[str, str], Life]] = [{} for _ in range(4 * len(shards))]
-    for shard in shards:
-        for name, life in shard.items():
-            wider[hash(name) % len(wider)][name] = life
-    return wider
+RuleState = Shards[tuple[str, str], Life]
+"""The lives of one subject's entities, each under its lifecycle's key and its name, such as `("order", "123")`."""
 
 
 class World:
     """What a rule may look at beside the entity itself: its subject's other lives, and the company's settings.
 
-    `before` are the lives before the touchpoint, `changes` those that it has touched so far.
+    `changes` are the lives that the touchpoint has touched so far.
     """
 
-    __slots__ = ("before", "changes", "company")
+    __slots__ = ("_before", "changes", "company")
 
     def __init__(self, before: RuleState, company: Company) -> None:
-        self.before = before
+        self._before = before
         self.changes: dict[tuple[str, str], Life] = {}
         self.company = company
 
     def life(self, key: str, entity: str) -> Life | None:
         """Another life, as the lifecycles that were judged earlier have left it."""
-        return self.changes.get((key, entity)) or self.before.life(key, entity)
+        return self.changes.get((key, entity)) or self._before.get((key, entity))
+
+    def life_before(self, key: str, entity: str) -> Life | None:
+        """Another life, as it was before the touchpoint."""
+        return self._before.get((key, entity))
 
 
 class Step(NamedTuple):
-    """One touchpoint as it reaches one entity, for the small functions beside a table."""
+    """One touchpoint as it reaches one entity, for the small functions beside a table.
+
+    `memo` is what the life remembers, None before its opening; `waited`: it came before the opening, which is now.
+    """
 
     fact: Fact
     entity: str
     memo: Any
     world: World
+    waited: bool = False
 
 
 class Guard(NamedTuple):
-    """A rule that needs the data: `broken` says whether the step breaks it, before the step is taken."""
+    """A rule that needs the data: `broken` says whether the step breaks it, before the step is taken.
+
+    As the balance of a lifecycle, it is asked after the step, and what it says stands until a later step mends it.
+    """
 
     rule: str
     detail: str
@@ -157,11 +125,13 @@ class Lifecycle:
         refuses: the rule that any other kind breaks in a state.
         never: the rule that a step breaks when nothing opened the entity.
         twice: the rule that a second opening breaks.
-        guards: rules on the data of a step that the table allows.
+        guards: rules on the data of an opening, or of a step that the table allows.
         keeps: what a life remembers after a step, for its guards; by kind, from the step to the new memory.
         stays: steps that leave the state as it is when this is true of them.
+        balance: a rule on what a life remembers; broken, it stands on the latest step that changed the memory.
         early: the rule that a step breaks when the opening comes after it.
-        entities: which entities a step concerns, where that is no single field; such a lifecycle is judged last.
+        entities: which entities a step concerns, where that is no single field.
+        after: keys of lifecycles that are judged before, because this one reads what they made of the touchpoint.
     """
 
     def __init__(
@@ -176,14 +146,21 @@ class Lifecycle:
         guards: Mapping[type[Touchpoint], Sequence[Guard]] | None = None,
         keeps: Mapping[type[Touchpoint], Callable[[Step], Any]] | None = None,
         stays: Mapping[type[Touchpoint], Callable[[Step], bool]] | None = None,
+        balance: Guard | None = None,
         early: str = EARLY,
         entities: Callable[[Fact, World], Iterable[str]] | None = None,
+        after: Sequence[str] = (),
     ) -> None:
         self.key = key
-        self.opens = _by_name(opens)
-        self.steps = {state: _by_name(row) for state, row in steps.items()}
+        self.opens: dict[str, str] = _by_name(opens)
+        self.steps: dict[str, dict[str, str]] = {state: _by_name(row) for state, row in steps.items()}
         self.refuses, self.never, self.twice, self.early = refuses, never, twice, early
-        self._guards, self._keeps, self._stays = _by_name(guards), _by_name(keeps), _by_name(stays)
+        self.guards: dict[str, Sequence[Guard]] = _by_name(guards)
+        self.balance = balance
+        self.after = tuple(after)
+        self.exclusive = any(key in kind.model_fields for kind in opens)
+        """Whether an entity belongs to one customer, because the opening itself names it."""
+        self._keeps, self._stays = _by_name(keeps), _by_name(stays)
         self._entities = entities
         self.kinds = frozenset(self.opens).union(*self.steps.values())
         # Where a step goes that the table forbids: where it leads when allowed, or nowhere if it never moves anything.
@@ -193,11 +170,6 @@ class Lifecycle:
             for kind, state in row.items()
             if state != before
         }
-
-    @property
-    def judged_last(self) -> bool:
-        """Whether it reads what the other lifecycles made of the touchpoint."""
-        return self._entities is not None
 
     def judge(self, fact: Fact, world: World, found: list[Breach], healed: list[Breach]) -> None:
         """Take one touchpoint into the lives it concerns; add the breaches that came and those that healed."""
@@ -218,6 +190,8 @@ class Lifecycle:
         else:
             after = life._replace(waiting=(fact, life.waiting))
             found.append(self._unopened(fact, entity, world))
+        if self.balance and after.memo is not life.memo:
+            after = self._balanced(self.balance, after, fact, entity, world, found, healed)
         world.changes[self.key, entity] = after
 
     def _unopened(self, fact: Fact, entity: str, world: World) -> Breach:
@@ -227,30 +201,33 @@ class Lifecycle:
         self, fact: Fact, entity: str, life: Life, world: World, found: list[Breach], healed: list[Breach]
     ) -> Life:
         day = world.company.day(fact)
+        step = Step(fact, entity, None, world)
+        found += [self._breach(*rule, fact, entity, world) for rule in self._guarded(step)]
         keeps = self._keeps.get(fact.kind)
-        memo = keeps(Step(fact, entity, None, world)) if keeps else None
-        after = Life(self.opens[fact.kind], memo, fact.stream, day, fact.is_date)
+        after = Life(self.opens[fact.kind], keeps(step) if keeps else None, fact.stream, day, fact.is_date)
         for early in _oldest_first(life.waiting):
             healed.append(self._unopened(early, entity, world))
             # Everything that waited sorts before the opening; only calendar dates can say that it was not earlier.
             same_day = (early.is_date or fact.is_date) and world.company.day(early) >= day
-            after, rules = self._step(after, early, entity, world)
+            after, rules = self._step(after, early, entity, world, waited=True)
             if not same_day:
                 rules = [(self.early, f"the opening of this {self.key} came later")]
             found += [self._breach(*rule, early, entity, world) for rule in rules]
         return after
 
-    def _step(self, life: Life, fact: Fact, entity: str, world: World) -> tuple[Life, list[tuple[str, str]]]:
+    def _step(
+        self, life: Life, fact: Fact, entity: str, world: World, *, waited: bool = False
+    ) -> tuple[Life, list[tuple[str, str]]]:
         kind, rules = fact.kind, list[tuple[str, str]]()
-        step = Step(fact, entity, life.memo, world)
+        step = Step(fact, entity, life.memo, world, waited)
         state = self.steps.get(life.state, {}).get(kind)
-        if kind in self.opens and not self._entities and fact.stream != life.stream:
+        if self.exclusive and kind in self.opens and fact.stream != life.stream:
             rules.append((BOTH_HALVES, f"this {self.key} was opened under two customers who are one"))
         elif state is None:
             reopened = kind in self.opens
             rules.append((self.twice if reopened else self.refuses[life.state], f"{kind} while {life.state}"))
         else:
-            rules += [(guard.rule, guard.detail) for guard in self._guards.get(kind, ()) if guard.broken(step)]
+            rules += self._guarded(step)
         if (life.dated or fact.is_date) and kind not in self.opens and world.company.day(fact) < life.day:
             rules.append((self.early, f"the opening of this {self.key} came on a later day"))
         if state is None:
@@ -258,7 +235,27 @@ class Lifecycle:
         if (stays := self._stays.get(kind)) and stays(step):
             state = life.state
         memo = keeps(step) if (keeps := self._keeps.get(kind)) else life.memo
-        return Life(state, memo, life.stream, life.day, life.dated), rules
+        return life._replace(state=state, memo=memo), rules
+
+    def _guarded(self, step: Step) -> list[tuple[str, str]]:
+        return [(guard.rule, guard.detail) for guard in self.guards.get(step.fact.kind, ()) if guard.broken(step)]
+
+    def _balanced(
+        self,
+        balance: Guard,
+        life: Life,
+        fact: Fact,
+        entity: str,
+        world: World,
+        found: list[Breach],
+        healed: list[Breach],
+    ) -> Life:
+        if life.unbalanced:
+            healed.append(self._breach(balance.rule, balance.detail, life.unbalanced, entity, world))
+        if not balance.broken(Step(fact, entity, life.memo, world)):
+            return life._replace(unbalanced=None)
+        found.append(self._breach(balance.rule, balance.detail, fact, entity, world))
+        return life._replace(unbalanced=fact)
 
     def _breach(self, rule: str, detail: str, fact: Fact, entity: str, world: World) -> Breach:
         return _breach_of(fact, f"{self.key}/{rule}", f"{self.key}/{entity}", detail, world.company)
@@ -284,7 +281,7 @@ def weigh(state: RuleState, fact: Fact, company: Company) -> Verdict:
     found, healed = list[Breach](), list[Breach]()
     for lifecycle in concerned:
         lifecycle.judge(fact, world, found, healed)
-    after = state.with_lives(world.changes) if world.changes else state
+    after = state.updated(world.changes) if world.changes else state
     return Verdict(after, tuple(found), tuple(healed))
 
 
@@ -307,11 +304,12 @@ def breaches_in(history: Iterable[Fact], company: Company) -> list[Breach]:
 
 @cache
 def lifecycles() -> tuple[Lifecycle, ...]:
-    """Every lifecycle, found by its being there; those that read the others' come last."""
+    """Every lifecycle, found by its being there; each comes after those that it reads."""
     path = import_module("domain.lifecycles").__path__
     rooms = [import_module(f"domain.lifecycles.{room.name}") for room in iter_modules(path)]
-    found = [table for room in rooms for table in vars(room).values() if isinstance(table, Lifecycle)]
-    return tuple(sorted(found, key=lambda table: (table.judged_last, table.key)))
+    tables = [table for room in rooms for table in vars(room).values() if isinstance(table, Lifecycle)]
+    by_key = {table.key: table for table in sorted(tables, key=lambda table: table.key)}
+    return tuple(by_key[key] for key in TopologicalSorter({key: by_key[key].after for key in by_key}).static_order())
 
 
 @cache

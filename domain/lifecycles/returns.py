@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from domain.kinds.after_sales import ReturnReceived
 from domain.kinds.order import OrderAmended, OrderCancelled, OrderPlaced
-from domain.lifecycle import Guard, Lifecycle, RuleState, Step, World
+from domain.lifecycle import Guard, Life, Lifecycle, Step, World
 from domain.lifecycles.order import UNNAMED
 from domain.money import quantity_micros
 from domain.touchpoint import Fact
@@ -24,22 +24,27 @@ def skus_concerned(fact: Fact, world: World) -> Iterable[str]:
         skus = dict.fromkeys(item["sku"] for item in fact.data["lines"] if "sku" in item)
         # A return that names its order is judged by that order; here it only counts, where there is a count.
         return [sku for sku in skus if "order" not in fact.data or world.life("goods", sku)]
-    before, after = _standing(fact, world.before), _standing(fact, world)
+    before, after = _counts(fact, world)
     if before is after:
         return ()
     skus = dict.fromkeys((*before, *after))
     return [sku for sku in skus if before.get(sku) != after.get(sku) and not sku.startswith(UNNAMED)]
 
 
-def _standing(fact: Fact, lives: World | RuleState) -> Mapping[str, int]:
-    order = lives.life("order", fact.data["order"])
+def _counts(fact: Fact, world: World) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """What stood ordered before the touchpoint, and after it."""
+    order = fact.data["order"]
+    return _standing(world.life_before("order", order)), _standing(world.life("order", order))
+
+
+def _standing(order: Life | None) -> Mapping[str, int]:
     return order.memo.standing if order and order.state else {}
 
 
 def ordered(step: Step) -> Count:
     """The count after an order was placed, amended or cancelled."""
     fact, count = step.fact, step.memo or Count()
-    before, after = _standing(fact, step.world.before), _standing(fact, step.world)
+    before, after = _counts(fact, step.world)
     return Count(count.bought + after.get(step.entity, 0) - before.get(step.entity, 0), count.returned)
 
 
@@ -82,4 +87,5 @@ GOODS = Lifecycle(
     },
     keeps={OrderPlaced: ordered, OrderAmended: ordered, OrderCancelled: ordered, ReturnReceived: came_back},
     entities=skus_concerned,
+    after=["order"],
 )

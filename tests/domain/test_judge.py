@@ -49,9 +49,9 @@ def test_a_breach_names_its_touchpoint_and_no_value_of_it() -> None:
 def test_a_state_of_many_lives_keeps_them_all_and_leaves_its_forebears_alone() -> None:
     states = [RuleState()]
     for number in range(3000):
-        states.append(states[-1].with_lives({("order", str(number)): Life("placed", number)}))
+        states.append(states[-1].updated({("order", str(number)): Life("placed", number)}))
     for size in (0, 1, 17, 300, 2999, 3000):
-        known = [states[size].life("order", str(number)) for number in range(3000)]
+        known = [states[size].get(("order", str(number))) for number in range(3000)]
         assert known == [Life("placed", number) for number in range(size)] + [None] * (3000 - size)
 
 
