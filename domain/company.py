@@ -5,12 +5,22 @@ from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer
 
-from domain.touchpoint import Fact, microseconds
+from domain.money import MICROS
+from domain.touchpoint import Fact, Label, microseconds
 
 DAY_US = 86_400_000_000
 _QUARTER_US = 900_000_000
+
+FREQUENCY_MESSAGES_MAX = 1_000
+"""The most messages that a frequency cap may count; so many days are remembered for each customer."""
+FREQUENCY_CAPS_MAX = 20
+"""The most frequency caps of a company."""
+PAYMENT_TOLERANCE_MAX = 1_000_000.0
+
+Purpose = Label
+"""What a message or a use of data is for."""
 
 
 def _known_zone(name: str) -> str:
@@ -21,6 +31,16 @@ def _known_zone(name: str) -> str:
     return name
 
 
+class FrequencyCap(BaseModel):
+    """How many promotional messages a customer may get within so many calendar days."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    messages: int = Field(ge=1, le=FREQUENCY_MESSAGES_MAX, description="how many at most")
+    days: int = Field(ge=1, description="within how many calendar days, the day of the message being the last of them")
+    purpose: Purpose | None = Field(default=None, description="the purpose it holds for; all together where unset")
+
+
 class Company(BaseModel):
     """Settings that are recorded with the log, for views and rules depend on them."""
 
@@ -28,14 +48,53 @@ class Company(BaseModel):
 
     name: str = Field(default="company", description="the company whose customers these are")
     zone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        default="UTC", description="the time zone of its calendar, by its name in the IANA database"
+        default="UTC", description="the time zone of its calendar, of the IANA database"
     )
     future_limit_s: int = Field(
-        default=300, ge=0, description="how far ahead of the clock a touchpoint may claim to be"
+        default=300, ge=0, description="how far ahead of the clock a touchpoint may claim to be, in seconds"
     )
     over_delivery_tolerance: float = Field(
         default=0.0, ge=0, description="share of the ordered quantity that may be shipped beyond it"
     )
+    payment_tolerance: float = Field(
+        default=0.0,
+        ge=0,
+        le=PAYMENT_TOLERANCE_MAX,
+        description="by how much a payment may miss what is open, in units of its currency",
+    )
+    dunning_grace_days: int = Field(
+        default=0, ge=0, description="how many days after the due date a dunning notice still comes too early"
+    )
+    request_days: int = Field(
+        default=30, ge=1, description="days in which to answer a subject's request that names no due date"
+    )
+    promotional: frozenset[Purpose] = Field(
+        default=frozenset({"promotion", "newsletter", "invitation"}),
+        description="purposes of messages that need a basis, such as a consent, and count for the frequency caps",
+    )
+    wider_purposes: dict[Purpose, frozenset[Purpose]] = Field(
+        default={"marketing": frozenset({"promotion", "newsletter", "invitation"})},
+        description="what a consent or an objection to a wider purpose covers besides that purpose itself",
+    )
+    frequency_caps: tuple[FrequencyCap, ...] = Field(
+        default=(), max_length=FREQUENCY_CAPS_MAX, description="how often a customer may get promotional messages"
+    )
+
+    @field_serializer("promotional", when_used="json")
+    def _purposes(self, purposes: frozenset[str]) -> list[str]:
+        return sorted(purposes)  # the fingerprint of a view must not hang on the order in a set
+
+    @field_serializer("wider_purposes", when_used="json")
+    def _covered(self, wider: dict[str, frozenset[str]]) -> dict[str, list[str]]:
+        return {purpose: sorted(covered) for purpose, covered in wider.items()}
+
+    def covered(self, purpose: str) -> tuple[str, ...]:
+        """The purposes that a statement on one covers: itself first, then what it is wider than."""
+        return (purpose, *sorted(self.wider_purposes.get(purpose, frozenset()) - {purpose}))
+
+    def missed(self, micros: int) -> bool:
+        """Whether an amount, in micro-units, is more than a payment may miss what is open by."""
+        return micros > round(self.payment_tolerance * MICROS)
 
     def day(self, fact: Fact) -> str:
         """The calendar day of a fact, `2026-03-01`: as stated under date precision, else in the company's zone."""

@@ -171,15 +171,15 @@ class Lifecycle:
             if state != before
         }
 
-    def judge(self, fact: Fact, world: World, found: list[Breach], healed: list[Breach]) -> None:
-        """Take one touchpoint into the lives it concerns; add the breaches that came and those that healed."""
+    def entities(self, fact: Fact, world: World) -> Iterable[str]:
+        """The entities that a touchpoint concerns."""
         if self._entities:
-            for entity in self._entities(fact, world):
-                self._take(fact, entity, world, found, healed)
-        elif named := fact.data.get(self.key):
-            self._take(fact, named, world, found, healed)
+            return self._entities(fact, world)
+        named = fact.data.get(self.key)
+        return (named,) if named else ()
 
-    def _take(self, fact: Fact, entity: str, world: World, found: list[Breach], healed: list[Breach]) -> None:
+    def take(self, fact: Fact, entity: str, world: World, found: list[Breach], healed: list[Breach]) -> None:
+        """Take one touchpoint into one life; add the breaches that came and those that healed."""
         life = world.life(self.key, entity) or _UNOPENED
         if life.state:
             after, rules = self._step(life, fact, entity, world)
@@ -280,7 +280,8 @@ def weigh(state: RuleState, fact: Fact, company: Company) -> Verdict:
     world = World(state, company)
     found, healed = list[Breach](), list[Breach]()
     for lifecycle in concerned:
-        lifecycle.judge(fact, world, found, healed)
+        for entity in lifecycle.entities(fact, world):
+            lifecycle.take(fact, entity, world, found, healed)
     after = state.updated(world.changes) if world.changes else state
     return Verdict(after, tuple(found), tuple(healed))
 

@@ -38,6 +38,7 @@ class Said:
     id: str = ""
     source: str = "shop"
     sequence: int = 0
+    channel: str | None = None
 
     def on(self, day: str) -> Self:
         return replace(self, day=day)
@@ -141,6 +142,7 @@ def _envelope(said: Said, otherwise: datetime) -> Envelope:
             "time": time,
             "precision": "date" if dated else "instant",
             "sequence": said.sequence,
+            "channel": said.channel,
             "data": dict(said.data),
         }
     )

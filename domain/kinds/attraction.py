@@ -39,6 +39,7 @@ class MessageSent(Touchpoint, phase=Phase.ATTRACTION):
         means("what it was written for"),
     ]
     template: Annotated[Label | None, means("the template it was made from, with its version")] = None
+    jurisdiction: Annotated[Label | None, means("the country whose law it was sent under")] = None
 
 
 class MessageEngaged(Touchpoint, phase=Phase.ATTRACTION):

@@ -1,95 +1,43 @@
-"""The life of an order: placed, perhaps confirmed, amended and shipped in parts, perhaps called off."""
+"""The life of an order: placed, perhaps confirmed, amended and shipped in parts, paid, perhaps called off."""
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
 
-from domain.kinds.after_sales import ReturnReceived
-from domain.kinds.fulfilment import DeliveryPromised, DeliveryWarningIssued, InvoiceIssued, ShipmentDispatched
-from domain.kinds.order import OrderAmended, OrderCancelled, OrderConfirmed, OrderPlaced
-from domain.lifecycle import Guard, Lifecycle, Step
+from domain.kinds.after_sales import RefundIssued, ReturnReceived
+from domain.kinds.fulfilment import (
+    DeliveryPromised,
+    DeliveryWarningIssued,
+    InvoiceIssued,
+    PaymentReceived,
+    PaymentReversed,
+    ShipmentDispatched,
+)
+from domain.kinds.order import (
+    DiscountApplied,
+    OrderAmended,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    PaymentScheduled,
+)
+from domain.lifecycle import Guard, Lifecycle, Step, World
+from domain.lifecycles.payment import PAYMENT_KINDS, came_in, held
 from domain.money import quantity_micros
-
-UNNAMED = "\0"
-"""Begins the name of goods without a sku, which are known by their order line alone. No sku can hold it."""
-
-_Goods = Mapping[str, int]
-"""Goods by their sku, in micro-units of the quantity."""
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+from domain.order_book import UNNAMED, Book, added
+from domain.touchpoint import Fact
 
 
-class Book(NamedTuple):
-    """What an order remembers, in micro-units: `lines` gives for each line its goods and how many were ordered.
-
-    `ordered` sums the lines by goods, `standing` is that less what was cancelled. `shipments` holds the ids of its
-    shipments as a chain, the latest first.
-    """
-
-    lines: Mapping[str, tuple[str, int]] = _NOTHING
-    ordered: _Goods = _NOTHING
-    standing: _Goods = _NOTHING
-    cancelled: _Goods = _NOTHING
-    shipped: _Goods = _NOTHING
-    returned: _Goods = _NOTHING
-    shipments: "tuple[str, Any] | None" = None
-
-    def with_lines(self, lines: Mapping[str, tuple[str, int]]) -> "Book":
-        """The book with other lines."""
-        return self._replace(lines=lines, ordered=_sum(lines.values())).with_cancelled(self.cancelled)
-
-    def with_cancelled(self, cancelled: _Goods) -> "Book":
-        """The book with other cancelled goods."""
-        standing = {name: max(0, ordered - cancelled.get(name, 0)) for name, ordered in self.ordered.items()}
-        return self._replace(cancelled=cancelled, standing=standing)
-
-    def goods(self, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-        """Goods of a later touchpoint, under the names that the order knows them by."""
-        return _sum((self._name(item), quantity_micros(item["quantity"])) for item in items)
-
-    def _name(self, item: Mapping[str, Any]) -> str:
-        known = self.lines.get(item.get("line", ""))
-        return known[0] if known else item.get("sku", UNNAMED + item.get("line", ""))
-
-    def exceeds(self, goods: _Goods, limit: Mapping[str, float]) -> bool:
-        """Whether goods are more than a limit: each for itself, or in sum where an order does not name its goods."""
-        if not self.lines:
-            return False
-        unclear = any(name.startswith(UNNAMED) for name in (*limit, *goods))
-        if unclear and not goods.keys() <= limit.keys():
-            return sum(goods.values()) > sum(limit.values())
-        return any(quantity > limit.get(name, 0) for name, quantity in goods.items())
-
-    def amended(self, items: Iterable[Mapping[str, Any]]) -> "Book":
-        """The book after each line named has another quantity; what was cancelled of its goods is settled by it."""
-        lines, cancelled = dict(self.lines), dict(self.cancelled)
-        for item in items:
-            name, quantity = self._name(item), quantity_micros(item["quantity"])
-            same = [line for line, (goods, _) in lines.items() if goods == name]
-            line = item.get("line") or (same[0] if same else name)
-            if "line" not in item:
-                lines = {other: held for other, held in lines.items() if held[0] != name}
-            lines[line] = (name, quantity)
-            cancelled.pop(name, None)
-        return self._replace(cancelled=cancelled).with_lines(lines)
-
-    def called_off(self, items: Iterable[Mapping[str, Any]]) -> "Book":
-        """The book after a cancellation: of the goods named, or of all that was not dispatched."""
-        if items:
-            return self.with_cancelled(_add(self.cancelled, self.goods(items)))
-        rest = {name: max(0, ordered - self.shipped.get(name, 0)) for name, ordered in self.ordered.items()}
-        return self.with_cancelled(rest)
-
-
-def _sum(goods: Iterable[tuple[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for name, quantity in goods:
-        total[name] = total.get(name, 0) + quantity
-    return total
-
-
-def _add(one: _Goods, other: _Goods) -> dict[str, int]:
-    return _sum((*one.items(), *other.items()))
+def order_concerned(fact: Fact, world: World) -> Iterable[str]:
+    """The order that is named, or that a payment is for by its invoice."""
+    if named := fact.data.get("order"):
+        return (named,)
+    money = held(world.life("payment", fact.data["payment"])) if fact.kind in PAYMENT_KINDS else None
+    if not money:
+        return ()
+    bill = world.life("invoice", money.invoice) if money.invoice and not money.order else None
+    order = money.order or (bill.memo.order if bill and bill.state else "")
+    return (order,) if order else ()
 
 
 def _items(step: Step) -> Any:
@@ -102,20 +50,55 @@ def placed(step: Step) -> Book:
     named = ((item.get("line", str(place)), item) for place, item in items)
     lines = {line: (item.get("sku", UNNAMED + line), quantity_micros(item["quantity"])) for line, item in named}
     book: Book = step.memo or Book()
-    return book.with_lines(lines)
+    return book.with_lines(lines).with_total(step.fact.data["total"])
+
+
+def amended(step: Step) -> Book:
+    """The book with other lines, and the total that was agreed for them."""
+    book: Book = step.memo
+    return book.amended(_items(step)).with_total(step.fact.data.get("total"))
+
+
+def called_off(step: Step) -> Book:
+    """The book without what was cancelled."""
+    book: Book = step.memo
+    return book.called_off(_items(step)).with_total(None)
 
 
 def dispatched(step: Step) -> Book:
     """The book with what one more shipment holds."""
     book: Book = step.memo
-    shipped = _add(book.shipped, book.goods(_items(step)))
+    shipped = added(book.shipped, book.goods(_items(step)))
     return book._replace(shipped=shipped, shipments=(step.fact.data["shipment"], book.shipments))
 
 
 def returned(step: Step) -> Book:
     """The book with what came back."""
     book: Book = step.memo
-    return book._replace(returned=_add(book.returned, book.goods(_items(step))))
+    return book._replace(returned=added(book.returned, book.goods(_items(step))))
+
+
+def paid(step: Step) -> Book:
+    """The book with money that came in for the order or an invoice of it, or was taken back."""
+    book: Book = step.memo
+    money = came_in(step)
+    return book.in_currency(money.currency)._replace(paid=book.paid + money.micros) if money else book
+
+
+def invoiced(step: Step) -> Book:
+    """The book with what had been paid on the invoice before it was issued, when nobody could know whose it is."""
+    book: Book = step.memo
+    before, bill = (find("invoice", step.fact.data["invoice"]) for find in (step.world.life_before, step.world.life))
+    if not bill or not bill.state or (before and before.state and not step.waited):
+        return book
+    return book._replace(paid=book.paid + bill.memo.early)
+
+
+def refunded(step: Step) -> Book:
+    """The book with money that went back."""
+    book: Book = step.memo
+    amount = step.fact.data["amount"]
+    return book.in_currency(amount["currency"])._replace(refunded=book.refunded + amount["micros"])
 
 
 def amends_below_dispatched(step: Step) -> bool:
@@ -131,33 +114,72 @@ def ships_more_than_ordered(step: Step) -> bool:
     beyond = step.world.company.over_delivery_tolerance
     ordered, now = book.ordered, book.goods(_items(step))
     limit = {name: quantity + round(ordered[name] * beyond) for name, quantity in book.standing.items()}
-    together = _add(book.shipped, now)
+    together = added(book.shipped, now)
     # Only what this shipment holds: an earlier excess was noted when it happened.
     named = now.keys() <= limit.keys()
     return book.exceeds({name: together[name] for name in now} if named else together, limit) if now else False
 
 
-def cancels_after_delivery(step: Step) -> bool:
-    """What is called off has reached the customer: all of it where no goods are named, else more than is still open."""
+def _arrived(step: Step) -> list[dict[str, int]]:
+    """The goods of each shipment of the order that was delivered."""
     book: Book = step.memo
-    delivered, arrived, chain = dict[str, int](), False, book.shipments
+    chain, goods = book.shipments, list[dict[str, int]]()
     while chain:
         shipment, chain = chain
         life = step.world.life("shipment", shipment)
         if life and life.state == "delivered":
-            arrived = True
-            delivered = _add(delivered, book.goods(life.memo))
+            goods.append(book.goods(life.memo))
+    return goods
+
+
+def cancels_after_delivery(step: Step) -> bool:
+    """What is called off has reached the customer: all of it where no goods are named, else more than is still open."""
+    book: Book = step.memo
+    arrived = _arrived(step)
     if not arrived or not _items(step):
-        return arrived
+        return bool(arrived)
+    delivered = reduce(added, arrived)
     still_open = {name: quantity - delivered.get(name, 0) for name, quantity in book.standing.items()}
     return book.exceeds(book.goods(_items(step)), still_open)
+
+
+def promises_after_delivery(step: Step) -> bool:
+    """All that the order still stands for had been delivered, as far as is known."""
+    book: Book = step.memo
+    arrived = _arrived(step)
+    if not arrived:
+        return False
+    # A shipment that does not say what it held is taken for the whole order.
+    if not book.lines or not all(arrived):
+        return True
+    delivered = reduce(added, arrived)
+    if any(name.startswith(UNNAMED) for name in (*book.standing, *delivered)):
+        return sum(delivered.values()) >= sum(book.standing.values())
+    return all(delivered.get(name, 0) >= quantity for name, quantity in book.standing.items())
+
+
+def pays_too_much(step: Step) -> bool:
+    """More came in than the order comes to; what names an invoice is judged by that."""
+    if "invoice" in step.fact.data:
+        return False
+    book = paid(step)
+    known = book.total is not None and not book.unclear
+    return known and step.world.company.missed(book.paid - (book.total or 0))
+
+
+def refunds_too_much(step: Step) -> bool:
+    """More went back than was paid for the order, by payments that name it, its invoices, or nothing at all."""
+    book = refunded(step)
+    account = step.world.life("account", step.fact.data["amount"]["currency"])
+    unassigned = account.memo.unassigned if account and account.state else 0
+    return not book.unclear and step.world.company.missed(book.refunded - book.paid - unassigned)
 
 
 def returns_more_than_bought(step: Step) -> bool:
     """What came back of this order in all is more than was bought by it."""
     book: Book = step.memo
     now = book.goods(_items(step))
-    together = _add(book.returned, now)
+    together = added(book.returned, now)
     named = now.keys() <= book.lines.keys() | book.standing.keys()
     return book.exceeds({name: together[name] for name in now} if named else together, book.standing)
 
@@ -180,7 +202,12 @@ ORDER = Lifecycle(
             DeliveryWarningIssued: "placed",
             ShipmentDispatched: "placed",
             InvoiceIssued: "placed",
+            DiscountApplied: "placed",
+            PaymentScheduled: "placed",
+            PaymentReceived: "placed",
+            PaymentReversed: "placed",
             ReturnReceived: "placed",
+            RefundIssued: "placed",
         },
         "confirmed": {
             OrderConfirmed: "confirmed",
@@ -190,10 +217,21 @@ ORDER = Lifecycle(
             DeliveryWarningIssued: "confirmed",
             ShipmentDispatched: "confirmed",
             InvoiceIssued: "confirmed",
+            DiscountApplied: "confirmed",
+            PaymentScheduled: "confirmed",
+            PaymentReceived: "confirmed",
+            PaymentReversed: "confirmed",
             ReturnReceived: "confirmed",
+            RefundIssued: "confirmed",
         },
-        # What left the house before may still be invoiced, and come back.
-        "cancelled": {InvoiceIssued: "cancelled", ReturnReceived: "cancelled"},
+        # What left the house before may still be invoiced and come back, and money goes both ways.
+        "cancelled": {
+            InvoiceIssued: "cancelled",
+            PaymentReceived: "cancelled",
+            PaymentReversed: "cancelled",
+            ReturnReceived: "cancelled",
+            RefundIssued: "cancelled",
+        },
     },
     never="never placed",
     twice="placed twice",
@@ -208,16 +246,30 @@ ORDER = Lifecycle(
         ShipmentDispatched: [
             Guard("more than ordered", "more was dispatched than ordered less cancelled", ships_more_than_ordered),
         ],
+        DeliveryPromised: [
+            Guard("promised after delivery", "all of it had been delivered before", promises_after_delivery),
+        ],
+        PaymentReceived: [Guard("above what is open", "more was paid than the order comes to", pays_too_much)],
+        RefundIssued: [
+            Guard("refund above what was paid", "more was given back than was paid for it", refunds_too_much),
+        ],
         ReturnReceived: [
             Guard("more than was bought", "more came back than was bought by this order", returns_more_than_bought),
         ],
     },
     keeps={
         OrderPlaced: placed,
-        OrderAmended: lambda step: step.memo.amended(_items(step)),
-        OrderCancelled: lambda step: step.memo.called_off(_items(step)),
+        OrderAmended: amended,
+        OrderCancelled: called_off,
+        DiscountApplied: lambda step: step.memo.with_total(None),
         ShipmentDispatched: dispatched,
         ReturnReceived: returned,
+        InvoiceIssued: invoiced,
+        PaymentReceived: paid,
+        PaymentReversed: paid,
+        RefundIssued: refunded,
     },
     stays={OrderCancelled: something_stands},
+    entities=order_concerned,
+    after=["account", "invoice"],
 )

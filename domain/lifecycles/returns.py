@@ -6,8 +6,8 @@ from typing import NamedTuple
 from domain.kinds.after_sales import ReturnReceived
 from domain.kinds.order import OrderAmended, OrderCancelled, OrderPlaced
 from domain.lifecycle import Guard, Life, Lifecycle, Step, World
-from domain.lifecycles.order import UNNAMED
 from domain.money import quantity_micros
+from domain.order_book import UNNAMED
 from domain.touchpoint import Fact
 
 

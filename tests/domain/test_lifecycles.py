@@ -1,15 +1,9 @@
-"""The rules: every illegal step of every table, and a scenario for each rule on the data."""
-
-from collections.abc import Iterator
-from typing import Any
+"""A scenario for each rule of opportunities, quotes, orders, shipments and returns."""
 
 import pytest
 
 from domain.company import Company
-from domain.lifecycle import Lifecycle, lifecycles
 from tests.scenario import (
-    Said,
-    Scenario,
     accepted,
     amended,
     cancelled,
@@ -27,96 +21,6 @@ from tests.scenario import (
     said,
     shipment,
 )
-
-STEPS: dict[str, Said] = {
-    each.kind: each
-    for each in (
-        opportunity("Opened"),
-        opportunity("Changed", probability=0.5),
-        moved("first", "second"),
-        opportunity("Won"),
-        opportunity("Lost"),
-        opportunity("Reopened"),
-        quote("2027-01-01"),
-        accepted(),
-        declined(),
-        order("1", quote="q", A=2),
-        confirmed(),
-        amended(A=3),
-        cancelled(),
-        said("DeliveryPromised", order="1", promised_for="2026-04-01"),
-        said("DeliveryWarningIssued", order="1", expected_delay=2),
-        said("InvoiceIssued", invoice="i", order="1", amount="10 EUR"),
-        shipment(A=1),
-        delivered(),
-        said("DeliveryFailed", shipment="s"),
-        returned("1", A=1),
-    )
-}
-
-
-def walk_to(table: Lifecycle, goal: str) -> list[str]:
-    """The shortest legal walk of kinds from an opening to a state."""
-    walks = [([kind], state) for kind, state in table.opens.items()]
-    seen = {state for _, state in walks}
-    for walk, state in walks:
-        if state == goal:
-            return walk
-        for kind, after in table.steps.get(state, {}).items():
-            if after not in seen:
-                seen.add(after)
-                walks.append(([*walk, kind], after))
-    raise AssertionError(f"no walk leads to {goal}")
-
-
-def every_cell() -> Iterator[Any]:
-    for table in lifecycles():
-        for state in table.steps:
-            for kind in sorted(table.kinds):
-                yield pytest.param(table, state, kind, id=f"{table.key}-{state}-{kind}")
-
-
-def rules_of(scenario: Scenario, key: str) -> list[str]:
-    return [breach.rule for breach in scenario.standing() if breach.rule.startswith(f"{key}/")]
-
-
-@pytest.mark.parametrize(("table", "state", "kind"), list(every_cell()))
-def test_a_step_breaks_the_rule_of_a_state_exactly_where_the_table_forbids_it(
-    table: Lifecycle, state: str, kind: str
-) -> None:
-    before = given(*(STEPS[each] for each in walk_to(table, state)))
-    assert rules_of(before, table.key) == []
-    of_states = {f"{table.key}/{rule}" for rule in (table.twice, *table.refuses.values())}
-    broken = [rule for rule in rules_of(before.when(STEPS[kind]), table.key) if rule in of_states]
-    if kind in table.steps[state]:
-        assert broken == []
-    else:
-        assert broken == [f"{table.key}/{table.twice if kind in table.opens else table.refuses[state]}"]
-
-
-@pytest.mark.parametrize(
-    ("table", "kind"),
-    [
-        pytest.param(table, kind, id=f"{table.key}-{kind}")
-        for table in lifecycles()
-        for kind in sorted(table.kinds - table.opens.keys())
-        if table.key != "goods"
-    ],
-)
-def test_a_step_of_what_was_never_opened_is_a_breach_until_the_opening_arrives(table: Lifecycle, kind: str) -> None:
-    never, early = f"{table.key}/{table.never}", f"{table.key}/{table.early}"
-    opening = STEPS[next(iter(table.opens))]
-    orphan = given(STEPS[kind].on("2026-03-10T10:00"))
-    assert rules_of(orphan, table.key) == [never]
-    for in_time in ("2026-03-09T10:00", "2026-03-10"):
-        assert not {never, early} & set(rules_of(orphan.when(opening.on(in_time)), table.key))
-    assert rules_of(orphan.when(opening.on("2026-03-10T10:01")), table.key) == [early]
-
-
-def test_every_lifecycle_is_found_and_those_that_read_others_come_last() -> None:
-    places = {table.key: place for place, table in enumerate(lifecycles())}
-    assert all(places[each] < places[table.key] for table in lifecycles() for each in table.after)
-
 
 # Opportunities
 

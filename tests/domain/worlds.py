@@ -64,26 +64,66 @@ def admitted(told: Told, facts: Sequence[Fact]) -> bool:
     return True
 
 
+TOPICS = ("sale", "sale", "money", "promises", "service")
+"""What the touchpoints of a world are about; were they about all, hardly two would have to do with each other."""
+
+
 @st.composite
-def ordinary(draw: st.DrawFn, name: str, stream: str | None = None) -> Told:
-    """A step of one of a few opportunities or orders; each belongs to one customer, but is told of any."""
+def ordinary(draw: st.DrawFn, name: str, stream: str | None = None, topic: str = "sale") -> Told:
+    """A step of one of a few lives of a topic; each belongs to one customer, but is told of any."""
     home = draw(st.sampled_from(STREAMS))
-    steps: list[tuple[str, dict[str, Any]]] = [
-        ("OpportunityOpened", {"opportunity": f"o-{home}"}),
-        ("OpportunityChanged", {"opportunity": f"o-{home}", "probability": 0.5}),
-        ("OpportunityWon", {"opportunity": f"o-{home}"}),
-        ("OrderPlaced", {"order": f"1-{home}", "lines": [_item(2)], "total": _EURO}),
-        ("ShipmentDispatched", {"shipment": f"s-{home}", "order": f"1-{home}", "lines": [_item(1)]}),
-        ("ReturnReceived", {"lines": [_item(1)]}),
-        ("CustomerRegistered", {"party": "person"}),
-    ]
-    kind, data = draw(st.sampled_from(steps))
+    kind, data = draw(st.sampled_from(_steps(home, name)[topic]))
     # Mostly its own customer tells, so that merges are not refused for an entity of both.
     where = stream or draw(st.sampled_from((home, home, home, *STREAMS)))
     return Told((where,), kind, name, draw(HOURS), draw(st.integers(0, 2)), data, draw(st.booleans()))
 
 
+def _steps(home: str, name: str) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    placed = ("OrderPlaced", {"order": f"1-{home}", "lines": [_item(2)], "total": _EURO})
+    return {
+        "sale": [
+            ("OpportunityOpened", {"opportunity": f"o-{home}"}),
+            ("OpportunityChanged", {"opportunity": f"o-{home}", "probability": 0.5}),
+            ("OpportunityWon", {"opportunity": f"o-{home}"}),
+            placed,
+            ("ShipmentDispatched", {"shipment": f"s-{home}", "order": f"1-{home}", "lines": [_item(1)]}),
+            ("ReturnReceived", {"lines": [_item(1)]}),
+            ("CustomerRegistered", {"party": "person"}),
+        ],
+        "money": [
+            placed,
+            ("InvoiceIssued", {"invoice": f"i-{home}", "order": f"1-{home}", "amount": _EURO, "due": "1970-01-02"}),
+            ("PaymentReceived", {"payment": f"p-{home}", "invoice": f"i-{home}", "amount": _EURO}),
+            ("PaymentReversed", {"payment": f"p-{home}"}),
+            ("DunningNoticeSent", {"invoice": f"i-{home}", "level": 2}),
+            ("RefundIssued", {"order": f"1-{home}", "amount": _EURO}),
+            ("ContractSigned", {"contract": f"k-{home}", "total": _EURO}),
+            ("PaymentScheduled", {"contract": f"k-{home}", "instalment": name, "amount": _HALF}),
+        ],
+        "promises": [
+            ("ConsentGranted", {"purpose": "marketing", "until": "1970-01-03"}),
+            ("ConsentWithdrawn", {"purpose": "newsletter"}),
+            ("ObjectionRaised", {"purpose": "newsletter"}),
+            ("ProcessingRestricted", {"why": "contested"}),
+            ("MessageSent", {"message": f"m-{name}", "purpose": "newsletter"}),
+            ("SubjectRequestReceived", {"request": f"r-{home}", "kind": "access", "due": "1970-01-02"}),
+            ("SubjectRequestAnswered", {"request": f"r-{home}"}),
+        ],
+        "service": [
+            ("TicketOpened", {"ticket": f"t-{home}"}),
+            ("TicketClosed", {"ticket": f"t-{home}", "how": "resolved"}),
+            ("DowntimeReported", {"asset": "a"}),
+            ("DowntimeEnded", {"asset": "a"}),
+            ("SurveyAnswered", {"survey": "v", "question": "q"}),
+            ("LoyaltyPointsPosted", {"delta": 1, "reason": "earn"}),
+            ("LoyaltyPointsPosted", {"delta": -2, "reason": "redeem"}),
+            ("LoyaltyPointsPosted", {"delta": -1, "reason": "reverse", "cause": "t1"}),
+        ],
+    }
+
+
 _EURO = {"micros": 1_000_000, "currency": "EUR"}
+_HALF = {"micros": 500_000, "currency": "EUR"}
 HOURS = st.integers(0, 72)
 
 
@@ -133,6 +173,7 @@ def revert_of(merged: Fact, name: str, hour: int, facts: Sequence[Fact]) -> Told
 def worlds(draw: st.DrawFn, most: int = 14) -> World:
     """What a log may hold: everything here has passed the door."""
     world: World = []
+    topic = draw(st.sampled_from(TOPICS))
     actions = st.sampled_from(("ordinary", "ordinary", "ordinary", "correction", "correction", "merge", "revert"))
     for action in draw(st.lists(actions, min_size=4, max_size=most)):
         name, facts = f"t{len(world)}", recorded(world)
@@ -146,7 +187,7 @@ def worlds(draw: st.DrawFn, most: int = 14) -> World:
             # A revert may also give back what nobody proposed.
             told.data["returned"] += draw(st.lists(st.sampled_from([each.id for each in world]), max_size=2))
         else:
-            told = draw(ordinary(name))
+            told = draw(ordinary(name, topic=topic))
         if admitted(told, facts):
             world.append(told)
     return world
