@@ -6,7 +6,7 @@ there is no aggregate class: rule state is projected by a plain function, and ca
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.domain import DomainEventProtocol
@@ -16,8 +16,10 @@ from eventsourcing.utils import Environment
 from adapters.codec import encode, fact_from
 from adapters.settings import LIMITS
 from domain.company import Company
-from domain.history import RESHAPING_KINDS
+from domain.corrections import CORRECTED, target_pair
+from domain.history import RESHAPING_KINDS, entities_of
 from domain.lifecycle import RuleState, judge
+from domain.shards import Shards
 from domain.touchpoint import Envelope, Fact
 
 
@@ -54,7 +56,8 @@ class RuleMemory:
     """What the rules remember of one unmerged stream at a version.
 
     `stale` means that a late touchpoint, a correction or a merge came: the state must be folded from the effective
-    history instead.
+    history instead. named: for each entity, such as `("order", "123")`, the version of the last touchpoint that names
+    it; corrections: version, source and id of what it corrects, of each as a chain, the latest first.
     """
 
     id: str
@@ -62,6 +65,8 @@ class RuleMemory:
     newest: tuple[int, int, str, int]
     state: RuleState
     stale: bool
+    named: Shards[tuple[str, str], int]
+    corrections: "tuple[tuple[int, str, str], Any] | None"
 
 
 class Journal(Application[str]):
@@ -103,11 +108,19 @@ def _rule_projector(company: Company) -> Callable[[RuleMemory | None, Iterable[R
             fact = event.touchpoint
             if not isinstance(fact, Fact):
                 raise TypeError("a stored event decodes to a fact")
-            before = memory or RuleMemory(fact.stream, 0, (-(2**63), 0, "", 0), RuleState(), stale=False)
+            before = memory or RuleMemory(
+                fact.stream, 0, (-(2**63), 0, "", 0), RuleState(), stale=False, named=Shards(), corrections=None
+            )
             stale = before.stale or fact.kind in RESHAPING_KINDS or fact.order_key < before.newest
             state = before.state if stale else judge(before.state, fact, company)[0]
             newest = max(before.newest, fact.order_key)
-            memory = RuleMemory(fact.stream, fact.version, newest, state, stale)
+            named, corrections = before.named, before.corrections
+            if entities := entities_of(fact):
+                named = named.updated(dict.fromkeys(entities, fact.version))
+            if fact.kind == CORRECTED:
+                source, target = target_pair(fact)[::-1]
+                corrections = ((fact.version, source, target), corrections)
+            memory = RuleMemory(fact.stream, fact.version, newest, state, stale, named, corrections)
         return memory
 
     return project

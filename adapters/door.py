@@ -5,20 +5,57 @@ log refuses it when one of them moved meanwhile; it is then taken anew.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from adapters.application import Journal
-from adapters.codec import draft_of, fact_from
+from adapters.codec import draft_of, fact_from, fact_of
 from adapters.log import Draft, Group, Log, bucket_of
 from adapters.replay import family_facts
-from domain.errors import LifecircleError, RuleBroken
-from domain.history import MERGE_KINDS, RESHAPING_KINDS, check_door, effective_histories, root_of
-from domain.lifecycle import Breach, RuleState, breaches_in, judge
-from domain.touchpoint import Envelope, Fact
+from adapters.settings import LIMITS
+from domain.corrections import CORRECTED, target_pair
+from domain.errors import InvalidTouchpoint, LifecircleError, RuleBroken, VersionConflict
+from domain.history import MERGE_KINDS, RESHAPING_KINDS, check_door, effective_histories, entities_of, root_of
+from domain.lifecycle import Breach, RuleState, breaches_in, weigh
+from domain.touchpoint import KINDS, Envelope, Fact
 
 
 def needs_deciding(touchpoints: Sequence[Envelope], *, strict: bool) -> bool:
     """Whether touchpoints must be decided on the history first; facts need no such thing."""
     return strict or not RESHAPING_KINDS.isdisjoint([touchpoint.type for touchpoint in touchpoints])
+
+
+Process = tuple[str, str]
+"""One process of a subject, by the entity that it is about: `("order", "123")`."""
+
+
+class Expected(NamedTuple):
+    """What a caller expects: the versions of streams, and of processes of the one stream that it appends to."""
+
+    subjects: dict[str, int]
+    processes: dict[Process, int]
+
+    @classmethod
+    def read(cls, subject: str, given: int | Mapping[str, int] | None) -> "Expected":
+        """Read what a caller gave: a version of the subject, or of processes such as `order/123`.
+
+        Raises:
+            InvalidTouchpoint: there is no such type of process.
+        """
+        if given is None or isinstance(given, int):
+            return cls({} if given is None else {subject: given}, {})
+        processes = {(name.partition("/")[0], name.partition("/")[2]): version for name, version in given.items()}
+        types = sorted({entity for kind in KINDS.values() for entity in kind.entity_fields().values()})
+        if not all(name in types and entity for name, entity in processes):
+            raise InvalidTouchpoint(
+                "an expected version is of no process that there is",
+                where="expected version",
+                rule=f"a process is TYPE/ID, its type one of {', '.join(types)}",
+                way_out="give order/123 and its version, or the version of the subject alone",
+            )
+        return cls({}, processes)
+
+    def __bool__(self) -> bool:
+        return bool(self.subjects or self.processes)
 
 
 class Door:
@@ -44,14 +81,18 @@ class Door:
         return [draft_of(touchpoint, recordedby, stream) for stream in dict.fromkeys(streams)]
 
     def decide(
-        self, drafted: Sequence[Sequence[Draft]], expected: dict[str, int], *, strict: bool
+        self, drafted: Sequence[Sequence[Draft]], expected: Expected, *, strict: bool
     ) -> Group | LifecircleError:
         """Judge touchpoints of one subject, each given as its drafts, as if they were stored one after the other.
 
         Answers the group to store, under the versions that were seen, or the error that refuses it.
         """
         subjects = dict.fromkeys(draft.stream for drafts in drafted for draft in drafts)
-        seen = {**{subject: self._log.version(subject) for subject in subjects}, **expected}
+        # Seen before the processes are looked at, so that one that moves meanwhile moves the subject too.
+        seen = {**{subject: self._log.version(subject) for subject in subjects}, **expected.subjects}
+        for process, version in expected.processes.items():
+            if (current := self._process_version(drafted[0][0].stream, process)) != version:
+                return _process_moved(process, version, current)
         candidates: list[Fact] = []
         for drafts in drafted:
             candidate = fact_from(drafts[0].stream, seen[drafts[0].stream] + len(candidates) + 1, drafts[0].state)
@@ -87,12 +128,52 @@ class Door:
         return next((breach for breach in after if breach.key not in before), None)
 
     def _judged(self, state: RuleState, candidates: Sequence[Fact]) -> Breach | None:
+        """The first breach that the candidates leave of their own; what a later one of them mends is none."""
+        own = {(candidate.stream, candidate.version) for candidate in candidates}
+        standing: dict[tuple[str, int, str, str], Breach] = {}
         for candidate in candidates:
-            state, found = judge(state, candidate, self._log.company)
-            if found:
-                return found[0]
-        return None
+            state, breaches, healed = weigh(state, candidate, self._log.company)
+            for breach in healed:
+                standing.pop(breach.key, None)
+            standing.update((breach.key, breach) for breach in breaches if (breach.stream, breach.version) in own)
+        return next(iter(standing.values()), None)
+
+    def _process_version(self, subject: str, process: Process) -> int:
+        """The version of the last touchpoint of a stream that names an entity, or corrects one that does; 0 if none."""
+        memory = self._journals[bucket_of(subject, self._log.buckets)].rule_memory(subject)
+        if memory is None:
+            return 0
+        version = memory.named.get(process) or 0
+        corrections = memory.corrections
+        while corrections and corrections[0][0] > version:
+            (at, source, target), corrections = corrections
+            if self._corrects(subject, source, target, process):
+                return at
+        return version
+
+    def _corrects(self, subject: str, source: str, target: str, process: Process) -> bool:
+        for _ in range(LIMITS.correction_depth_max):
+            stored = self._log.find(subject, source, target)
+            if stored is None:
+                return False
+            fact = fact_of(stored)
+            if fact.kind != CORRECTED:
+                return process in entities_of(fact)
+            target, source = target_pair(fact)
+        return True
 
     def breaches(self, subject: str, facts: Sequence[Fact]) -> list[Breach]:
         """Every breach in the effective history of a subject's family, given all facts of its streams."""
         return breaches_in(effective_histories(facts).get(root_of(subject, facts), []), self._log.company)
+
+
+def _process_moved(process: Process, expected: int, current: int) -> VersionConflict:
+    name = "/".join(process)
+    error = VersionConflict(
+        f"{name} is at version {current}, not at {expected}",
+        where=name,
+        rule="a process is at its subject's version of the last touchpoint that names it, or corrects one that does",
+        way_out="read what was recorded of it meanwhile, decide again, and send that version",
+    )
+    error.current = current
+    return error

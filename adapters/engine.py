@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
+from threading import Lock
 from time import time_ns
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
@@ -13,8 +14,8 @@ from adapters.addresses import create_log, open_log
 from adapters.async_committer import AsyncCommitter
 from adapters.codec import draft_of, encode, envelope_of
 from adapters.committer import Committer
-from adapters.door import Door, needs_deciding
-from adapters.log import Cursor, Group, Log, Receipt, Verdict
+from adapters.door import Door, Expected, needs_deciding
+from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict
 from adapters.replay import family_facts, history
 from adapters.settings import LIMITS
 from domain.company import Company
@@ -32,7 +33,8 @@ class Engine:
     def __init__(self, url: str, log: Log) -> None:
         self.url = url
         self.log = log
-        self.company = log.company
+        self._deciding = [Lock() for _ in range(LIMITS.deciding_at_once)]
+        self._settings_read = 0
         self._committer = Committer(log)
         self._async_committer = AsyncCommitter(log)
 
@@ -72,6 +74,39 @@ class Engine:
         """Give all connections back."""
         self.log.close()
 
+    @property
+    def company(self) -> Company:
+        """The company's settings, as they were read last."""
+        return self.log.company
+
+    def change_settings(self, changes: Mapping[str, Any], *, recordedby: str = EMBEDDED) -> bool:
+        """Record changed settings of the company, values as in JSON; false, and nothing recorded, if none is new.
+
+        Rules and calendars read them from then on; views that were folded under others are stale until rebuilt.
+
+        Raises:
+            SettingsInvalid: there is no such setting, or it cannot have this value.
+            VersionConflict: others changed them each time this was tried.
+        """
+        for _ in range(LIMITS.decide_rounds_max):
+            self._read_settings()
+            changed = self.company.changed(changes)
+            if changed == self.company:
+                return False
+            version = Settings(self._settings_read + 1, clock_us(), recordedby, changed)
+            if self.log.change_settings(version):
+                self._read_settings()
+                return True
+        raise _kept_moving("the settings")
+
+    def _read_settings(self) -> None:
+        """Read the settings that were recorded since they were read last, perhaps by another process."""
+        if newer := self.log.settings(self._settings_read):
+            self._settings_read, _, _, company = newer[-1]
+            if company != self.log.company:
+                self.log.company = company
+                self._door = Door(self.log)
+
     @cached_property
     def _door(self) -> Door:
         return Door(self.log)
@@ -80,7 +115,7 @@ class Engine:
         self,
         touchpoints: Sequence[Envelope],
         *,
-        expected: int | None = None,
+        expected: int | Mapping[str, int] | None = None,
         strict: bool = False,
         recordedby: str = EMBEDDED,
     ) -> list[Receipt]:
@@ -90,7 +125,9 @@ class Engine:
 
         Args:
             touchpoints: of one subject or of many.
-            expected: the version that the subject must be at; only with touchpoints of one subject.
+            expected: the version that the subject must be at, or the versions of some of its processes: under
+                `{"order/123": 5}` only what names that order, or corrects what does, is a conflict. A process is at the
+                subject's version of the last such touchpoint. Only with touchpoints of one subject.
             strict: refuse what would break a rule, on the state that was seen.
             recordedby: the principal who was authenticated.
 
@@ -113,7 +150,7 @@ class Engine:
             verdicts = self.append_each(list(by_subject.values()), recordedby=recordedby)
         else:
             verdicts = [
-                self._append_group(group, {} if expected is None else {subject: expected}, recordedby, strict=strict)
+                self._append_group(group, Expected.read(subject, expected), recordedby, strict=strict)
                 for subject, group in by_subject.items()
             ]
         answered: dict[str, list[Receipt]] = {}
@@ -127,7 +164,7 @@ class Engine:
         self,
         touchpoints: Sequence[Envelope],
         *,
-        expected: int | None = None,
+        expected: int | Mapping[str, int] | None = None,
         strict: bool = False,
         recordedby: str = EMBEDDED,
     ) -> list[Receipt]:
@@ -136,11 +173,13 @@ class Engine:
         A task that is cancelled meanwhile does not know the outcome; sending the same again is safe.
         """
         subject = touchpoints[0].subject if touchpoints else ""
-        if needs_deciding(touchpoints, strict=strict) or any(each.subject != subject for each in touchpoints):
+        foreseen = Expected.read(subject, expected)
+        decided = foreseen.processes or needs_deciding(touchpoints, strict=strict)
+        if decided or any(each.subject != subject for each in touchpoints):
             options: dict[str, Any] = {"expected": expected, "strict": strict, "recordedby": recordedby}
             return await asyncio.to_thread(self.append, touchpoints, **options)
         drafts = tuple([draft_of(each, recordedby) for each in touchpoints])
-        group = Group(drafts, {} if expected is None else {subject: expected})
+        group = Group(drafts, foreseen.subjects)
         verdict = await self._async_committer.commit(group)
         if isinstance(verdict, IdReused):
             verdict = await asyncio.to_thread(self._reconsidered, verdict, group)
@@ -193,32 +232,38 @@ class Engine:
         for decides, entries in groupby(batch, key=lambda entry: isinstance(entry, _Undecided)):
             run = list(entries)
             if decides:
-                verdicts += [self._append_group(cast("_Undecided", each).touchpoints, {}, recordedby) for each in run]
+                verdicts += [self._append_group(cast("_Undecided", each).touchpoints, _ANY, recordedby) for each in run]
             else:
                 verdicts += self._answered(run, self.log.append([each for each in run if isinstance(each, Group)]))
         return verdicts
 
     def _append_group(
-        self, touchpoints: Sequence[Envelope], expected: dict[str, int], recordedby: str, *, strict: bool = False
+        self, touchpoints: Sequence[Envelope], expected: Expected, recordedby: str, *, strict: bool = False
     ) -> Verdict:
-        if not needs_deciding(touchpoints, strict=strict):
+        if not expected.processes and not needs_deciding(touchpoints, strict=strict):
             drafts = tuple([draft_of(each, recordedby) for each in touchpoints])
-            return self._commit(Group(drafts, expected), len(drafts))
+            return self._commit(Group(drafts, expected.subjects), len(drafts))
+        # Who decides on a subject in this process waits for its turn; only other processes can come in between.
+        with self._deciding[hash(touchpoints[0].subject) % len(self._deciding)]:
+            return self._decide(touchpoints, expected, recordedby, strict=strict)
+
+    def _decide(self, touchpoints: Sequence[Envelope], expected: Expected, recordedby: str, *, strict: bool) -> Verdict:
+        if strict:
+            self._read_settings()
         drafted = [self._door.drafts(touchpoint, recordedby) for touchpoint in touchpoints]
         own = [drafts[0] for drafts in drafted]
         if any(self.log.find(draft.stream, draft.source, draft.id) for draft in own):
             # Known ids come before the rules: the log answers repeats, and refuses them when mixed with new ones.
-            group = Group(tuple(draft for drafts in drafted for draft in drafts), expected or {own[0].stream: -1})
-            return self._commit(group, len(own))
-        rounds = LIMITS.decide_rounds_max
-        while True:
+            drafts = tuple(draft for drafts in drafted for draft in drafts)
+            return self._commit(Group(drafts, expected.subjects or {own[0].stream: -1}), len(own))
+        for _ in range(LIMITS.decide_rounds_max):
             decided = self._door.decide(drafted, expected, strict=strict)
             if isinstance(decided, LifecircleError):
                 return decided
             verdict = self._commit(decided, len(own))
-            rounds -= 1
-            if expected or not isinstance(verdict, VersionConflict) or not rounds:
+            if expected.subjects or not isinstance(verdict, VersionConflict):
                 return verdict
+        return _kept_moving(f"subject {own[0].stream}")
 
     def _commit(self, group: Group, answered: int) -> Verdict:
         """Store a group, and answer the receipts of its first drafts: the others are copies in other streams."""
@@ -301,6 +346,18 @@ class _Run:
                 return
             self.taken.append(batch)
             yield [entry for entry in batch if isinstance(entry, Group)]
+
+
+_ANY = Expected({}, {})
+
+
+def _kept_moving(where: str) -> VersionConflict:
+    return VersionConflict(
+        "others were faster each time this was decided",
+        where=where,
+        rule=f"what is decided on a state is tried {LIMITS.decide_rounds_max} times; nothing of it was stored",
+        way_out="send the same again",
+    )
 
 
 def clock_us() -> int:

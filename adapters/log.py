@@ -192,11 +192,26 @@ class QuarantinedRow(NamedTuple):
     recorded: int
 
 
+class Settings(NamedTuple):
+    """One version of the company's settings: its number from 1, when it was recorded and by whom.
+
+    `recorded` in microseconds since 1970 UTC; the first version came with the log, and says neither.
+    """
+
+    number: int
+    recorded: int | None
+    recordedby: str | None
+    company: Company
+
+
 class Log(Protocol):
     """The storage of one log. Every database passes the same contract tests."""
 
     log_id: bytes
+
     company: Company
+    """The settings that stood when the log was opened, or were read or changed here last."""
+
     buckets: int
 
     origins: tuple[Origin, ...]
@@ -275,6 +290,14 @@ class Log(Protocol):
 
     def quarantined(self, batch: str | None = None) -> list[QuarantinedRow]:
         """The rows in quarantine, of one batch or of all."""
+        ...
+
+    def settings(self, after: int = 0) -> list[Settings]:
+        """Every version of the company's settings of a higher number, oldest first."""
+        ...
+
+    def change_settings(self, changed: Settings) -> bool:
+        """Record the next version of the settings; false, and nothing is recorded, where another took its number."""
         ...
 
     def factory(self, bucket: int) -> InfrastructureFactory[Any]:

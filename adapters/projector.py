@@ -69,7 +69,8 @@ class Projector:
     def run(self, stop: Event, on_batch: Callable[[int], None] | None = None) -> None:
         """Follow the log until `stop` is set; `on_batch` is told how many touchpoints each commit took.
 
-        Goes on by itself after a database was away.
+        Goes on by itself after a database was away. Ends too when the company's settings were changed: the views must
+        then be rebuilt, and followed by a new projector.
 
         Raises:
             ProjectorFenced: another projector leads these views.
@@ -77,23 +78,27 @@ class Projector:
             LogUnavailable: a database could not be reached at the start.
         """
         entered = False
+        settings = self._log.settings()[-1].number
         while not stop.is_set():
             try:
                 with self._tables.lead("projector"):
                     self._rejoin()
                     self._entered()
                     entered = True
-                    self._follow(stop, on_batch)
+                    self._follow(stop, on_batch, settings)
+                    return
             except LogUnavailable as error:
                 if not entered:
                     raise
                 structlog.get_logger().warning("projector waits for its database", error=error.what)
                 stop.wait(LIMITS.projector_retry_s)
 
-    def _follow(self, stop: Event, on_batch: Callable[[int], None] | None) -> None:
+    def _follow(self, stop: Event, on_batch: Callable[[int], None] | None, settings: int) -> None:
         while not stop.is_set():
             folder = self._entered()
             for batch in self._log.follow(folder.position, stop):
+                if self._log.settings(settings):
+                    return
                 try:
                     if batch:
                         self._project(folder, batch)

@@ -20,7 +20,14 @@ class Limits:
     """How many waiting appends one committer takes into one transaction."""
 
     decide_rounds_max: int = 8
-    """How often a strict append, a merge or a correction is decided anew because its subject moved meanwhile."""
+    """How often a strict append, a merge, a correction, or one that expects a version of a process, is decided anew
+    because its subject moved meanwhile."""
+
+    deciding_at_once: int = 64
+    """How many subjects one process decides strict appends, merges and corrections of at the same moment."""
+
+    correction_depth_max: int = 32
+    """How many corrections of corrections are followed to the process that they are about."""
 
     rule_state_cache_subjects: int = 10_000
     """For how many subjects the rule state is kept in memory."""

@@ -36,7 +36,12 @@ if TYPE_CHECKING:  # help must not wait for the engine to load
 @click.option("--campaign", help="The campaign it belongs to.")
 @click.option("--partner", help="The partner it came through.")
 @click.option("--brand", help="The brand it concerns.")
-@click.option("--expected", type=int, help="Store it only at this version of the subject.")
+@click.option(
+    "--expected",
+    multiple=True,
+    metavar="VERSION",
+    help="Store it only at this version of the subject, or of one of its processes: order/123=5. May be repeated.",
+)
 @click.option("--strict", is_flag=True, help="Refuse it if it would break a rule.")
 @click.option("--wait", is_flag=True, help="Show the breaches that it is part of.")
 def command(
@@ -45,7 +50,7 @@ def command(
     kind: str | None,
     fields: tuple[str, ...],
     document: str | None,
-    expected: int | None,
+    expected: tuple[str, ...],
     *,
     strict: bool,
     wait: bool,
@@ -67,13 +72,27 @@ def command(
     with Engine.open(url) as engine:
         given = _from_json(document) if document is not None else [_from_options(kind, fields, envelope)]
         touchpoints = _validated(given, engine.company)
-        receipts = engine.append(touchpoints, expected=expected, strict=strict, recordedby=principal())
+        receipts = engine.append(touchpoints, expected=_expected(expected), strict=strict, recordedby=principal())
         _show_receipts(receipts, style)
         if wait:
             breaches = engine.breaches_of(receipts)
             columns = ("touchpoint", "kind", "rule", "entity", "detail")
             rows = [(each.id, each.kind, each.rule, each.entity, each.detail) for each in breaches]
             show(columns, rows, style, title=f"breaches: {len(rows)}")
+
+
+def _expected(given: tuple[str, ...]) -> int | dict[str, int] | None:
+    """One version of the subject, or versions of processes, the process before the equals sign."""
+    versions = [
+        (name, int(version)) for name, _, version in (each.rpartition("=") for each in given) if _is_count(version)
+    ]
+    if len(versions) < len(given) or (len(given) > 1 and not all(name for name, _ in versions)):
+        raise click.UsageError("--expected is one VERSION, or PROCESS=VERSION once or more, such as order/123=5")
+    return dict(versions) if versions and versions[0][0] else versions[0][1] if versions else None
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def _validated(given: Sequence[Mapping[str, Any]], company: "Company") -> "list[Envelope]":

@@ -4,10 +4,15 @@ import signal
 import sys
 from contextlib import closing
 from threading import Event
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.options import log_option
+
+if TYPE_CHECKING:  # help must not wait for the engine to load
+    from adapters.engine import Engine
+    from adapters.tables import Tables
 
 
 @click.command()
@@ -16,13 +21,16 @@ from cli.options import log_option
 def command(url: str, *, once: bool) -> None:
     """Follow the log and fold every touchpoint into the views, exactly once; stop with Ctrl-C or SIGTERM.
 
-    Killed at any moment, it goes on where it was. One projector at a time leads the views of a log.
+    Killed at any moment, it goes on where it was. One projector at a time leads the views of a log. Views that other
+    settings of the company or other definitions made are rebuilt first, and when the settings change meanwhile.
     """
     import structlog
 
     from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.projector import Projector
+    from adapters.settings import LIMITS
+    from domain.errors import ProjectorFenced
 
     structlog.configure(
         processors=[
@@ -33,12 +41,36 @@ def command(url: str, *, once: bool) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     stop = Event()
-    with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
-        projector = Projector(engine.log, tables, engine.company)
-        if once:
-            click.echo(f"{projector.run_once()} touchpoints folded")
-            return
+    if not once:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
         click.echo("following the log; Ctrl-C stops", err=True)
-        projector.run(stop, on_batch=lambda count: click.echo(f"{count} touchpoints folded"))
+    followed = False
+    # Opened anew when the company's settings were changed: rules, calendars and views read them when they begin.
+    while not stop.is_set():
+        with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
+            try:
+                _rebuild_stale(engine, tables)
+            except ProjectorFenced:
+                if not followed:
+                    raise
+                stop.wait(LIMITS.projector_retry_s)  # somebody else rebuilds what they changed
+                continue
+            projector = Projector(engine.log, tables, engine.company)
+            if once:
+                click.echo(f"{projector.run_once()} touchpoints folded")
+                return
+            projector.run(stop, on_batch=lambda count: click.echo(f"{count} touchpoints folded"))
+            followed = True
+
+
+def _rebuild_stale(engine: "Engine", tables: "Tables") -> None:
+    """Rebuild views that were folded by another definition or under other settings, or that are new beside others."""
+    from adapters.projector import status
+    from adapters.rebuild import rebuild
+
+    views = status(engine.log, tables)
+    stale = [view.view for view in views if view.state != "live"]
+    if stale and any(view.generation for view in views):
+        click.echo(f"rebuilding what other settings or definitions made: {', '.join(stale)}", err=True)
+        rebuild(engine.log, tables, engine.company, stale)

@@ -1,12 +1,14 @@
 """The company whose customers these are: the recorded settings that rules and calendars read."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
+from domain.errors import SettingsInvalid
 from domain.money import MICROS
 from domain.touchpoint import Fact, Label, microseconds
 
@@ -87,6 +89,23 @@ class Company(BaseModel):
     @field_serializer("wider_purposes", when_used="json")
     def _covered(self, wider: dict[str, frozenset[str]]) -> dict[str, list[str]]:
         return {purpose: sorted(covered) for purpose, covered in wider.items()}
+
+    def changed(self, changes: Mapping[str, Any]) -> "Company":
+        """These settings with some of them changed; values as in JSON.
+
+        Raises:
+            SettingsInvalid: there is no such setting, or it cannot have this value.
+        """
+        try:
+            return Company.model_validate({**self.model_dump(mode="json"), **changes})
+        except ValidationError as error:
+            problems = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors(include_url=False)]
+            raise SettingsInvalid(
+                "the company's settings cannot be these",
+                where=", ".join(dict.fromkeys(where for where, _ in problems)),
+                rule="; ".join(f"{where}: {told.removeprefix('Value error, ')}" for where, told in problems),
+                way_out="see every setting with its meaning: lifecircle settings",
+            ) from None
 
     def covered(self, purpose: str) -> tuple[str, ...]:
         """The purposes that a statement on one covers: itself first, then what it is wider than."""

@@ -82,7 +82,7 @@ class IdReused(Refused):
 
 
 class VersionConflict(Refused):
-    """The subject is not at the version that the caller expected; `current` is the one it is at."""
+    """A subject, or a process of it, is not at the version that the caller expected; `current` is the one it is at."""
 
     exit_code = 4
     current: int = 0
@@ -110,6 +110,10 @@ class MergeRefused(Refused):
     """The effective history forbids this merge or its revert."""
 
     exit_code = 5
+
+
+class SettingsInvalid(Refused):
+    """There is no such setting of the company, or it cannot have this value."""
 
 
 class UnknownSubject(LifecircleError):

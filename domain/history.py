@@ -7,14 +7,15 @@ A correction names its target by id and source within its family. Where several 
 it means the one in its own stream, else the one in the first stream by name.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import chain
 from operator import itemgetter
 
 from domain.corrections import CORRECTED, ERASED, Stacks, target_pair
 from domain.errors import CorrectionRefused, MergeRefused
 from domain.families import MERGE_KINDS, MERGED, REVERTED, Components, Families, Objection, recording, sides
-from domain.touchpoint import INT64_MAX, KINDS, Fact
+from domain.touchpoint import INT64_MAX, KINDS, Fact, Touchpoint
 
 __all__ = [
     "MERGE_KINDS",
@@ -24,6 +25,7 @@ __all__ = [
     "check_door",
     "components",
     "effective_histories",
+    "entities_of",
     "proposed_return",
     "root_of",
     "roots",
@@ -105,13 +107,13 @@ def proposed_return(merge: Fact, facts: Sequence[Fact]) -> list[str]:
         home = families.home(fact)
         if home not in family:
             continue
-        for entity in _entities(fact):
+        for entity in entities_of(fact):
             entities.setdefault(entity, home in absorbed)
         if home in absorbed:
             ours.add((fact.id, fact.source))
         elif fact.kind not in MERGE_KINDS and recording(fact) > recording(merge):
             survivors.append(fact)
-    back = {(fact.id, fact.source) for fact in survivors if any(map(entities.get, _entities(fact)))}
+    back = {(fact.id, fact.source) for fact in survivors if any(map(entities.get, entities_of(fact)))}
     corrections = [fact for fact in survivors if fact.kind == CORRECTED]
     grew = True
     while grew:
@@ -178,16 +180,21 @@ def _by_stream(facts: list[Fact]) -> dict[str, list[Fact]]:
     return histories
 
 
-def _entities(fact: Fact) -> Iterator[tuple[str, str]]:
+def entities_of(fact: Fact) -> list[tuple[str, str]]:
+    """The entities that a touchpoint names, such as `("order", "123")`."""
     kind = KINDS.get(fact.kind)
-    for field, entity in kind.entity_fields().items() if kind else ():
-        if named := fact.data.get(field):
-            yield entity, named
+    fields = _entity_fields(kind) if kind else ()
+    return [(entity, named) for field, entity in fields if (named := fact.data.get(field))]
+
+
+@cache
+def _entity_fields(kind: type[Touchpoint]) -> tuple[tuple[str, str], ...]:
+    return tuple(kind.entity_fields().items())
 
 
 def _entity_in_both(merge: Fact, facts: Sequence[Fact]) -> Objection | None:
     histories = effective_histories(facts)
-    survivor, absorbed = (set(chain.from_iterable(map(_entities, histories.get(side, ())))) for side in sides(merge))
+    survivor, absorbed = (set(chain.from_iterable(map(entities_of, histories.get(side, ())))) for side in sides(merge))
     if not survivor & absorbed:
         return None
     kinds = sorted({entity for entity, _ in survivor & absorbed})

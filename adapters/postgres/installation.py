@@ -23,7 +23,11 @@ _TABLES = """
         ('log', 'log_id'), ('log', 'format_version'), ('log', 'buckets'), ('log', 'company'))
 """
 
-_META = "SELECT log_id, format_version, buckets, company FROM lifecircle.log"
+_META = """
+    SELECT log_id, format_version, buckets,
+           coalesce((SELECT company FROM lifecircle.settings ORDER BY number DESC LIMIT 1), company)
+    FROM lifecircle.log
+"""
 
 _ORIGINS = "SELECT log_id, buckets, cut, ends, copied FROM lifecircle.origins ORDER BY copied DESC"
 

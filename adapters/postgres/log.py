@@ -10,7 +10,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from adapters.log import Cursor, Group, QuarantinedRow, Stored, Verdict, bucket_of, touched_by
+from adapters.log import Cursor, Group, QuarantinedRow, Settings, Stored, Verdict, bucket_of, touched_by
 from adapters.postgres.append import Call, rounds, send
 from adapters.postgres.arrays import Bigints, Blobs, Integers, Texts
 from adapters.postgres.datastore import Datastore, Listener, in_our_words, lost
@@ -64,6 +64,18 @@ _QUARANTINED = b"""
 """
 
 _TAKE_LOCKS = b"SELECT lifecircle.take_locks_v1(%b)"
+
+_SETTINGS = b"""
+    SELECT * FROM (
+        SELECT 1::bigint AS number, NULL::bigint, NULL::text, company FROM lifecircle.log
+        UNION ALL SELECT number, recorded, recordedby, company FROM lifecircle.settings
+    ) AS versions WHERE number > %s ORDER BY number
+"""
+
+_CHANGE_SETTINGS = b"""
+    INSERT INTO lifecircle.settings (number, recorded, recordedby, company) VALUES (%s, %s, %s, %s)
+    ON CONFLICT DO NOTHING
+"""
 
 _HIGHEST = 2**63 - 1
 
@@ -252,6 +264,20 @@ class PostgresLog:
             QuarantinedRow(name, row, source, rule, message, raw.decode("utf-8", "surrogatepass"), recorded)
             for name, row, source, rule, message, raw, recorded in self._fetch(_QUARANTINED, (batch, batch))
         ]
+
+    def settings(self, after: int = 0) -> list[Settings]:
+        """Every version of the company's settings of a higher number, oldest first."""
+        return [
+            Settings(number, recorded, recordedby, Company.model_validate_json(company))
+            for number, recorded, recordedby, company in self._fetch(_SETTINGS, (after,))
+        ]
+
+    def change_settings(self, changed: Settings) -> bool:
+        """Record the next version of the settings, unless another took its number."""
+        row = (*changed[:3], changed.company.model_dump_json())
+        self._datastore.patiently(lambda connection: connection.execute(_CHANGE_SETTINGS, row))
+        # Asked, not counted: after a lost connection the same is sent again, and then meets itself.
+        return any(each == changed for each in self.settings(changed.number - 1))
 
     def _fetch(self, query: bytes, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         return self._datastore.patiently(lambda connection: _rows(connection, query, parameters))

@@ -64,3 +64,15 @@ CREATE TABLE lifecircle.quarantine (
     recorded bigint NOT NULL,
     PRIMARY KEY (batch, row)
 );
+
+-- What the company's settings were changed to, from version 2; the first version came with the log.
+CREATE TABLE lifecircle.settings (
+    number bigint PRIMARY KEY CHECK (number > 1),
+    recorded bigint NOT NULL,
+    recordedby text NOT NULL,
+    company text NOT NULL
+);
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lifecircle.settings
+    FOR EACH STATEMENT EXECUTE FUNCTION lifecircle.refuse_change();
+ALTER TABLE lifecircle.settings ENABLE ALWAYS TRIGGER append_only;

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from adapters.addresses import SQLiteAddress, read_sqlite_url
 from adapters.judgement import Judgement, Key, key_of
-from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, QuarantinedRow, Stored, Verdict, bucket_of
+from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, QuarantinedRow, Settings, Stored, Verdict, bucket_of
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import Datastore, connect, explained
 from adapters.sqlite.recorder import Factory, head_of, recorded_now, statements_of
@@ -60,7 +60,23 @@ _INSERT = """
 
 _CREATE = "INSERT INTO log (only_row, log_id, format_version, buckets, company) VALUES (1, ?, ?, ?, ?)"
 
-_OPEN = "SELECT log_id, format_version, buckets, company FROM log"
+_OPEN = """
+    SELECT log_id, format_version, buckets,
+           coalesce((SELECT company FROM settings ORDER BY number DESC LIMIT 1), company)
+    FROM log
+"""
+
+_SETTINGS = """
+    SELECT * FROM (
+        SELECT 1 AS number, NULL, NULL, company FROM log
+        UNION ALL SELECT number, recorded, recordedby, company FROM settings
+    ) WHERE number > ? ORDER BY number
+"""
+
+_CHANGE_SETTINGS = """
+    INSERT INTO settings (number, recorded, recordedby, company)
+    SELECT ?1, ?2, ?3, ?4 WHERE ?1 = (SELECT coalesce(max(number), 1) + 1 FROM settings)
+"""
 
 _ORIGINS = "SELECT log_id, buckets, cut, ends, copied FROM origins ORDER BY copied DESC"
 
@@ -314,6 +330,20 @@ class SQLiteLog:
                 QuarantinedRow(of, row, source, rule, message, raw.decode("utf-8", "surrogatepass"), recorded)
                 for of, row, source, rule, message, raw, recorded in cursor.execute(_QUARANTINED, (batch,))
             ]
+
+    def settings(self, after: int = 0) -> list[Settings]:
+        """Every version of the company's settings of a higher number, oldest first."""
+        with self._transaction() as cursor:
+            return [
+                Settings(number, recorded, recordedby, Company.model_validate_json(company))
+                for number, recorded, recordedby, company in cursor.execute(_SETTINGS, (after,))
+            ]
+
+    def change_settings(self, changed: Settings) -> bool:
+        """Record the next version of the settings, unless another took its number."""
+        with self._transaction(commit=True) as cursor:
+            stored = cursor.execute(_CHANGE_SETTINGS, (*changed[:3], changed.company.model_dump_json())).rowcount
+        return stored == 1
 
     @contextmanager
     def _transaction(self, *, commit: bool = False) -> Iterator[sqlite3.Cursor]:

@@ -78,3 +78,28 @@ CREATE TABLE IF NOT EXISTS quarantine (
     recorded INTEGER NOT NULL,
     PRIMARY KEY (batch, "row")
 ) STRICT, WITHOUT ROWID;
+
+-- What the company's settings were changed to, from version 2; the first version came with the log.
+CREATE TABLE IF NOT EXISTS settings (
+    number INTEGER NOT NULL PRIMARY KEY CHECK (number > 1),
+    recorded INTEGER NOT NULL,
+    recordedby TEXT NOT NULL,
+    company TEXT NOT NULL
+) STRICT;
+
+CREATE TRIGGER IF NOT EXISTS settings_never_updated BEFORE UPDATE ON settings
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: settings get a new version');
+END;
+
+CREATE TRIGGER IF NOT EXISTS settings_never_deleted BEFORE DELETE ON settings
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: settings are never deleted');
+END;
+
+-- INSERT OR REPLACE deletes without the trigger above.
+CREATE TRIGGER IF NOT EXISTS settings_never_replaced BEFORE INSERT ON settings
+WHEN new.number <> (SELECT coalesce(max(number), 1) + 1 FROM settings)
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: settings take the next number');
+END;
