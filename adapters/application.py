@@ -90,6 +90,10 @@ class Journal(Application[str]):
         """The mapper that keeps kinds and bytes as they are."""
         return self.factory.mapper(transcoder=self.construct_transcoder(), mapper_class=TouchpointMapper)
 
+    def close(self) -> None:
+        """Leave the datastore open: it is the log's, which goes on when its application is made anew."""
+        self.closing.set()
+
     def rule_memory(self, subject: str) -> RuleMemory | None:
         """The rule state of a stream as it stands; None where there is no stream yet."""
         try:

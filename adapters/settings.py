@@ -19,7 +19,7 @@ class Limits:
     commit_group_max: int = 1_000
     """How many waiting appends one committer takes into one transaction."""
 
-    decide_rounds_max: int = 8
+    decide_rounds_max: int = 64
     """How often a strict append, a merge, a correction, or one that expects a version of a process, is decided anew
     because its subject moved meanwhile."""
 

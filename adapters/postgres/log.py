@@ -73,8 +73,9 @@ _SETTINGS = b"""
 """
 
 _CHANGE_SETTINGS = b"""
-    INSERT INTO lifecircle.settings (number, recorded, recordedby, company) VALUES (%s, %s, %s, %s)
-    ON CONFLICT DO NOTHING
+    INSERT INTO lifecircle.settings (number, recorded, recordedby, company)
+    SELECT %(number)s, %(recorded)s, %(recordedby)s, %(company)s
+    WHERE %(number)s = (SELECT coalesce(max(number), 1) + 1 FROM lifecircle.settings) ON CONFLICT DO NOTHING
 """
 
 _HIGHEST = 2**63 - 1
@@ -274,7 +275,7 @@ class PostgresLog:
 
     def change_settings(self, changed: Settings) -> bool:
         """Record the next version of the settings, unless another took its number."""
-        row = (*changed[:3], changed.company.model_dump_json())
+        row = changed._asdict() | {"company": changed.company.model_dump_json()}
         self._datastore.patiently(lambda connection: connection.execute(_CHANGE_SETTINGS, row))
         # Asked, not counted: after a lost connection the same is sent again, and then meets itself.
         return any(each == changed for each in self.settings(changed.number - 1))

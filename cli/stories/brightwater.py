@@ -55,6 +55,7 @@ def anna() -> Iterator[Event]:
     tell = Teller(ANNA).tell
     web, rosa = {"channel": "web"}, {"actor": "rosa"}
     yield tell("CustomerRegistered", "01-12", web, party="person", name="Anna Example")
+    yield tell("ConsentGranted", "01-12 10:02", web, purpose="newsletter", channel="email")
     yield tell("SegmentAssigned", "01-12 10:05", segment="touring")
     yield tell("MessageSent", "01-20", {"channel": "email"}, message="m-anna-1", purpose="newsletter")
     yield tell("InquiryReceived", "02-02 18:40", web, inquiry="q-anna", need="a bicycle for long tours")
@@ -152,7 +153,7 @@ def late_correction() -> Event:
         "TouchpointCorrected",
         "06-01",
         {"subject": ANNA, "actor": "accounts"},
-        target=f"{ANNA}-12",
+        target=f"{ANNA}-13",
         replacement=replacement,
         reason="the exhibition discount had been forgotten",
     )
