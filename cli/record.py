@@ -69,10 +69,11 @@ def command(
 
     if document is not None and (kind or any(envelope.values())):
         raise click.UsageError("give either KIND with its fields and options, or a whole CloudEvent with --json")
+    wanted = _expected(expected)
     with Engine.open(url) as engine:
         given = _from_json(document) if document is not None else [_from_options(kind, fields, envelope)]
         touchpoints = _validated(given, engine.company)
-        receipts = engine.append(touchpoints, expected=_expected(expected), strict=strict, recordedby=principal())
+        receipts = engine.append(touchpoints, expected=wanted, strict=strict, recordedby=principal())
         _show_receipts(receipts, style)
         if wait:
             breaches = engine.breaches_of(receipts)
@@ -83,12 +84,15 @@ def command(
 
 def _expected(given: tuple[str, ...]) -> int | dict[str, int] | None:
     """One version of the subject, or versions of processes, the process before the equals sign."""
-    versions = [
-        (name, int(version)) for name, _, version in (each.rpartition("=") for each in given) if _is_count(version)
-    ]
-    if len(versions) < len(given) or (len(given) > 1 and not all(name for name, _ in versions)):
+    versions = [each.rpartition("=") for each in given]
+    named = any(equals for _, equals, _ in versions)
+    if any(not _is_count(version) or bool(name) != named for name, _, version in versions) or (
+        len(versions) > 1 and not named
+    ):
         raise click.UsageError("--expected is one VERSION, or PROCESS=VERSION once or more, such as order/123=5")
-    return dict(versions) if versions and versions[0][0] else versions[0][1] if versions else None
+    if named:
+        return {name: int(version) for name, _, version in versions}
+    return int(versions[0][2]) if versions else None
 
 
 def _is_count(text: str) -> bool:

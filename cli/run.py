@@ -44,7 +44,6 @@ def command(url: str, *, once: bool) -> None:
     if not once:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
-        click.echo("following the log; Ctrl-C stops", err=True)
     followed = False
     # Opened anew when the company's settings were changed: rules, calendars and views read them when they begin.
     while not stop.is_set():
@@ -60,6 +59,8 @@ def command(url: str, *, once: bool) -> None:
             if once:
                 click.echo(f"{projector.run_once()} touchpoints folded")
                 return
+            if not followed:
+                click.echo("following the log; Ctrl-C stops", err=True)
             projector.run(stop, on_batch=lambda count: click.echo(f"{count} touchpoints folded"))
             followed = True
 

@@ -22,7 +22,7 @@ _VALUES = ("value", "default")
 @click.option("--history", is_flag=True, help="Show which settings were changed when, and by whom.")
 @click.argument("changes", nargs=-1, metavar="[KEY=VALUE]...")
 def command(url: str, style: str, changes: tuple[str, ...], *, history: bool) -> None:
-    """Show the company's settings, or record changed ones.
+    """Show the company's settings, or record other ones as KEY=VALUE.
 
     VALUE is JSON, or @FILE that holds JSON; plain text needs no quotes. For example:
 
