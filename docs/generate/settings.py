@@ -2,9 +2,8 @@
 
 import ast
 import inspect
+import json
 from itertools import pairwise
-
-from pydantic.fields import FieldInfo
 
 from adapters import settings
 from adapters.settings import LIMITS
@@ -37,8 +36,9 @@ What one call, batch, queue or wait may take. They stand in `adapters/settings.p
 
 def pages() -> dict[str, str]:
     """One page of the company's settings and the limits."""
+    defaults = Company().model_dump(mode="json")
     company = [
-        (code(name), _default(field), unit(name), field.description or "")
+        (code(name), code(json.dumps(defaults[name])), unit(name), field.description or "")
         for name, field in Company.model_fields.items()
     ]
     meanings = limits()
@@ -63,8 +63,3 @@ def unit(name: str) -> str:
     """The unit that a setting's name tells."""
     words = name.split("_")
     return next((UNITS[word] for word in reversed(words) if word in UNITS), "")
-
-
-def _default(field: FieldInfo) -> str:
-    default = field.get_default(call_default_factory=True) if not field.is_required() else None
-    return "" if default is None else code(default)
