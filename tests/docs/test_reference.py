@@ -12,6 +12,7 @@ from docs.generate.errors import cases, errors
 from docs.generate.settings import limits
 from domain.company import Company
 from domain.errors import LifecircleError
+from domain.lifecycle import lifecycles
 from domain.touchpoint import KINDS
 from projections import views
 
@@ -31,7 +32,14 @@ def test_every_kind_view_question_command_error_setting_and_lifecycle_has_its_pl
     questions = [question.name for view in views().values() for question in view.questions]
     commands = [f"lifecircle {name}" for name in lifecircle.list_commands(click.Context(lifecircle))]
     headings = {line.lstrip("# ") for text in MADE.values() for line in text.splitlines() if line.startswith("##")}
-    named = {*KINDS, *views(), *questions, *commands, *(error.__name__ for error in errors())}
+    named = {
+        *(each.key for each in lifecycles()),
+        *KINDS,
+        *views(),
+        *questions,
+        *commands,
+        *(error.__name__ for error in errors()),
+    }
     assert named - headings == set()
     settings = MADE[REFERENCE / "settings.md"]
     assert [name for name in (*vars(LIMITS), *Company.model_fields) if f"| `{name}` |" not in settings] == []
