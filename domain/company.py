@@ -1,7 +1,7 @@
 """The company whose customers these are: the recorded settings that rules and calendars read."""
 
-from datetime import UTC, date, datetime, time, timedelta
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
