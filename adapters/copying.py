@@ -19,7 +19,7 @@ from domain.errors import CursorInvalid, LifecircleError
 Progress = Callable[[str, int, int], None]
 """Told what is done (copying, checking), how many touchpoints of it are done, and of how many."""
 
-BESIDE = ("origins", "quarantine")
+BESIDE = ("origins", "settings", "quarantine")
 """The tables of a log that come along as they are."""
 
 _TELL_EVERY = 1_000
@@ -108,7 +108,8 @@ def copy_log(source_url: str, target_url: str, buckets: int | None = None, on_pr
         many = checked_buckets(source.buckets if buckets is None else buckets)
         cut = source.heads()
         total = sum(cut.numbers)
-        with closing(open_reading(source_url)) as reading, open_writing(target_url, source.company, many) as writing:
+        company = source.settings()[0].company
+        with closing(open_reading(source_url)) as reading, open_writing(target_url, company, many) as writing:
             for name in BESIDE:
                 writing.fill(name, *reading.table(name))
             copied = _Tally(many)

@@ -46,7 +46,7 @@ class PostgresReading:
     def table(self, name: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
         """The columns and the rows of a table that lies beside them."""
         with _in_our_words(self._where):
-            cursor = self._connection.execute(SQL("SELECT * FROM {}").format(Identifier(SCHEMA, name)))
+            cursor = self._connection.execute(SQL("SELECT * FROM {} ORDER BY 1").format(Identifier(SCHEMA, name)))
             return [column.name for column in cursor.description or ()], cursor
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from eventsourcing.persistence import StoredEvent
 from adapters.addresses import open_log, open_tables
 from adapters.copying import BESIDE, CopyDiffers, copy_log, translated
 from adapters.engine import Engine
-from adapters.log import QuarantinedRow, Stored, bucket_of
+from adapters.log import QuarantinedRow, Settings, Stored, bucket_of
 from adapters.rebuild import rebuild
 from adapters.sqlite import SQLiteLog
 from domain.company import Company
@@ -105,6 +105,10 @@ def test_a_copy_is_the_same_log_in_another_place(
     company = Company(name="Ada's", zone="Asia/Tokyo")
     with Engine.create(old, company, before) as engine:
         _tell(engine)
+        for version in (2, 3):
+            changed = company.model_copy(update={"dunning_grace_days": version})
+            assert engine.log.change_settings(Settings(version, 1_000 * version, "ada", changed))
+        settings = engine.log.settings()
         cut, log_id = engine.log.heads(), engine.log.log_id
         copied = copy_log(old, new, after, lambda *progress: told.append(progress))
         engine.append([called("later", "l1")])
@@ -117,7 +121,8 @@ def test_a_copy_is_the_same_log_in_another_place(
     assert told[-1] == ("checking", copied, copied)
     with Engine.open(new) as engine:
         log = engine.log
-        assert (log.buckets, log.company) == (after, company)
+        assert (log.buckets, log.company) == (after, settings[-1].company)
+        assert log.settings() == settings
         assert log.log_id != log_id
         (origin,) = log.origins
         assert (origin.cut, origin.end) == (cut, str(log.heads()))
@@ -129,8 +134,8 @@ def test_a_copy_is_the_same_log_in_another_place(
             assert all(one.recorded <= other.recorded for one, other in pairwise(mine))
             assert {bucket_of(row.stream, after) for row in mine} == {bucket}
         assert log.cut_at(2**62) == log.heads()
-        tables = open_tables(new, company)
-        rebuild(log, tables, company)
+        tables = open_tables(new, log.company)
+        rebuild(log, tables, log.company)
         assert contents(tables) == expected
         tables.close()
         again = engine.append([called("c1", "a1", 2)])
