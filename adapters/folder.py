@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from adapters.codec import fact_of
 from adapters.log import Cursor, Log, Stored
+from adapters.pseudonyms import Pseudonyms
 from adapters.replay import linked
 from adapters.settings import LIMITS
 from adapters.tables import Changes, Parking, misfit, primary_key
@@ -38,10 +39,16 @@ class Folder:
     """Turns batches of the log into changes of rows, one subject at a time."""
 
     def __init__(
-        self, log: Log, views: Mapping[str, View[Any]], position: Cursor, parked: Mapping[str, Iterable[str]]
+        self,
+        log: Log,
+        views: Mapping[str, View[Any]],
+        position: Cursor,
+        parked: Mapping[str, Iterable[str]],
+        pseudonyms: Pseudonyms,
     ) -> None:
         self.position = position
         self._log = log
+        self._pseudonyms = pseudonyms
         self._views = views
         self._parked = {name: set(parked[name]) for name in views}
         self._columns = {name: view.columns() for name, view in views.items()}
@@ -82,7 +89,7 @@ class Folder:
     def _evolve(self, life: _Life, arrived: Sequence[Stored], changes: dict[str, Changes]) -> bool:
         """Take ordinary touchpoints newer than all before; False where the family must be folded again instead."""
         try:
-            facts = sorted(map(fact_of, arrived))
+            facts = self._pseudonyms.put_into(sorted(map(fact_of, arrived)))
         except Exception:  # noqa: BLE001 - whatever is wrong with it, folding the family again will park it visibly
             return False
         if facts[0].order_key <= life.last or any(fact.id in life.awaited for fact in facts):
@@ -189,11 +196,12 @@ class Folder:
         for root, history in histories.items():
             last = history[-1].order_key if history else (0, 0, "", 0)
             lives.append(life := _Life(root, family, awaited, last, {}))
+            seen = self._pseudonyms.put_into(history)
             for name, view in self._views.items():
                 at = newest
                 try:
                     state, keys = view.initial(root), dict[Hashable, None]()
-                    for at in history:
+                    for at in seen:
                         state, touched = view.evolve(state, at)
                         keys.update(dict.fromkeys(touched))
                     rows = {key: row for key in keys if (row := view.row(state, key)) is not None}

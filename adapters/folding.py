@@ -23,6 +23,7 @@ from adapters.codec import fact_of
 from adapters.folder import poison
 from adapters.log import Cursor, Log, Stored
 from adapters.replay import linked
+from adapters.pseudonyms import Pseudonyms
 from adapters.settings import LIMITS
 from adapters.sweep import Part
 from adapters.tables import Generation, Parking, Tables, Views, misfit
@@ -220,6 +221,7 @@ class _Worker:
     def __init__(self, plan: _Plan) -> None:
         self._plan = plan
         self._sweep = open_sweep(plan.url)
+        self._pseudonyms = Pseudonyms.of_log(plan.url)
         self._tables = open_tables(plan.url, plan.company, plan.views, plan.place)
         self._views = [(generation, plan.views[generation.view](plan.company)) for generation in plan.made]
 
@@ -265,7 +267,8 @@ class _Worker:
                     for generation in self._plan.made
                 )
             return
-        for root, history in histories.items():
+        for root, effective in histories.items():
+            history = self._pseudonyms.put_into(effective)
             for (generation, view), (_, collected) in zip(self._views, rows, strict=True):
                 try:
                     collected += fold(view, root, history).values()

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from adapters.addresses import open_tables
 from adapters.folding import Progress, fold_log
 from adapters.log import Cursor, Log
+from adapters.pseudonyms import Pseudonyms
 from adapters.replay import family_facts
 from adapters.tables import Tables, Views, fingerprint
 from domain.company import Company
@@ -83,7 +84,8 @@ def views_at(
         try:
             cut = moment.cut(log)
             with tables.transaction() as transaction:
-                told = {name: fingerprint(view, company, log.log_id) for name, view in chosen.items()}
+                id_key = Pseudonyms.of_log(url).mark
+                told = {name: fingerprint(view, company, log.log_id, id_key) for name, view in chosen.items()}
                 made = transaction.create(told, str(cut))
             fold_log(log, tables, made, cut, moment.as_of, on_progress, workers)
             with tables.transaction() as transaction:

@@ -12,6 +12,7 @@ from adapters.folder import Folder
 from adapters.folding import Progress, fold_log
 from adapters.log import Cursor, Log, Stored
 from adapters.projector import live_generations, position_cursor
+from adapters.pseudonyms import Pseudonyms
 from adapters.settings import LIMITS
 from adapters.tables import Generation, Tables, Transaction, ViewNotBuilt, fingerprint, not_built, primary_key
 from domain.company import Company
@@ -150,10 +151,11 @@ def _begun(
     """
     names = [name for name in view_names or tables.views if name in tables.views or view_named(name)]
     live = live_generations(transaction)
+    id_key = Pseudonyms.of_log(tables.url).mark
     wanted = {
         name: told
         for name, view in tables.views.items()
-        for told in [fingerprint(view, company, log.log_id)]
+        for told in [fingerprint(view, company, log.log_id, id_key)]
         if name in names or name not in live or live[name].fingerprint != told
     }
     known = transaction.generations()
@@ -238,7 +240,8 @@ def _folder(
     position: Cursor,
 ) -> Folder:
     parked = {name: transaction.parked(generation) for name, generation in generations.items()}
-    return Folder(log, {name: tables.views[name](company) for name in generations}, position, parked)
+    views = {name: tables.views[name](company) for name in generations}
+    return Folder(log, views, position, parked, Pseudonyms.of_log(tables.url))
 
 
 def _batches(log: Log, after: Cursor, until: Cursor) -> Iterator[list[Stored]]:

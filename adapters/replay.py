@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from adapters.codec import fact_of
 from adapters.log import LINK_KINDS, Cursor, Log
+from adapters.pseudonyms import Pseudonyms
 from domain.company import Company
 from domain.errors import UnknownSubject
 from domain.history import effective_histories, roots
@@ -54,6 +55,7 @@ def rows_as_of(
     company: Company,
     view_name: str,
     subject: str,
+    pseudonyms: Pseudonyms,
     known: Cursor | int | None = None,
     as_of: int | None = None,
 ) -> tuple[tuple[Column, ...], list[Row]]:
@@ -65,7 +67,7 @@ def rows_as_of(
     """
     view = view_named(view_name)
     root, facts = _root_and_history(log, subject, known, as_of)
-    return view.columns(), list(fold(view(company), root, facts).values())
+    return view.columns(), list(fold(view(company), root, pseudonyms.put_into(facts)).values())
 
 
 def _root_and_history(log: Log, subject: str, known: Cursor | int | None, as_of: int | None) -> tuple[str, list[Fact]]:

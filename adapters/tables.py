@@ -270,12 +270,16 @@ def next_generations(known: Iterable[Generation], fingerprints: Mapping[str, str
     ]
 
 
-def fingerprint(view: type[View[Any]], company: Company, log_id: bytes) -> str:
-    """What the rows of a view depend on besides the touchpoints; another fingerprint needs a rebuild."""
+def fingerprint(view: type[View[Any]], company: Company, log_id: bytes, id_key: str) -> str:
+    """What the rows of a view depend on besides the touchpoints; another fingerprint needs a rebuild.
+
+    Where the view holds identifiers, the mark of the id key that they are keyed with stands after a plus.
+    """
     columns = [(column.name, column.type.__name__, column.nullable) for column in view.columns()]
     settings = company.model_dump(mode="json", exclude={"name", "future_limit_s"})
     told = json.dumps([view.revision, columns, primary_key(view), settings, log_id.hex()], sort_keys=True)
-    return sha256(told.encode()).hexdigest()[:32]
+    digest = sha256(told.encode()).hexdigest()[:32]
+    return f"{digest}+{id_key}" if view.keyed else digest
 
 
 def primary_key(view: type[View[Any]]) -> tuple[str, ...]:

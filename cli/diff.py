@@ -105,6 +105,7 @@ def _rows(
 ) -> "Iterator[tuple[list[str], tuple[str, ...], Iterator[RowDifference]]]":
     """The columns of a view, its key, and the differences of its rows between two moments."""
     from adapters.moments import views_at
+    from adapters.pseudonyms import Pseudonyms
     from adapters.replay import rows_as_of
     from adapters.tables import primary_key
     from domain.errors import UnknownSubject
@@ -129,7 +130,8 @@ def _rows(
                 sides.append(transaction.scan(transaction.generations()[0], names, key))
                 continue
             try:
-                rows = rows_as_of(engine.log, engine.company, name, subject, moment.known, moment.as_of)[1]
+                pseudonyms, at = Pseudonyms.of_log(url), (moment.known, moment.as_of)
+                rows = rows_as_of(engine.log, engine.company, name, subject, pseudonyms, *at)[1]
             except UnknownSubject as error:
                 unknown.append(error)
                 rows = []

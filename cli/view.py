@@ -36,6 +36,7 @@ def command(
     from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.moments import views_at
+    from adapters.pseudonyms import Pseudonyms
     from adapters.replay import rows_as_of
     from projections import view_named
 
@@ -48,7 +49,8 @@ def command(
             return
         moment = moment_of(engine, as_of, known_at)
         if subject is not None:
-            described, rows = rows_as_of(engine.log, engine.company, name, subject, moment.known, moment.as_of)
+            pseudonyms, at = Pseudonyms.of_log(url), (moment.known, moment.as_of)
+            described, rows = rows_as_of(engine.log, engine.company, name, subject, pseudonyms, *at)
             show([column.name for column in described], rows, style)
             return
         with (

@@ -4,16 +4,17 @@ A shared type carries its meaning as its description; `means` gives a field a me
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal, TypeAlias
+from functools import cache
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from domain.identifiers import Id
 from domain.money import Amount, Quantity, Rate
-from domain.touchpoint import INT64_MAX, Label, Text, iso_text, plain_json
+from domain.touchpoint import INT64_MAX, Label, Text, iso_text, marks, plain_json
 
 SCORE_MAX = 1_000_000.0
 URL_LENGTH_MAX = 8_000
@@ -24,6 +25,25 @@ VALUES_MAX = 1_000
 @dataclass(frozen=True)
 class Personal:
     """Marks a field that tells who a person is, or what a person wrote. It is to be sealed in the log and in views."""
+
+
+@dataclass(frozen=True)
+class Identifying(Personal):
+    """Marks a personal field by which a person can be found: an address, a number, a device.
+
+    Folds never see its value, only its `Pseudonym`.
+    """
+
+
+class Pseudonym(NamedTuple):
+    """What folds see in place of a personal identifier: the same for the same mailbox, telephone or device.
+
+    `token` tells identifiers apart within one fold and is never shown; `keyed` is the identifier's HMAC under the id
+    key of the log, which tables may hold, and None where there is no such key.
+    """
+
+    token: str
+    keyed: str | None
 
 
 @dataclass(frozen=True)
@@ -71,6 +91,7 @@ StoredFields = Annotated[dict[Label, JsonValue], Field(max_length=VALUES_MAX), A
 
 PersonalName = Annotated[Label, Personal()]
 PersonalText = Annotated[Text, Personal()]
+Identifier = Annotated[Label, Identifying()]
 
 Reason = Annotated[Label, Field(description="why, in a word or two that can be counted")]
 Product = Annotated[Label, Field(description="the product: its sku or name")]
@@ -91,7 +112,7 @@ class ContactPoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Annotated[Literal["email", "phone", "postal", "messenger", "social", "web"], means("what it is")]
-    value: Annotated[PersonalName, means("the address or number itself")]
+    value: Annotated[Identifier, means("the address or number itself")]
     use: Annotated[Label | None, means("what it is used for, such as work or home")] = None
     preferred: Annotated[Flag | None, means("whether the party wants to be reached here first")] = None
 
@@ -181,3 +202,19 @@ def one_currency(lines: Iterable[Line | Item], *amounts: Amount | None) -> None:
                 found.add(amount.currency)
     if len(found) > 1:
         raise ValueError("lines and totals must have one currency")
+
+
+@cache
+def identifying_fields(model: type[BaseModel]) -> tuple[tuple[str, ...], ...]:
+    """Where a kind's stored fields hold personal identifiers: a path of names each, `("contact_points", "value")`."""
+    return tuple(_identifying(model))
+
+
+def _identifying(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    for name, field in model.model_fields.items():
+        stored = field.alias or name
+        if any(isinstance(mark, Identifying) for mark in marks(field)):
+            yield (stored,)
+        for inner in get_args(field.annotation):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from ((stored, *path) for path in identifying_fields(inner))

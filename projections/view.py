@@ -43,7 +43,8 @@ class View(ABC, Generic[S]):
 
     `name` is the table's name; `row_type` a NamedTuple whose fields are `Annotated[type, "comment"]`, the first of
     them `subject`; `key` the columns that make a row unique; `questions` the SQL views across customers that rest
-    on it; `revision` rises with every change to the fold, so that its generation is rebuilt.
+    on it; `revision` rises with every change to the fold, so that its generation is rebuilt; `keyed` says that rows
+    hold `Pseudonym.keyed`, so that they are rebuilt under another id key. No fold sees a personal identifier itself.
     """
 
     name: ClassVar[str]
@@ -51,6 +52,7 @@ class View(ABC, Generic[S]):
     row_type: ClassVar[type[NamedTuple]]
     key: ClassVar[tuple[str, ...]]
     revision: ClassVar[int] = 1
+    keyed: ClassVar[bool] = False
     questions: ClassVar[Sequence[Question]] = ()
 
     def __init__(self, company: Company) -> None:

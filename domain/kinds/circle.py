@@ -11,6 +11,7 @@ from domain.fields import (
     Day,
     Digest,
     Flag,
+    Identifier,
     Moment,
     Person,
     Personal,
@@ -47,7 +48,7 @@ class IdentifierLinked(Touchpoint):
     """An address, number or device was found to belong to the customer."""
 
     type: IdentifierType
-    value: Annotated[PersonalName, means("the identifier itself")]
+    value: Annotated[Identifier, means("the identifier itself")]
     verified: Annotated[Flag | None, means("whether the customer proved it")] = None
 
 
@@ -55,14 +56,14 @@ class IdentifierUnlinked(Touchpoint):
     """An address, number or device no longer belongs to the customer, or never did."""
 
     type: IdentifierType
-    value: Annotated[PersonalName, means("the identifier itself")]
+    value: Annotated[Identifier, means("the identifier itself")]
 
 
 class CustomerIdentified(Touchpoint):
     """An unnamed visitor turned out to be this customer."""
 
     anonymous_id: Annotated[Id, means("the visitor's id until then")]
-    identifier: Annotated[PersonalName | None, means("what gave them away")] = None
+    identifier: Annotated[Identifier | None, means("what gave them away")] = None
     how: Annotated[Label | None, means("by which step: login, form, link in a message")] = None
 
 

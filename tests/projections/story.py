@@ -5,10 +5,13 @@ from itertools import count
 from typing import Any
 
 from adapters.codec import encode, fact_from
+from adapters.pseudonyms import Pseudonyms
 from domain.company import Company
 from domain.history import effective_histories
 from domain.touchpoint import Envelope, Fact
 from projections.view import View, fold
+
+PSEUDONYMS = Pseudonyms(b"the id key of the log in all tests")
 
 _ids = count(1)
 
@@ -74,7 +77,7 @@ def rows(view: type[View[Any]], *touchpoints: Envelope, zone: str = "UTC") -> li
     return sorted(
         row
         for root, history in effective_histories(facts_of(touchpoints)).items()
-        for row in fold(lens, root, history).values()
+        for row in fold(lens, root, PSEUDONYMS.put_into(history)).values()
     )
 
 

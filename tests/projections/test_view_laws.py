@@ -18,7 +18,7 @@ from projections import view_named, views
 from projections.dictionary import relations
 from projections.view import Row, View, fold
 from tests.projections.report import Report
-from tests.projections.story import eur, facts_of, happened
+from tests.projections.story import PSEUDONYMS, eur, facts_of, happened
 from tests.strategies import envelopes
 
 COMPANY = Company(zone="Europe/Berlin")
@@ -29,7 +29,12 @@ _TOGETHER = (
     "OrderPlaced LoyaltyPointsPosted ReferralMade CustomerChurned CustomerWonBack",
     "QuoteIssued QuoteAccepted OrderPlaced OrderCancelled ShipmentDispatched ShipmentDelivered ReturnReceived",
     "ContactMade ProductViewed TicketOpened TicketClosed",
+    "IdentifierLinked IdentifierUnlinked CustomerRegistered CustomerIdentified",
+    "RelationshipLinked RelationshipEnded ReferralMade PartnerRegistered",
+    "CustomersMerged CustomerMergeReverted",
 )
+# Fields that name no entity, but must be alike for touchpoints to meet.
+_ALIKE = frozenset({"value", "identifier", "anonymous_id", "to", "referred", "survivor", "absorbed", "merge"})
 _times = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 9), timezones=st.just(UTC))  # noqa: DTZ001 - gets UTC
 
 
@@ -47,7 +52,14 @@ def fact_lists(draw: st.DrawFn) -> list[Fact]:
         for field in KINDS[fact.kind].entity_fields():
             if field in fact.data:
                 fact.data[field] = draw(st.sampled_from("12"))
+        for field in sorted(_ALIKE & fact.data.keys()):
+            if isinstance(fact.data[field], str):
+                fact.data[field] = draw(st.sampled_from("12"))
+        if fact.kind == "CustomersMerged":
+            fact = fact._replace(id=draw(st.sampled_from("12")))
         facts.append(fact)
+    if draw(st.booleans()):
+        facts = PSEUDONYMS.put_into(facts)
     unknown = Fact(0, 0, "anna", len(facts) + 1, "ShowroomVisited", "t", "s", {}, {"time": "1970-01-01T00:00:00+00:00"})
     return draw(st.permutations([*facts, unknown]))
 
@@ -150,7 +162,8 @@ def test_every_question_has_the_same_answer_on_both_databases(sqlite_url: str, p
     with closing(Report(sqlite_url)) as on_sqlite, closing(Report(postgres_url)) as on_postgres:
         for view in views().values():
             lens = view(COMPANY)
-            made = [row for subject, life in lives.items() for row in fold(lens, subject, facts_of(life)).values()]
+            histories = {subject: PSEUDONYMS.put_into(facts_of(life)) for subject, life in lives.items()}
+            made = [row for subject, history in histories.items() for row in fold(lens, subject, history).values()]
             on_sqlite.fill(view.name, made)
             on_postgres.fill(view.name, made)
         on_sqlite.at(1_775_000_000_000_000, "2026-04-01")
@@ -169,7 +182,7 @@ def _cells(row: dict[str, Any]) -> list[tuple[str, str]]:
 
 def a_life(subject: str, chance: Random) -> list[Envelope]:
     """Some touchpoints of the sale, order and after-sales phases, over three months, in order."""
-    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in range(9))
+    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in range(13))
     mug = {"sku": "mug", "quantity": chance.randint(1, 3), "net": eur(f"{chance.randint(0, 90)}.5")}
     source = chance.choice([{}, {"lead_source": "fair"}, {"lead_source": "web"}])
     steps: list[tuple[str, dict[str, Any]]] = [
@@ -187,6 +200,10 @@ def a_life(subject: str, chance: Random) -> list[Envelope]:
         ("ShipmentDelivered", {"shipment": "a"}),
         ("OrderCancelled", {"order": chance.choice("abc")}),
         ("ReturnReceived", {"order": "a", "lines": [{"line": "1", "quantity": 1}]}),
+        ("IdentifierLinked", {"type": "email", "value": f"{chance.randint(1, 30)}@example.org", "verified": True}),
+        ("CustomerIdentified", {"anonymous_id": f"visitor-{chance.randint(1, 90)}"}),
+        ("RelationshipLinked", {"to": f"household-{chance.randint(1, 9)}", "type": "household"}),
+        ("CustomersMerged", {"survivor": subject, "absorbed": f"visitor-{chance.randint(1, 90)}", "method": "exact"}),
     ]
     return [
         happened(day, kind, subject, **fields)

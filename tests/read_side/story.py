@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from adapters.codec import read_envelope
 from adapters.engine import Engine, clock_us
+from adapters.pseudonyms import Pseudonyms
 from adapters.replay import rows_as_of
 from adapters.tables import Tables
 from domain.company import Company
@@ -94,10 +95,11 @@ def contents(tables: Tables) -> dict[str, list[tuple[Any, ...]]]:
 def replayed(engine: Engine, subjects: Sequence[str] = SUBJECTS) -> dict[str, list[tuple[Any, ...]]]:
     """The same, each subject folded on its own as of now."""
     found: dict[str, set[tuple[Any, ...]]] = {name: set() for name in views()}
+    pseudonyms = Pseudonyms.of_log(engine.url)
     for subject in subjects:
         if engine.log.version(subject):
             for name, rows in found.items():
-                rows.update(map(tuple, rows_as_of(engine.log, engine.company, name, subject)[1]))
+                rows.update(map(tuple, rows_as_of(engine.log, engine.company, name, subject, pseudonyms)[1]))
     return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
 

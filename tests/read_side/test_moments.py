@@ -16,6 +16,7 @@ from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.moments import Moment, clear_up, named_in, views_at
 from adapters.projector import Projector
+from adapters.pseudonyms import Pseudonyms
 from adapters.replay import rows_as_of
 from adapters.settings import LIMITS
 from adapters.tables import Tables
@@ -47,7 +48,8 @@ def _replayed(engine: Engine, names: Iterable[str], moment: Moment) -> dict[str,
     for subject in SUBJECTS:
         for name, rows in found.items():
             try:
-                rows.update(rows_as_of(engine.log, engine.company, name, subject, moment.known, moment.as_of)[1])
+                pseudonyms, at = Pseudonyms.of_log(engine.url), (moment.known, moment.as_of)
+                rows.update(rows_as_of(engine.log, engine.company, name, subject, pseudonyms, *at)[1])
             except UnknownSubject:
                 continue
     return {name: sorted(map(tuple, rows), key=repr) for name, rows in found.items()}
