@@ -1,9 +1,10 @@
 # Every target sets up its own private environment in .venv; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench reference lock clean
+.PHONY: help demo test check docs bench laws reference lock clean
 
 BIN := .venv/bin
 DATA ?= ../shared/data
+MINUTES ?= 5
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 help:  ## list these targets
@@ -28,6 +29,9 @@ docs: .venv/installed  ## write docs/reference from the code, and what the other
 
 bench: .venv/installed  ## speed against the stock library and a bare COPY, to build/bench.json
 	@$(BIN)/python -m tests.benchmarks
+
+laws: .venv/installed  ## the laws of identity on long histories, to build/laws.json: make laws MINUTES=10
+	@$(BIN)/python -m tests.identity "$(MINUTES)"
 
 reference: .venv/installed  ## the figures of real histories, to build/reference.json: make reference DATA=folder
 	@$(BIN)/python -m tests.reference "$(DATA)"

@@ -8,6 +8,7 @@ import click
 from cli.options import format_option, log_option
 from cli.output import show
 
+_UNKEYED = "select count(*) from identifiers where keyed is null and anonymous_id is null"
 _PROPOSALS = "select * from merge_proposals order by score desc, identifiers desc, survivor, absorbed"
 
 
@@ -24,14 +25,16 @@ def command(url: str, style: str) -> None:
     """
     from adapters.addresses import open_tables
     from adapters.engine import Engine
-    from adapters.pseudonyms import Pseudonyms
 
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
-        if not Pseudonyms.of_log(url).known:
-            click.echo(
-                "there is no id key here: identifiers that views show keyed were keyed elsewhere, or not", err=True
-            )
         names, rows = tables.query(_PROPOSALS)
+        ((unkeyed,),) = tables.query(_UNKEYED)[1]
+    if unkeyed:
+        click.echo(
+            f"{unkeyed} identifiers are not compared: the views were built without the log's id key; "
+            "put the key in its place, and then: lifecircle rebuild identifiers",
+            err=True,
+        )
     proposals = [dict(zip(names, row, strict=True)) for row in rows]
     commands = [_accepting(each) for each in proposals]
     if style != "table":

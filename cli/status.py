@@ -26,6 +26,7 @@ def command(url: str, style: str) -> None:
     """
     from adapters.addresses import open_tables
     from adapters.engine import Engine
+    from adapters.idkey import id_key_path
     from adapters.projector import status
     from adapters.tables import ViewStatus
 
@@ -39,6 +40,9 @@ def command(url: str, style: str) -> None:
             "buckets": engine.log.buckets,
             "cursor": str(heads),
             "origins": [_origin(origin) for origin in engine.log.origins],
+            "id_key": str(key)
+            if (key := id_key_path(url)).exists()
+            else f"none at {key}: identifiers are not compared",
             "quarantined": len(engine.log.quarantined()),
             "breaches": _breaches(tables, views),
         }

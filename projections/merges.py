@@ -58,9 +58,9 @@ class Merges(View[Findings]):
     questions = (
         Question(
             name="merge_evidence",
-            comment="What speaks for two customers being one: each identifier that both have now, and each visitor who was "
-            "identified as one of them. What more than 10 customers have speaks for nothing. Left out: customers who stand "
-            "merged, who are linked by a relation, or whose merge was taken back after this was known.",
+            comment="What speaks for two customers being one: each identifier that both have now, and each visitor "
+            "identified as one of them. What more than 10 customers have says nothing. Left out: customers merged "
+            "already, linked by a relation, or parted by a revert after this was known.",
             columns={
                 "one": "one of the two customers",
                 "other": "the other of the two",

@@ -1,7 +1,7 @@
 """Worlds of several customers who are merged, parted, corrected and told of late, drawn for laws."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -170,12 +170,12 @@ def revert_of(merged: Fact, name: str, hour: int, facts: Sequence[Fact]) -> Told
 
 
 @st.composite
-def worlds(draw: st.DrawFn, most: int = 14) -> World:
-    """What a log may hold: everything here has passed the door."""
+def worlds(draw: st.DrawFn, most: int = 14, tell: Callable[[str], st.SearchStrategy[Told]] | None = None) -> World:
+    """What a log may hold: everything here has passed the door; `tell` draws what is neither merge nor correction."""
     world: World = []
     topic = draw(st.sampled_from(TOPICS))
     actions = st.sampled_from(("ordinary", "ordinary", "ordinary", "correction", "correction", "merge", "revert"))
-    for action in draw(st.lists(actions, min_size=4, max_size=most)):
+    for action in draw(st.lists(actions, min_size=most // 4, max_size=most)):
         name, facts = f"t{len(world)}", recorded(world)
         standing = [fact for fact in facts if fact.kind == "CustomersMerged" and fact.stream == fact.data["survivor"]]
         if action == "correction":
@@ -187,7 +187,7 @@ def worlds(draw: st.DrawFn, most: int = 14) -> World:
             # A revert may also give back what nobody proposed.
             told.data["returned"] += draw(st.lists(st.sampled_from([each.id for each in world]), max_size=2))
         else:
-            told = draw(ordinary(name, topic=topic))
+            told = draw(tell(name) if tell else ordinary(name, topic=topic))
         if admitted(told, facts):
             world.append(told)
     return world
