@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
@@ -35,11 +35,12 @@ class Identifying(Personal):
     """
 
 
-class Pseudonym(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Pseudonym:
     """What folds see in place of a personal identifier: the same for the same mailbox, telephone or device.
 
     `token` tells identifiers apart within one fold and is never shown; `keyed` is the identifier's HMAC under the id
-    key of the log, which tables may hold, and None where there is no such key.
+    key of the log, which tables may hold, and None where there is no such key. No database takes it as it is.
     """
 
     token: str

@@ -234,7 +234,8 @@ class Merges(View[Findings]):
     def row(self, state: Findings, key: Hashable) -> Row | None:
         """The merge of these two customers under this id and number, with its revert."""
         match key:
-            case ((str() as survivor, str() as absorbed, str() as merge) as joined, int() as place):
+            case ((str() as survivor, str() as absorbed, str() as merge), int() as place):
+                joined = (survivor, absorbed, merge)
                 merges, reverts = state.merges.get(joined, []), state.reverts.get(joined, [])
                 if place < len(merges):
                     # A merge must be taken back before the same two can be merged again, so they come in pairs.
