@@ -322,10 +322,14 @@ LAWS: tuple[Law, ...] = (
 )
 
 
+# A world is recorded on real logs, and long ones are the point.
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+
+
 def hold(law: Law, bench: Bench, examples: int, most: int, *, anew: bool) -> None:
     """Try a law on so many worlds, each of at most so many touchpoints: on new ones each time, or the same again."""
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), derandomize=not anew)
+    @settings(max_examples=examples, deadline=None, suppress_health_check=_SLOW, derandomize=not anew)
     @given(draw=st.data())
     def holds(draw: st.DataObject) -> None:
         law(bench, most, draw)
