@@ -19,7 +19,7 @@ LONGEST = 60
 """How many touchpoints a history is drawn of, at most."""
 POSTGRES_SHARE = 0.25
 """The share of the time that goes to PostgreSQL, where a fresh database takes longer than the law."""
-ROUND = 10
+ROUND = 6
 """How many worlds are drawn before the clock is looked at."""
 
 

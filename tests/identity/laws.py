@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ from domain.errors import LifecircleError, Refused
 from domain.families import MERGE_KINDS, MERGED, Families
 from domain.history import proposed_return
 from projections import views
-from tests.domain.worlds import HOUR_US, HOURS, STREAMS, Told, World, arrivals, merge, revert_of
+from tests.domain.worlds import HOUR_US, HOURS, STREAMS, Told, World, arrivals, revert_of
 from tests.identity.worlds import anything, envelope, shared_worlds, under
 from tests.read_side.story import contents
 
@@ -174,14 +174,17 @@ def a_merge_taken_back_leaves_what_would_have_been(bench: Bench, most: int, draw
     """Touchpoints sent to either in between are the absorbed's where they concern what it had opened."""
     world = draw.draw(shared_worlds(most))
     with bench.log() as log, bench.log() as never:
-        merging = draw.draw(merge("merge"))
-        survivor, absorbed = merging.streams
-        deal = {"opportunity": "of the absorbed"}
-        admitted = log.record([*world, Told((absorbed,), "OpportunityOpened", "deal", 30, 0, deal)])
-        if not log.record([merging]):
-            return
+        deals = [Told((each,), "OpportunityOpened", f"of {each}", 30, 0, {"opportunity": each}) for each in STREAMS]
+        admitted = log.record([*world, *deals])
+        for pair in draw.draw(st.permutations(list(permutations(STREAMS, 2)))):
+            data: dict[str, Any] = {"survivor": pair[0], "absorbed": pair[1], "method": "manual"}
+            if log.record([Told(pair, MERGED, "merge", 40, 9, data)]):
+                break
+        else:
+            return  # all stand merged into one already
+        survivor, absorbed = pair
         sent = [
-            draw.draw(anything(f"n{place}") | _step(f"n{place}", merging.streams, deal))
+            draw.draw(anything(f"n{place}") | _step(f"n{place}", pair, {"opportunity": absorbed}))
             for place in range(draw.draw(st.integers(0, 4)))
         ]
         # A place of their own in the order, for a stream's name would order what is told at once.
