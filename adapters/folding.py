@@ -22,8 +22,8 @@ from adapters.addresses import open_sweep, open_tables
 from adapters.codec import fact_of
 from adapters.folder import poison
 from adapters.log import Cursor, Log, Stored
-from adapters.replay import linked
 from adapters.pseudonyms import Pseudonyms
+from adapters.replay import linked
 from adapters.settings import LIMITS
 from adapters.sweep import Part
 from adapters.tables import Generation, Parking, Tables, Views, misfit
