@@ -108,8 +108,9 @@ def test_today_is_the_moment_that_is_asked(engine: Engine) -> None:
     assert today(Moment(as_of=summer)) == (summer, "2026-07-01")
     assert today(Moment(known=summer)) == (summer, "2026-07-01")
     assert today(Moment(known=summer, as_of=MARCH_1)) == (MARCH_1, "2026-03-01")
-    first = engine.log.start().advanced(1, 1)
-    assert today(Moment(known=first))[0] == engine.log.read(engine.log.start(), 1)[0].recorded
+    stored = engine.log.read(engine.log.start(), 1)[0]
+    first = engine.log.start().advanced(stored.bucket, stored.number)
+    assert today(Moment(known=first))[0] == stored.recorded
     assert today(Moment(known=engine.log.start()))[0] == 0
 
 
