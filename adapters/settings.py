@@ -62,8 +62,20 @@ class Limits:
     import_line_max_chars: int = 1_000_000
     """The longest line of a file that is imported."""
 
+    import_columns_max: int = 2_000
+    """How many columns a file that is imported may have."""
+
+    xml_depth_max: int = 32
+    """How deep the tags of an event log may be nested."""
+
+    xml_tag_max_bytes: int = 1_000_000
+    """The longest tag of an event log, with its attributes."""
+
     import_group_max_rows: int = 10_000
     """How many rows of a file one touchpoint may be made of."""
+
+    import_distinct_in_memory: int = 50_000
+    """How many different cells a count of an import keeps in memory; beyond that, in a temporary file."""
 
     import_keys_in_memory: int = 500_000
     """How many different rows an import tells apart in memory; beyond that, in a temporary file."""

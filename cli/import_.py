@@ -1,4 +1,4 @@
-"""Import a file of rows by a mapping that says what each row becomes."""
+"""Import a file of rows by a mapping that says what each row becomes, or of CloudEvents as they are."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +22,13 @@ SOME_IN_QUARANTINE = 10
 @log_option
 @format_option
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--map", "mapping", required=True, metavar="MAP", help="A TOML file, or the name of a mapping kept here.")
+@click.option("--map", "mapping", metavar="MAP", help="A TOML file, or the name of a mapping kept here.")
 @click.pass_context
-def command(ctx: click.Context, url: str, style: str, file: Path, mapping: str) -> None:
-    """Import FILE (CSV, TSV or whitespace-separated text, each also gzipped) by a mapping, and account for every row.
+def command(ctx: click.Context, url: str, style: str, file: Path, mapping: str | None) -> None:
+    """Import FILE, and account for every row.
+
+    CSV, TSV, whitespace-separated text, XES and Parquet need a mapping that says what each row becomes; without one every
+    line is a CloudEvent (JSON Lines). All but Parquet may be gzipped.
 
     Run it again as often as you like: what is stored already is counted as repeats. Rows that cannot be read or are
     invalid go to quarantine (lifecircle quarantine list), and the exit code is 10 then.
@@ -34,7 +37,7 @@ def command(ctx: click.Context, url: str, style: str, file: Path, mapping: str) 
     from adapters.sources.importer import import_file
     from adapters.sources.mapping import load_mapping
 
-    plan = load_mapping(mapping)
+    plan = load_mapping(mapping) if mapping else None
     with Engine.open(url) as engine, _progress(file.name) as progress:
         report = import_file(engine, file, plan, recordedby=principal(), progress=progress)
     _show(report, style)
@@ -64,4 +67,7 @@ def _show(report: "Report", style: str) -> None:
     rows += [("left out", name, count) for name, count in report.left_out.items()]
     rows += [("quarantined", rule, count) for rule, count in report.quarantined.items()]
     rows += [("new touchpoints", name, count) for name, count in report.touchpoints.items()]
+    rows += [("counted", name, count) for name, count in report.counted.items()]
+    if report.ambiguous_times:
+        rows.append(("times that occurred twice", "taken as the first", report.ambiguous_times))
     show(("what", "which", "count"), rows, style, title=f"{report.file} by {report.mapping}, batch {report.batch}")

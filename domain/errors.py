@@ -140,6 +140,12 @@ class MappingInvalid(LifecircleError):
     exit_code = 3
 
 
+class ExtraMissing(LifecircleError):
+    """What was asked for needs a part of lifecircle that is not installed."""
+
+    exit_code = 8
+
+
 class LogUnavailable(LifecircleError):
     """The database cannot be reached, or was lost on the way."""
 

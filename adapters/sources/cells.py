@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
-from functools import lru_cache
+from decimal import Context, Decimal, Inexact
+from functools import lru_cache, reduce
 from hashlib import sha256
 from operator import ge, gt, le, lt
 from string import Formatter
@@ -59,8 +59,15 @@ class Compiler:
 
     def __init__(self, columns: Sequence[str], zone: str, key: bytes | None) -> None:
         self._place = {name: place for place, name in enumerate(columns)}
+        self._width = len(columns)
         self._zone = zone
         self._key = key
+        self.ambiguous_times = 0
+        """How many local times were read that occurred twice, and were taken as the first."""
+
+    def _at(self, value: Value, name: str) -> int:
+        """Where a column's cell stands; the cells of the group's first row stand after those of the row."""
+        return self._place[name] + (self._width if value.first else 0)
 
     def value(self, value: Value) -> Reader:
         """A reader of one value."""
@@ -70,8 +77,8 @@ class Compiler:
         if value.derived is not None:
             label = value.derived
             return lambda _, stem: derive(stem, label)
-        if value.column is not None:
-            return self._cell(value, self._place[value.column])
+        if value.column is not None and value.factor is None:
+            return self._cell(value, self._at(value, value.column))
         text, convert = self._text(value), self._convert(value)
         return lambda cells, _: None if (found := text(cells)) is None else convert(found, cells)
 
@@ -93,7 +100,7 @@ class Compiler:
             terms = [decimal_of(term, where) for cells in rows if (term := text(cells)) is not None]
             if currency is not None and len({cells[currency].strip() for cells in rows}) > 1:
                 raise unreadable(f"column {value.currency_column}", "rows that are summed have one currency")
-            return convert(f"{sum(terms, Decimal()):f}", rows[0]) if terms else None
+            return convert(f"{reduce(_EXACT.add, terms):f}", rows[0]) if terms else None
 
         return read
 
@@ -101,20 +108,21 @@ class Compiler:
         """What stands in the cells, without outer blanks; the default or None where that is nothing."""
         default = value.default
         if value.product:
-            factors = [(self._place[name], f"column {name}") for name in value.product]
+            columns = [(self._at(value, name), f"column {name}") for name in value.product]
+            factor = value.factor or ""
 
             def multiply(cells: Cells) -> str | None:
-                product = Decimal(1)
-                for place, where in factors:
-                    if not (factor := cells[place].strip()):
+                product = factor
+                for place, where in columns:
+                    if not (text := cells[place].strip()):
                         return default
-                    product *= decimal_of(factor, where)
-                return f"{product:f}"
+                    product = _product(product, text, where)
+                return product
 
             return multiply
         if value.template is not None:
             parts = [
-                (literal, self._place[name] if name else None)
+                (literal, self._at(value, name) if name else None)
                 for literal, name, _, _ in Formatter().parse(value.template)
             ]
 
@@ -123,7 +131,10 @@ class Compiler:
                 return "".join(literal + cell for literal, cell in found) if any(cell for _, cell in found) else default
 
             return fill
-        place = self._place[value.column or ""]
+        place = self._at(value, value.column or "")
+        if value.factor is not None:
+            by, where = value.factor, _where(value)
+            return lambda cells: _product(by, text, where) if (text := cells[place].strip()) else default
         return lambda cells: cells[place].strip() or default
 
     def _convert(self, value: Value) -> Callable[[str, Cells], Any]:
@@ -135,7 +146,7 @@ class Compiler:
                     int(text) if _INTEGER.fullmatch(text) else WrittenNumber(_decimal_text(text, where))
                 )
             case "amount" if value.currency_column:
-                place = self._place[value.currency_column]
+                place = self._at(value, value.currency_column)
                 return lambda text, cells: _amount(text, cells[place].strip(), where)
             case "amount":
                 return lambda text, _: _amount(text, value.currency or "", where)
@@ -160,24 +171,30 @@ class Compiler:
 
         # Few of a file's times differ, and reading one by `strptime` costs more than all the rest of its row.
         @lru_cache(maxsize=10_000)
-        def moment(text: str) -> str:
+        def moment(text: str) -> tuple[str, bool]:
             try:
                 found = datetime.fromisoformat(text) if style == "iso" else datetime.strptime(text, style)  # noqa: DTZ007
             except ValueError:
                 raise unreadable(where, f"it is a time in the format {style}") from None
             if is_date:
                 found = found.replace(hour=0, minute=0, second=0, microsecond=0)
+            twice = False
             if found.tzinfo is None:
                 found = found.replace(tzinfo=zone)
                 # Before a gap the clock is behind, before a fold ahead, of what it is afterwards (PEP 495).
-                if not is_date and _offset(found, 0) < _offset(found, 1):
+                later = _offset(found, 1) - _offset(found, 0)
+                if later > 0 and not is_date:
                     raise unreadable(where, f"the time exists: clocks in {zone_name} were put forward over it")
-            return found.isoformat()
+                twice = later < 0 and not is_date
+            return found.isoformat(), twice
 
-        if len(places) == 1:
-            (place,) = places
-            return lambda cells: moment(cells[place].strip())
-        return lambda cells: moment(" ".join(cells[place].strip() for place in places))
+        def read(cells: Cells) -> str:
+            text = cells[places[0]] if len(places) == 1 else " ".join([cells[place].strip() for place in places])
+            time, twice = moment(text.strip())
+            self.ambiguous_times += twice
+            return time
+
+        return read
 
     def condition(self, conditions: Iterable[Condition]) -> Callable[[Cells], bool]:
         """Whether all conditions hold."""
@@ -215,6 +232,17 @@ def _where(value: Value) -> str:
 def _offset(moment: datetime, fold: int) -> float:
     offset = moment.replace(fold=fold).utcoffset()
     return offset.total_seconds() if offset is not None else 0.0
+
+
+_EXACT = Context(prec=1_000, traps=[Inexact])
+"""Products and sums are exact: a rounded one could pass for an amount."""
+
+
+# Quantities and prices recur, and so do their products.
+@lru_cache(maxsize=10_000)
+def _product(one: str, other: str, where: str) -> str:
+    factor = decimal_of(other, where)
+    return f"{_EXACT.multiply(Decimal(one), factor) if one else factor:f}"
 
 
 # Prices recur, and reading one is dearer than finding it again.

@@ -19,10 +19,11 @@ from adapters.idkey import read_id_key
 from adapters.log import QuarantinedRow
 from adapters.settings import LIMITS
 from adapters.sources.cells import unreadable
+from adapters.sources.files import open_source
 from adapters.sources.mapping import Mapping
-from adapters.sources.plan import BLANK, NO_TOUCHPOINT, FaultyRow, Plan
-from adapters.sources.readers import Row, SourceFile
-from adapters.sources.scratch import Scratch
+from adapters.sources.plan import BLANK, NO_TOUCHPOINT, CloudEvents, FaultyRow, Plan, Recipe
+from adapters.sources.readers import EventLines, Row, Source
+from adapters.sources.scratch import Scratch, Tally
 from domain.errors import LifecircleError, LogUnavailable, Refused, UnreadableInput
 from domain.touchpoint import Envelope
 
@@ -45,6 +46,10 @@ class Report:
     quarantined: Counter[str] = field(default_factory=Counter)
     touchpoints: Counter[str] = field(default_factory=Counter)
     """New touchpoints by the name of the rule that made them."""
+    counted: Counter[str] = field(default_factory=Counter)
+    """What the mapping has counted of all rows read."""
+    ambiguous_times: int = 0
+    """Local times that occurred twice, as clocks were put back, and were taken as the first."""
 
     def as_dict(self) -> dict[str, str | int | dict[str, int]]:
         """The report for machines."""
@@ -58,6 +63,8 @@ class Report:
             "left_out": dict(self.left_out),
             "quarantined": dict(self.quarantined),
             "touchpoints": dict(self.touchpoints),
+            "counted": dict(self.counted),
+            "ambiguous_times": self.ambiguous_times,
         }
 
 
@@ -70,14 +77,14 @@ class _Parcel(NamedTuple):
 
 
 def import_file(
-    engine: Engine, path: Path, mapping: Mapping, *, recordedby: str, progress: Progress | None = None
+    engine: Engine, path: Path, mapping: Mapping | None, *, recordedby: str, progress: Progress | None = None
 ) -> Report:
     """Import a file into a log.
 
     Args:
         engine: the log.
         path: the file.
-        mapping: what its rows become.
+        mapping: what its rows become; None for JSON Lines, each a CloudEvent.
         recordedby: the principal who was authenticated.
         progress: told how far reading has come.
 
@@ -87,29 +94,23 @@ def import_file(
         IdKeyUnusable: the mapping derives keyed ids, and the log's key is not to be had; nothing was stored.
         LogUnavailable: the log was lost on the way; run the import again to complete it.
     """
-    form = mapping.file
-    source = SourceFile(
-        path,
-        form=form.format,
-        encoding=form.encoding,
-        columns=form.columns or None,
-        delimiter=form.delimiter,
-        quote=form.quote,
-    )
-    mapping.check_columns(source.columns, str(path))
-    plan = Plan(mapping, source.columns, read_id_key(engine.url) if mapping.needs_key else None)
+    source: Source
+    recipe: Recipe
+    if mapping is None:
+        source, recipe = EventLines(path), CloudEvents()
+    else:
+        source = open_source(path, mapping.file)
+        mapping.check_columns(source.columns, str(path))
+        recipe = Plan(mapping, source.columns, read_id_key(engine.url) if mapping.needs_key else None)
     with Scratch() as scratch:
-        return _Import(engine, source, mapping, plan, recordedby, scratch).run(progress)
+        return _Import(engine, source, recipe, recordedby, scratch).run(progress)
 
 
 class _Import:
-    def __init__(
-        self, engine: Engine, source: SourceFile, mapping: Mapping, plan: Plan, recordedby: str, scratch: Scratch
-    ) -> None:
+    def __init__(self, engine: Engine, source: Source, recipe: Recipe, recordedby: str, scratch: Scratch) -> None:
         self._engine = engine
         self._source = source
-        self._mapping = mapping
-        self._plan = plan
+        self._recipe = recipe
         self._recordedby = recordedby
         self._scratch = scratch
         self._parcels: list[_Parcel] = []
@@ -117,9 +118,10 @@ class _Import:
         self._waiting = 0
         self._clock = clock_us()
         # The digest makes a corrected file a batch of its own.
-        self.report = Report(mapping.name, source.path.name, f"{mapping.name}@{source.digest[:16]}")
-        self.report.left_out.update({left.name: 0 for left in mapping.leave_out})
-        self.report.touchpoints.update({rule.name: 0 for rule in mapping.touchpoint})
+        self.report = Report(recipe.name, source.path.name, f"{recipe.name}@{source.digest[:16]}")
+        self.report.left_out.update(dict.fromkeys(recipe.reasons, 0))
+        self.report.touchpoints.update(dict.fromkeys(recipe.rules, 0))
+        self._tally = Tally(recipe.counts, self.report.counted, scratch)
 
     def run(self, progress: Progress | None) -> Report:
         for key, rows in self._grouped(self._kept()):
@@ -129,13 +131,14 @@ class _Import:
                 if progress:
                     progress(self._source.read_bytes, self._source.size_bytes)
         self._store()
+        self.report.ambiguous_times = self._recipe.ambiguous_times
         if progress:
             progress(self._source.size_bytes, self._source.size_bytes)
         return self.report
 
     def _kept(self) -> Iterator[tuple[str, Row]]:
         """The rows that are to become touchpoints, with their keys."""
-        left_out, key = self._plan.left_out, self._plan.key
+        left_out, key, tally = self._recipe.left_out, self._recipe.key, self._tally
         for row in self._source.rows():
             self.report.rows += 1
             if row.flaw:
@@ -144,6 +147,7 @@ class _Import:
                 self._leave_out(BLANK)
             else:
                 try:
+                    tally.take(row.cells)
                     reason = left_out(row.cells)
                 except UnreadableInput as error:
                     self._quarantine(error, row)
@@ -158,7 +162,7 @@ class _Import:
         self._waiting += rows
 
     def _grouped(self, rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, list[Row]]]:
-        grouping = self._mapping.group
+        grouping = self._recipe.group
         if grouping is None:
             yield from ((key, [row]) for key, row in rows)
             return
@@ -179,10 +183,8 @@ class _Import:
 
     def _take(self, key: str, rows: list[Row]) -> None:
         """Turn a row or a group into touchpoints that wait to be stored, or into rows for quarantine."""
-        digest = sha256(key.encode()).digest()
-        stem = f"{digest.hex()}/{self._scratch.ordinal(digest)}"
         try:
-            made = self._plan.touchpoints([row.cells for row in rows], stem)
+            made = self._recipe.touchpoints([row.cells for row in rows], self._stem_of(key), self._stem_of)
             envelopes = [read_envelope(envelope, self._clock, self._engine.company) for _, envelope in made]
         except FaultyRow as error:
             fellows = [row for place, row in enumerate(rows) if place != error.place]
@@ -197,13 +199,18 @@ class _Import:
             self._parcels.append(_Parcel(rows, [rule for rule, _ in made], envelopes))
             self._waiting += len(rows)
 
+    def _stem_of(self, key: str) -> str:
+        """What tells a row or group from all others, those with the same key too."""
+        digest = sha256(key.encode()).digest()
+        return f"{digest.hex()}/{self._scratch.ordinal(digest)}"
+
     def _quarantine(self, error: LifecircleError, *rows: Row) -> None:
         rule = error.rule or error.name
         message = f"{error.what} ({error.where})" if error.where else error.what
         self.report.quarantined[rule] += len(rows)
         self._waiting += len(rows)
         self._faulty += [
-            QuarantinedRow(self.report.batch, row.line, self._mapping.source, rule, message, row.text, clock_us())
+            QuarantinedRow(self.report.batch, row.line, self._recipe.source, rule, message, self._source.told(row), clock_us())
             for row in rows
         ]
         if len(self._faulty) >= LIMITS.import_batch_rows:

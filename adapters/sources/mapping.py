@@ -86,7 +86,7 @@ OneCharacter = Annotated[str, Field(min_length=1, max_length=1)]
 class FileForm(_Part):
     """What the file looks like."""
 
-    format: Literal["csv", "tsv", "whitespace"] = "csv"
+    format: Literal["csv", "tsv", "whitespace", "xes", "parquet"] = "csv"
     encoding: Annotated[str, AfterValidator(_codec)] = "utf-8"
     header: bool = True
     columns: tuple[Label, ...] = ()
@@ -99,7 +99,13 @@ class FileForm(_Part):
             raise ValueError("columns are named where header = false, and only there")
         if len(set(self.columns)) < len(self.columns):
             raise ValueError("columns must have different names")
+        if self.format in ("xes", "parquet") and len(self.model_fields_set) > 1:
+            raise ValueError(f"{self.format} says all of itself; only text has an encoding, a header and the like")
         return self
+
+
+Number = Annotated[str, BeforeValidator(lambda given: str(given) if isinstance(given, int) else given),
+                   Field(pattern=r"^[+-]?\d+(\.\d+)?$")]  # fmt: skip
 
 
 class Value(_Part):
@@ -115,8 +121,10 @@ class Value(_Part):
     currency_column: str | None = None
     format: str | None = None
     default: str | None = None
+    factor: Number | None = None
     keyed: bool = False
     sum: bool = False
+    first: bool = False
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -130,6 +138,10 @@ class Value(_Part):
             raise ValueError("only a text can be keyed")
         if self.product and self.type not in ("decimal", "amount"):
             raise ValueError("a product is a decimal or an amount")
+        if self.factor and self.type not in ("decimal", "amount"):
+            raise ValueError("only a decimal or an amount has a factor")
+        if self.first and (self.sum or not any(self.columns())):
+            raise ValueError("first is said of what is read from columns, and not summed")
         if self.sum and (self.type not in ("decimal", "amount") or not (self.column or self.product)):
             raise ValueError("a sum is a decimal or an amount, of a column or a product")
         return self
@@ -144,9 +156,6 @@ class Value(_Part):
 
 Values = Annotated[dict[str, Annotated[Value, BeforeValidator(_from_column)]], BeforeValidator(_flat)]
 OneValue = Annotated[Value, BeforeValidator(_from_column)]
-Number = Annotated[str, BeforeValidator(lambda given: str(given) if isinstance(given, int) else given),
-                   Field(pattern=r"^[+-]?\d+(\.\d+)?$")]  # fmt: skip
-
 OPERATORS = ("equals", "not_equals", "empty", "in", "not_in", "starts_with", "not_starts_with", "less_than", "at_most",
              "more_than", "at_least")  # fmt: skip
 
@@ -175,6 +184,14 @@ class Condition(_Part):
 
 
 Conditions = Annotated[tuple[Condition, ...], Field(min_length=1)]
+
+
+class Count(_Part):
+    """Something that is counted of the rows read: those that meet all conditions, or the different cells of theirs."""
+
+    name: Label
+    when: Conditions | tuple[()] = ()
+    distinct: str | None = None
 
 
 class LeaveOut(_Part):
@@ -216,6 +233,7 @@ class TouchpointRule(_Part):
 
     kind: str
     name: Label = ""
+    per: Literal["group", "row"] = "group"
     subject: OneValue
     id: OneValue | None = None
     time: Time
@@ -245,6 +263,10 @@ class TouchpointRule(_Part):
             raise ValueError(f"envelope has no {', '.join(strange)}; it has {', '.join(sorted(EXTRAS))}")
         if any(value.sum for values in (*self.each_row.values(), self.envelope) for value in values.values()):
             raise ValueError("only fields can be sums")
+        if self.per == "row" and any(value.sum for value in self.fields.values()):
+            raise ValueError("a touchpoint of each row sums nothing")
+        if self.per == "group" and any(value.first for _, value in self.values()):
+            raise ValueError('first is said where per = "row"; a touchpoint of the group reads its first row anyway')
         return self
 
     def values(self) -> Iterator[tuple[str, Value]]:
@@ -266,6 +288,7 @@ class Mapping(_Part):
     source: Id
     zone: Zone
     file: FileForm = FileForm()
+    count: tuple[Count, ...] = ()
     leave_out: tuple[LeaveOut, ...] = ()
     key: tuple[str, ...] = ()
     group: Grouping | None = None
@@ -274,6 +297,7 @@ class Mapping(_Part):
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         for what, names in {
+            "count": [each.name for each in self.count],
             "leave_out": [each.name for each in self.leave_out],
             "touchpoint": [each.name for each in self.touchpoint],
         }.items():
@@ -281,6 +305,8 @@ class Mapping(_Part):
                 raise ValueError(f"every {what} must have a name of its own")
         if self.key and self.group:
             raise ValueError("a group is told apart by group.by; key is for rows that stand alone")
+        if not self.group and any(rule.per == "row" for rule in self.touchpoint):
+            raise ValueError('without a group every touchpoint is of a row; per = "row" is said within one')
         return self
 
     @property
@@ -306,8 +332,10 @@ class Mapping(_Part):
     def _columns(self) -> Iterator[tuple[str, str]]:
         yield from (("key", name) for name in self.key)
         yield from (("group.by", name) for name in (self.group.by if self.group else ()))
-        for left in self.leave_out:
-            yield from ((f"leave_out {left.name}", condition.column) for condition in left.when)
+        yield from ((f"count {each.name}", each.distinct) for each in self.count if each.distinct)
+        for part, named in (("count", self.count), ("leave_out", self.leave_out)):
+            for each in named:
+                yield from ((f"{part} {each.name}", condition.column) for condition in each.when)
         for rule in self.touchpoint:
             yield from ((f"touchpoint {rule.name}: time", name) for name in rule.time.names())
             yield from ((f"touchpoint {rule.name}: when", condition.column) for condition in rule.when)

@@ -1,10 +1,11 @@
 """A mapping made ready for one file: from the cells of rows to touchpoints as their producer would have sent them."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from adapters.sources.cells import Cells, Compiler, Reader, derive, unreadable
-from adapters.sources.mapping import Mapping, TouchpointRule, Value
+from adapters.codec import parse_json
+from adapters.sources.mapping import Grouping, Mapping, TouchpointRule, Value
 from domain.errors import UnreadableInput
 
 Envelopes = list[tuple[str, dict[str, Any]]]
@@ -22,8 +23,50 @@ class FaultyRow(UnreadableInput):
         self.place = place
 
 
+class Recipe(Protocol):
+    """What the rows of one file become, and what of them is counted.
+
+    name: of the mapping; source: the system that the file comes from; group: which rows belong together; reasons,
+    rules: the names of what the report counts even where no row meets it; counts: what else is counted, each with its
+    name, its conditions, and the cell whose different contents are counted.
+    """
+
+    name: str
+    source: str
+    group: Grouping | None
+    reasons: Sequence[str]
+    rules: Sequence[str]
+    counts: Sequence[tuple[str, Callable[[Cells], bool] | None, int | None]]
+
+    @property
+    def ambiguous_times(self) -> int:
+        """How many local times were read that occurred twice, and were taken as the first."""
+
+    def left_out(self, cells: Cells) -> str | None:
+        """The name of the first condition that leaves the row out.
+
+        Raises:
+            UnreadableInput: a number is compared where there is none.
+        """
+
+    def key(self, cells: Cells) -> str:
+        """What tells the row from others, identical ones aside; rows of one group have it in common."""
+
+    def touchpoints(self, rows: Sequence[Cells], stem: str, stem_of: Callable[[str], str]) -> Envelopes:
+        """The touchpoints of a row, or of the rows of a group.
+
+        Args:
+            rows: their cells.
+            stem: what tells the row or group from all others.
+            stem_of: tells rows that are alike apart, by what they have in common.
+
+        Raises:
+            FaultyRow: with the row that cannot be read.
+        """
+
+
 class Plan:
-    """What the rows of one file become.
+    """A recipe from a mapping.
 
     Args:
         mapping: what says so.
@@ -32,19 +75,33 @@ class Plan:
     """
 
     def __init__(self, mapping: Mapping, columns: Sequence[str], key: bytes | None) -> None:
-        compiler = Compiler(columns, mapping.zone, key)
+        self._compiler = compiler = Compiler(columns, mapping.zone, key)
+        self.name, self.source, self.group = mapping.name, mapping.source, mapping.group
+        self.reasons = [left.name for left in mapping.leave_out]
+        self.rules = [rule.name for rule in mapping.touchpoint]
+        self.counts = [
+            (
+                each.name,
+                compiler.condition(each.when) if each.when else None,
+                columns.index(each.distinct) if each.distinct else None,
+            )
+            for each in mapping.count
+        ]
         self._conditions = [(left.name, compiler.condition(left.when)) for left in mapping.leave_out]
         names = mapping.group.by if mapping.group else mapping.key or columns
         self._key_places = None if tuple(names) == tuple(columns) else [columns.index(name) for name in names]
         self._stem = f"{mapping.name}\0"
-        self._rules = [_Rule(rule, mapping.source, compiler) for rule in mapping.touchpoint]
+        self._rules = [_Rule(rule, mapping.source, compiler) for rule in mapping.touchpoint if rule.per == "group"]
+        self._row_rules = [_Rule(rule, mapping.source, compiler) for rule in mapping.touchpoint if rule.per == "row"]
+        self._reads_first = any(value.first for rule in mapping.touchpoint for _, value in rule.values())
+
+    @property
+    def ambiguous_times(self) -> int:
+        """How many local times were read that occurred twice, and were taken as the first."""
+        return self._compiler.ambiguous_times
 
     def left_out(self, cells: Cells) -> str | None:
-        """The name of the first condition that leaves the row out.
-
-        Raises:
-            UnreadableInput: a number is compared where there is none.
-        """
+        """The name of the first condition that leaves the row out."""
         for name, holds in self._conditions:
             if holds(cells):
                 return name
@@ -55,15 +112,11 @@ class Plan:
         # No cell holds NUL, so that no two different keys read alike.
         return self._stem + "\0".join([cells[place] for place in self._key_places] if self._key_places else cells)
 
-    def touchpoints(self, rows: Sequence[Cells], stem: str) -> Envelopes:
-        """The touchpoints of a row, or of the rows of a group; `stem` tells them from all other rows and groups.
-
-        Raises:
-            FaultyRow: with the row that cannot be read.
-        """
+    def touchpoints(self, rows: Sequence[Cells], stem: str, stem_of: Callable[[str], str]) -> Envelopes:
+        """The touchpoints of a row or a group: those of the whole first, then those of each row."""
         place = 0
+        made: Envelopes = []
         try:
-            made: Envelopes = []
             for rule in self._rules:
                 if rule.holds is None or rule.holds(rows[0]):
                     envelope = rule.envelope(rows[0], stem)
@@ -72,9 +125,49 @@ class Plan:
                     place = 0
                     rule.add_totals(envelope["data"], rows)
                     made.append((rule.name, envelope))
+            for place, cells in enumerate(rows if self._row_rules else ()):  # noqa: B007 - tells the faulty row
+                made += self._of_row(cells, rows[0], stem_of)
         except UnreadableInput as error:
             raise FaultyRow(place, error) from None
         return made
+
+    def _of_row(self, cells: Cells, first: Cells, stem_of: Callable[[str], str]) -> Iterable[tuple[str, dict[str, Any]]]:
+        """The touchpoints of one row of a group. Their ids rest on its own cells, so that a group may grow."""
+        rules = [rule for rule in self._row_rules if rule.holds is None or rule.holds(cells)]
+        if not rules:
+            return
+        stem = stem_of(self._stem + "\0".join(cells))
+        both = [*cells, *first] if self._reads_first else cells
+        for rule in rules:
+            envelope = rule.envelope(both, stem)
+            rule.add_row(envelope["data"], both, stem)
+            yield rule.name, envelope
+
+
+class CloudEvents:
+    """The recipe for lines that are CloudEvents already."""
+
+    name = source = "cloudevents"
+    group = None
+    reasons = rules = counts = ()
+    ambiguous_times = 0
+
+    def left_out(self, _: Cells) -> None:
+        """None is."""
+
+    def key(self, _: Cells) -> str:
+        """Every event has an id of its own."""
+        return ""
+
+    def touchpoints(self, rows: Sequence[Cells], _stem: str, _stem_of: Callable[[str], str]) -> Envelopes:
+        """The event of a line."""
+        try:
+            event = parse_json(rows[0][0], "the line")
+            if not isinstance(event, dict):
+                raise unreadable("the line", "it is a CloudEvent, one JSON object")  # noqa: TRY301
+        except UnreadableInput as error:
+            raise FaultyRow(0, error) from None
+        return [(str(event.get("type")), event)]
 
 
 class _Rule:

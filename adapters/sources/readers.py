@@ -1,4 +1,4 @@
-"""Rows out of a file of text: CSV, TSV or whitespace-separated, plain or gzipped, in any encoding, in flat memory.
+"""Rows out of a file: delimited text, JSON Lines, an event log (XES) or Parquet; in flat memory, gzipped or not.
 
 A row that cannot be read comes out all the same, with its flaw and as much of its text as there is.
 """
@@ -9,34 +9,42 @@ import gzip
 import io
 import re
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from hashlib import file_digest
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
+
+import orjson
 
 from adapters.settings import LIMITS
 from domain.errors import MappingInvalid, UnreadableInput
 
 _GZIP = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 20
-_MARKED = "lifecircle-marked"
-_UNDECODABLE = re.compile("[\udc00-\udcff]")
+MARKED = "lifecircle-marked"
+UNDECODABLE = re.compile("[\udc00-\udcff]")
 _UNSTORABLE = re.compile("[\0\udc00-\udcff]")
 
 
 class Row(NamedTuple):
-    """One row: the line of the file that it begins in (from 1), its cells, its text, and why it cannot be read."""
+    """One row: the line of the file that it begins in, its cells, its text, and why it cannot be read.
+
+    Lines are counted from 1; where a file has no lines to speak of (XES, Parquet), its events or rows are, and the text
+    is empty.
+    """
 
     line: int
     cells: Sequence[str]
     raw: str
     flaw: str | None = None
 
-    @property
-    def text(self) -> str:
-        r"""The row's text as a database can keep it: NUL and undecodable bytes written as \x00 to \xff."""
-        return _UNSTORABLE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", self.raw.rstrip("\r\n"))
+
+def storable(text: str) -> str:
+    r"""A text as a database can keep it: NUL and undecodable bytes written as \x00 to \xff."""
+    return _UNSTORABLE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
@@ -46,23 +54,144 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
     return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
 
 
-codecs.register_error(_MARKED, _mark)
+codecs.register_error(MARKED, _mark)
 
 
-class SourceFile:
+class Source(ABC):
     """A file of rows, checked whole before its first row is given out.
 
     Args:
         path: the file; gzip is known by its first bytes.
+
+    Raises:
+        UnreadableInput: it is missing or empty, it or its gzip is damaged or cut off, it has too many columns.
+        MappingInvalid: it names a column twice.
+    """
+
+    columns: tuple[str, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[bytes] | None = None
+        try:
+            with path.open("rb") as file:
+                self._gzipped = file.read(2) == _GZIP
+                self.size_bytes = file.seek(0, io.SEEK_END)
+                file.seek(0)
+                self.digest = file_digest(file, "sha256").hexdigest()
+            self.columns = self._checked()
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise damaged(
+                path, "the gzip file is damaged or cut off", "its length and checksum are those that it ends with"
+            ) from None
+        except OSError as error:
+            raise UnreadableInput(
+                "the file cannot be read",
+                where=str(path),
+                rule=error.strerror or "it is a whole file",
+                way_out="check its name and rights",
+            ) from None
+        self._check_columns()
+
+    @abstractmethod
+    def _checked(self) -> tuple[str, ...]:
+        """Read the whole file once for nothing, for damage must be noticed before a row is stored; its columns."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """Every row, in the file's order."""
+
+    def told(self, row: Row) -> str:
+        """What quarantine keeps of a row: its text; of a file without text its cells, as a JSON object."""
+        if row.raw or not row.cells:
+            return storable(row.raw.rstrip("\r\n"))
+        cells = zip(self.columns, row.cells, strict=True)
+        return orjson.dumps({name: storable(cell) for name, cell in cells if cell}).decode()
+
+    @property
+    def read_bytes(self) -> int:
+        """How far into the file reading has come, in bytes as they lie on disk."""
+        return self._file.tell() if self._file and not self._file.closed else 0
+
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
+        """The file's bytes, unpacked."""
+        with self.path.open("rb") as file:
+            self._file = file
+            if not self._gzipped:
+                yield file
+                return
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield cast("IO[bytes]", unpacked)
+
+    def _unpack(self) -> None:
+        """Unpack a gzip file once, for its end tells whether it is whole."""
+        if self._gzipped:
+            with self._opened() as unpacked:
+                while unpacked.read(_CHUNK_BYTES):
+                    pass
+
+    def _check_columns(self) -> None:
+        if len(self.columns) > LIMITS.import_columns_max:
+            raise UnreadableInput(
+                "the file has too many columns",
+                where=str(self.path),
+                rule=f"at most {LIMITS.import_columns_max} columns",
+                way_out="name the right format, encoding and delimiter, or take out the columns that are not needed",
+            )
+        if len(set(self.columns)) < len(self.columns):
+            raise MappingInvalid(
+                "the file names a column twice",
+                where=str(self.path),
+                rule="every column has a name of its own",
+                way_out="rename it in the file",
+            )
+
+
+def damaged(path: Path, what: str, rule: str) -> UnreadableInput:
+    """The error of a file that is damaged as a whole."""
+    return UnreadableInput(
+        f"{what}; nothing of it was stored",
+        where=str(path),
+        rule=rule,
+        way_out="fetch the file again, or mend it and import what is left",
+    )
+
+
+class EventLines(Source):
+    """JSON Lines: a CloudEvent on every line, which is its row's only cell."""
+
+    def _checked(self) -> tuple[str, ...]:
+        self._unpack()
+        first = next((row for row in self.rows() if row.cells or row.flaw), None)
+        if first and not first.raw.lstrip("\ufeff \t").startswith("{"):
+            raise UnreadableInput(
+                "the file holds no CloudEvents",
+                where=str(self.path),
+                rule="without a mapping every line is a CloudEvent as a JSON object",
+                way_out="say with --map what its rows are",
+            )
+        return ("event",)
+
+    def rows(self) -> Iterator[Row]:
+        """Every line, blank ones too (they have no cells)."""
+        with self._opened() as unpacked:
+            lines = _Lines(io.TextIOWrapper(unpacked, "utf-8-sig", errors=MARKED, newline="\n"))
+            for number, line in enumerate(lines, start=1):
+                yield Row(number, [line] if line.strip() else (), lines.taken.pop(), lines.flaw)
+                lines.flaw = None
+
+
+class DelimitedFile(Source):
+    """CSV, TSV or whitespace-separated text.
+
+    Args:
+        path: the file.
         form: csv, tsv or whitespace.
         encoding: a Python codec; a byte-order mark of UTF-8 is left out.
         columns: the names of its columns, where the file has no header.
         delimiter: what parts the cells of a CSV or TSV file, if not a comma or tab.
         quote: what encloses cells of a CSV or TSV file; empty for nothing.
-
-    Raises:
-        UnreadableInput: it is missing or empty, its gzip is damaged or cut off.
-        MappingInvalid: its header names a column twice.
     """
 
     def __init__(
@@ -71,52 +200,20 @@ class SourceFile:
         *,
         form: str = "csv",
         encoding: str = "utf-8",
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str] = (),
         delimiter: str | None = None,
         quote: str = '"',
     ) -> None:
-        self.path = path
         self._form = form
         self._encoding = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
         self._delimiter = delimiter or ("\t" if form == "tsv" else ",")
         self._quote = quote
-        self._given = columns
-        self._file: IO[bytes] | None = None
-        try:
-            with path.open("rb") as file:
-                self._gzipped = file.read(2) == _GZIP
-                self.size_bytes = file.seek(0, io.SEEK_END)
-                file.seek(0)
-                self.digest = file_digest(file, "sha256").hexdigest()
-            if self._gzipped:
-                self._check_gzip()
-            self.columns = tuple(columns) if columns else self._header()
-        except OSError as error:
-            raise UnreadableInput(
-                "the file cannot be read",
-                where=str(path),
-                rule=error.strerror or "it is a whole file",
-                way_out="check its name and rights",
-            ) from None
+        self._given = tuple(columns)
+        super().__init__(path)
 
-    @property
-    def read_bytes(self) -> int:
-        """How far into the file reading has come, in bytes as they lie on disk."""
-        return self._file.tell() if self._file and not self._file.closed else 0
-
-    def _check_gzip(self) -> None:
-        """Unpack it once for nothing: a cut-off file must be noticed before its first row is stored."""
-        try:
-            with gzip.open(self.path) as unpacked:
-                while unpacked.read(_CHUNK_BYTES):
-                    pass
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise UnreadableInput(
-                "the gzip file is damaged or cut off; nothing of it was stored",
-                where=str(self.path),
-                rule="its length and checksum are those that it ends with",
-                way_out="fetch the file again, or import what `gzip -dc` still gives",
-            ) from None
+    def _checked(self) -> tuple[str, ...]:
+        self._unpack()
+        return self._given or self._header()
 
     def _header(self) -> tuple[str, ...]:
         first = next(self._all_rows(), None)
@@ -128,19 +225,12 @@ class SourceFile:
                 rule=first.flaw if first and first.flaw else "its first line names the columns",
                 way_out="name the right format, encoding and delimiter, or header = false and the columns",
             )
-        if len(set(names)) < len(names):
-            raise MappingInvalid(
-                "the file's header names a column twice",
-                where=str(self.path),
-                rule="every column has a name of its own",
-                way_out="rename it in the file",
-            )
         return tuple(names)
 
     def rows(self) -> Iterator[Row]:
         """Every row after the header, blank lines too (they have no cells), in the file's order."""
         rows = self._all_rows()
-        if self._given is None:
+        if not self._given:
             next(rows, None)
         width = len(self.columns)
         for row in rows:
@@ -150,9 +240,8 @@ class SourceFile:
                 yield row._replace(flaw="the row has as many cells as there are columns")
 
     def _all_rows(self) -> Iterator[Row]:
-        with self.path.open("rb") as file, gzip.GzipFile(fileobj=file) if self._gzipped else file as unpacked:
-            self._file = file
-            lines = _Lines(io.TextIOWrapper(unpacked, self._encoding, errors=_MARKED, newline=""))
+        with self._opened() as unpacked:
+            lines = _Lines(io.TextIOWrapper(unpacked, self._encoding, errors=MARKED, newline=""))
             yield from self._split(lines) if self._form == "whitespace" else self._parsed(lines)
 
     @staticmethod
@@ -210,6 +299,6 @@ class _Lines:
                 continue
             if "\0" in line:
                 self.flaw = "text holds no NUL character"
-            elif not line.isascii() and _UNDECODABLE.search(line):
+            elif not line.isascii() and UNDECODABLE.search(line):
                 self.flaw = f"the text is {self._text.encoding.removesuffix('-sig')}"
             yield line

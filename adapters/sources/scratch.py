@@ -1,7 +1,8 @@
 """What an import must remember of the rows it has read, in memory that does not grow with the file."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from types import TracebackType
 from typing import Self
@@ -67,3 +68,44 @@ class Scratch:
         for line, joined, raw, width in self._file.execute(_GROUPED):
             parts = joined.split("\0")
             yield "\0".join(parts[:-width]), Row(line, parts[-width:], raw)
+
+
+class Tally:
+    """Counts rows, or the different cells of a column, as a recipe wants it.
+
+    Args:
+        counts: see `Recipe`.
+        counted: the figures, by name.
+        scratch: what remembers the cells that were seen.
+    """
+
+    def __init__(
+        self,
+        counts: Sequence[tuple[str, Callable[[Sequence[str]], bool] | None, int | None]],
+        counted: Counter[str],
+        scratch: Scratch,
+    ) -> None:
+        self._counts = [(*count, set[str]()) for count in counts]
+        self._counted = counted
+        self._scratch = scratch
+        counted.update({name: 0 for name, _, _ in counts})
+
+    def take(self, cells: Sequence[str]) -> None:
+        """Count one row.
+
+        Raises:
+            UnreadableInput: a number is compared where there is none.
+        """
+        for name, holds, place, seen in self._counts:
+            if place is not None:
+                # Asked first, for it is quicker than any condition.
+                if (cell := cells[place]) in seen or (holds and not holds(cells)):
+                    continue
+                if len(seen) >= LIMITS.import_distinct_in_memory:
+                    seen.clear()
+                seen.add(cell)
+                if self._scratch.ordinal(sha256(f"{name}\0{cell.strip()}".encode()).digest()):
+                    continue
+            elif holds and not holds(cells):
+                continue
+            self._counted[name] += 1
