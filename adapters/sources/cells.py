@@ -199,7 +199,14 @@ class Compiler:
     def condition(self, conditions: Iterable[Condition]) -> Callable[[Cells], bool]:
         """Whether all conditions hold."""
         tests = [self._test(condition) for condition in conditions]
-        return tests[0] if len(tests) == 1 else lambda cells: all(test(cells) for test in tests)
+
+        def all_hold(cells: Cells) -> bool:
+            for test in tests:  # noqa: SIM110 - a generator costs as much as the tests
+                if not test(cells):
+                    return False
+            return True
+
+        return tests[0] if len(tests) == 1 else all_hold
 
     def _test(self, condition: Condition) -> Callable[[Cells], bool]:
         place, where = self._place[condition.column], f"column {condition.column}"
@@ -207,7 +214,12 @@ class Compiler:
         wanted = getattr(condition, operator)
         if compare := {"less_than": lt, "at_most": le, "more_than": gt, "at_least": ge}.get(operator):
             bound = Decimal(wanted)
-            return lambda cells: compare(decimal_of(cells[place].strip(), where), bound)
+
+            @lru_cache(maxsize=10_000)
+            def holds(text: str) -> bool:
+                return bool(compare(decimal_of(text.strip(), where), bound))
+
+            return lambda cells: holds(cells[place])
         match operator:
             case "equals":
                 return lambda cells: cells[place].strip() == wanted

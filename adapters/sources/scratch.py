@@ -17,14 +17,16 @@ _OPEN = """
     PRAGMA cache_size = -32768;
     CREATE TABLE seen (key INTEGER PRIMARY KEY, times INTEGER NOT NULL);
     CREATE TABLE groups (key BLOB PRIMARY KEY, first INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE rows (first INTEGER NOT NULL, line INTEGER NOT NULL, cells TEXT NOT NULL, raw TEXT NOT NULL,
-        width INTEGER NOT NULL);
+    CREATE TABLE rows (first INTEGER NOT NULL, line INTEGER NOT NULL, key TEXT, cells TEXT NOT NULL, raw TEXT NOT NULL,
+        PRIMARY KEY (first, line)) WITHOUT ROWID;
 """
 _TIMES = "SELECT times FROM seen WHERE key = ?"
 _SEE = "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET times = times + excluded.times"
-_GROUP = "INSERT INTO groups VALUES (?, ?) ON CONFLICT DO UPDATE SET first = first RETURNING first"
+_FIRST = "SELECT first FROM groups WHERE key = ?"
+_GROUP = "INSERT INTO groups VALUES (?, ?)"
 _KEEP = "INSERT INTO rows VALUES (?, ?, ?, ?, ?)"
-_GROUPED = "SELECT line, cells, raw, width FROM rows ORDER BY first, line"
+# In the order of the table's key, so that nothing is sorted.
+_GROUPED = "SELECT line, key, cells, raw FROM rows ORDER BY first, line"
 
 
 class Scratch:
@@ -36,6 +38,8 @@ class Scratch:
         self._file.execute("BEGIN")
         self._recent: dict[int, int] = {}
         self._spilt = False
+        self._firsts: dict[bytes, int] = {}
+        self._groups_spilt = False
 
     def __enter__(self) -> Self:
         return self
@@ -61,13 +65,36 @@ class Scratch:
 
     def gathered(self, rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
         """The same rows and keys, those of one key together, keys in the order of their first rows."""
-        for key, row in rows:
-            digest = sha256(key.encode()).digest()
-            first = self._file.execute(_GROUP, (digest, row.line)).fetchone()[0]
-            self._file.execute(_KEEP, (first, row.line, "\0".join((key, *row.cells)), row.raw, len(row.cells)))
-        for line, joined, raw, width in self._file.execute(_GROUPED):
-            parts = joined.split("\0")
-            yield "\0".join(parts[:-width]), Row(line, parts[-width:], raw)
+        kept: list[tuple[int, int, str | None, str, str]] = []
+        key, first = None, 0
+        for its_key, row in rows:
+            if its_key != key:
+                key, first = its_key, self._first_line(its_key, row.line)
+            kept.append((first, row.line, key if first == row.line else None, "\0".join(row.cells), row.raw))
+            if len(kept) >= LIMITS.import_batch_rows:
+                self._file.executemany(_KEEP, kept)
+                kept.clear()
+        self._file.executemany(_KEEP, kept)
+        self._firsts.clear()
+        together = ""
+        for line, begins, cells, raw in self._file.execute(_GROUPED):
+            together = together if begins is None else begins
+            yield together, Row(line, cells.split("\0"), raw)
+
+    def _first_line(self, key: str, line: int) -> int:
+        """Where the group of this key began; it begins here if it is new."""
+        digest = sha256(key.encode()).digest()
+        first = self._firsts.get(digest)
+        if first is None:
+            found = self._file.execute(_FIRST, (digest,)).fetchone() if self._groups_spilt else None
+            if found:
+                return int(found[0])
+            first = self._firsts[digest] = line
+            if len(self._firsts) >= LIMITS.import_keys_in_memory:
+                self._file.executemany(_GROUP, sorted(self._firsts.items()))
+                self._firsts.clear()
+                self._groups_spilt = True
+        return first
 
 
 class Tally:

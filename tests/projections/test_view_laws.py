@@ -32,6 +32,8 @@ _TOGETHER = (
     "IdentifierLinked IdentifierUnlinked CustomerRegistered CustomerIdentified",
     "RelationshipLinked RelationshipEnded ReferralMade PartnerRegistered",
     "CustomersMerged CustomerMergeReverted",
+    "TicketOpened TicketAssigned TicketPended TicketResumed TicketResolved TicketClosed TicketReopened",
+    "TicketOpened FirstResponseGiven ComplaintReceived FieldVisitPerformed DowntimeReported DowntimeEnded TicketPended",
 )
 # Fields that name no entity, but must be alike for touchpoints to meet.
 _ALIKE = frozenset({"value", "identifier", "anonymous_id", "to", "referred", "survivor", "absorbed", "merge"})
@@ -181,8 +183,8 @@ def _cells(row: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def a_life(subject: str, chance: Random) -> list[Envelope]:
-    """Some touchpoints of the sale, order and after-sales phases, over three months, in order."""
-    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in range(13))
+    """Some touchpoints of the sale, order, after-sales and service phases, over three months, in order."""
+    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in range(17))
     mug = {"sku": "mug", "quantity": chance.randint(1, 3), "net": eur(f"{chance.randint(0, 90)}.5")}
     source = chance.choice([{}, {"lead_source": "fair"}, {"lead_source": "web"}])
     steps: list[tuple[str, dict[str, Any]]] = [
@@ -204,6 +206,10 @@ def a_life(subject: str, chance: Random) -> list[Envelope]:
         ("CustomerIdentified", {"anonymous_id": f"visitor-{chance.randint(1, 90)}"}),
         ("RelationshipLinked", {"to": f"household-{chance.randint(1, 9)}", "type": "household"}),
         ("CustomersMerged", {"survivor": subject, "absorbed": f"visitor-{chance.randint(1, 90)}", "method": "exact"}),
+        ("TicketOpened", {"ticket": "t", "due": "2026-02-20T12:00:00Z", **chance.choice([{}, {"sla": "gold"}])}),
+        ("TicketAssigned", {"ticket": "t", "agent": chance.choice(["eve", "bob"])}),
+        ("FirstResponseGiven", {"ticket": "t"}),
+        ("TicketResolved", {"ticket": "t"}),
     ]
     return [
         happened(day, kind, subject, **fields)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from adapters.sources.importer import Report, import_file
 from adapters.sources.mapping import load_mapping
 from adapters.tables import Tables
 from domain.company import Company
+from domain.touchpoint import microseconds
 
 Figures = dict[str, float]
 
@@ -32,6 +34,28 @@ REPEATS = """
     SELECT CASE WHEN frequency < 7 THEN frequency ELSE 7 END AS class, COUNT(*), SUM(frequency), SUM(holdout)
     FROM customer GROUP BY CASE WHEN frequency < 7 THEN frequency ELSE 7 END ORDER BY class
 """
+CLEAN = """
+    SELECT COUNT(DISTINCT CASE WHEN orders > 0 THEN subject END), SUM(orders),
+           CAST(SUM(gross_micros) AS DOUBLE PRECISION) / 1000000, CAST(SUM(net_micros) AS DOUBLE PRECISION) / 1000000
+    FROM purchases
+"""
+NEVER_BOUGHT = "SELECT COUNT(*) FROM breaches WHERE rule = 'goods/never bought'"
+RFM = """
+    SELECT subject, recency_days, frequency, CAST(gross_micros AS DOUBLE PRECISION) / 1000000
+    FROM rfm WHERE subject IN ('12346', '12347', '12348', '12349')
+"""
+COHORT = "SELECT months_since, customers FROM cohorts WHERE cohort = '2010-12'"
+TICKETS = """
+    SELECT COUNT(*), COUNT(DISTINCT path), COUNT(DISTINCT subject),
+           COUNT(*) FILTER (WHERE closed_at IS NULL) FROM tickets
+"""
+TICKET_STEPS = """
+    SELECT COUNT(*), COUNT(DISTINCT activity),
+           COUNT(*) FILTER (WHERE activity = 'Resolve ticket' AND previous = 'Resolve ticket'),
+           SUM(after_closing), COUNT(DISTINCT CASE WHEN after_closing = 1 THEN ticket END),
+           COUNT(*) FILTER (WHERE activity = 'Resolve ticket' AND previous IS NULL)
+    FROM ticket_steps
+"""
 
 
 class Import(NamedTuple):
@@ -48,6 +72,8 @@ class History(NamedTuple):
     zone: str
     imports: tuple[Import, ...]
     figures: Callable[[list[Report], Tables], Figures]
+    moment: str | None = None
+    """What the questions call today; the present if it is not given."""
 
 
 def olist(_: list[Report], tables: Tables) -> Figures:
@@ -79,6 +105,51 @@ def cdnow_repeats(reports: list[Report], tables: Tables) -> Figures:
     }
 
 
+def online_retail(reports: list[Report], tables: Tables) -> Figures:
+    """What the file holds, what was bought and came back, and how customers return."""
+    report, (customers, orders, gross, net) = reports[0], tables.query(CLEAN)[1][0]
+    figures: Figures = {
+        "rows": report.rows,
+        "invoices": report.counted["invoices"],
+        "customers": report.counted["customers"],
+        "rows_without_customer": report.left_out["without customer"],
+        "cancelled_invoices": report.counted["cancelled invoices"],
+        "cancel_lines": report.counted["cancellation lines"],
+        "cancel_lines_with_customer": report.touchpoints["ReturnReceived"],
+        # Every line that is no return is a line of an order.
+        "clean_rows": report.stored - report.touchpoints["ReturnReceived"],
+        "clean_customers": customers,
+        "clean_orders": int(orders),
+        "gross": float(gross),
+        "net": float(net),
+        "returns_not_bought": tables.query(NEVER_BOUGHT)[1][0][0],
+    }
+    for customer, recency, frequency, monetary in tables.query(RFM)[1]:
+        name = f"rfm.{customer}"
+        figures |= {f"{name}.recency": recency, f"{name}.frequency": frequency, f"{name}.monetary": float(monetary)}
+    return figures | {f"cohort_2010_12.{month}": count for month, count in tables.query(COHORT)[1]}
+
+
+def helpdesk(reports: list[Report], tables: Tables) -> Figures:
+    """The cases, the ways that they take, and where they turn back."""
+    cases, variants, customers, never_closed = tables.query(TICKETS)[1][0]
+    names = (
+        "events",
+        "activities",
+        "resolves_after_resolve",
+        "events_after_closed",
+        "cases_with_events_after_closed",
+        "cases_begun_resolved",
+    )
+    return {
+        "cases": cases,
+        "variants": variants,
+        "customers": customers,
+        "cases_never_closed": never_closed,
+        "customers_in_rows": reports[0].counted["customers"],
+    } | dict(zip(names, map(int, tables.query(TICKET_STEPS)[1][0]), strict=True))
+
+
 HISTORIES = (
     History(
         "olist",
@@ -91,6 +162,14 @@ HISTORIES = (
     ),
     History("cdnow_master", "America/New_York", (Import("cdnow/CDNOW_master.txt", "cdnow_master"),), cdnow),
     History("cdnow_sample", "America/New_York", (Import("cdnow/CDNOW_sample.txt", "cdnow_sample"),), cdnow_repeats),
+    History(
+        "online_retail",
+        "Europe/London",
+        (Import("online_retail/online_retail.csv.gz", "online_retail"),),
+        online_retail,
+        moment="2011-12-10T00:00:00+00:00",
+    ),
+    History("helpdesk", "Europe/Rome", (Import("helpdesk/helpdesk.xes.gz", "helpdesk"),), helpdesk),
 )
 
 
@@ -102,6 +181,7 @@ def figures_of(history: History, data: Path, url: str) -> Figures:
             for each in history.imports
         ]
         with _tables(engine) as tables:
+            tables.set_moment(microseconds(datetime.fromisoformat(history.moment)) if history.moment else None)
             rebuild(engine.log, tables, engine.company)
             found = history.figures(reports, tables)
     return {f"{history.name}.{name}": value for name, value in found.items()}
