@@ -27,8 +27,8 @@ SOME_IN_QUARANTINE = 10
 def command(ctx: click.Context, url: str, style: str, file: Path, mapping: str | None) -> None:
     """Import FILE, and account for every row.
 
-    CSV, TSV, whitespace-separated text, XES and Parquet need a mapping that says what each row becomes; without one every
-    line is a CloudEvent (JSON Lines). All but Parquet may be gzipped.
+    CSV, TSV, whitespace-separated text, XES and Parquet need a mapping that says what each row becomes; without one
+    every line is a CloudEvent (JSON Lines). All but Parquet may be gzipped.
 
     Run it again as often as you like: what is stored already is counted as repeats. Rows that cannot be read or are
     invalid go to quarantine (lifecircle quarantine list), and the exit code is 10 then.

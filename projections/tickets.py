@@ -148,7 +148,7 @@ class Tickets(View[Desk]):
     questions = (
         Question(
             name="service_levels",
-            comment="Service levels by what was promised and how bad it is: how soon tickets are answered and resolved.",
+            comment="Service levels by what was promised and how bad it is: how soon tickets are answered and helped.",
             columns={
                 "sla": "the service level promised; null where none was",
                 "severity": "how bad it is, as last judged; null where nobody did",

@@ -210,7 +210,9 @@ class _Import:
         self.report.quarantined[rule] += len(rows)
         self._waiting += len(rows)
         self._faulty += [
-            QuarantinedRow(self.report.batch, row.line, self._recipe.source, rule, message, self._source.told(row), clock_us())
+            QuarantinedRow(
+                self.report.batch, row.line, self._recipe.source, rule, message, self._source.told(row), clock_us()
+            )
             for row in rows
         ]
         if len(self._faulty) >= LIMITS.import_batch_rows:

@@ -129,10 +129,11 @@ def _cells(column: "pa.Array[Any]") -> Iterator[str]:
 
 def _values(column: "pa.Array[Any]") -> list[Any]:
     try:
-        return column.to_pylist()
+        values: list[Any] = column.to_pylist()
     except (ValueError, OverflowError, LookupError):
         # A day beyond Python's calendar, or a zone that nobody knows: only what cannot be read shall suffer.
         return [_value(scalar) for scalar in column]
+    return values
 
 
 def _value(scalar: "pa.Scalar[Any]") -> Any:

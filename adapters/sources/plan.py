@@ -1,10 +1,11 @@
 """A mapping made ready for one file: from the cells of rows to touchpoints as their producer would have sent them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from adapters.sources.cells import Cells, Compiler, Reader, derive, unreadable
 from adapters.codec import parse_json
+from adapters.sources.cells import Cells, Compiler, Reader, derive, unreadable
 from adapters.sources.mapping import Grouping, Mapping, TouchpointRule, Value
 from domain.errors import UnreadableInput
 
@@ -23,7 +24,7 @@ class FaultyRow(UnreadableInput):
         self.place = place
 
 
-class Recipe(Protocol):
+class Recipe(ABC):
     """What the rows of one file become, and what of them is counted.
 
     name: of the mapping; source: the system that the file comes from; group: which rows belong together; reasons,
@@ -41,7 +42,9 @@ class Recipe(Protocol):
     @property
     def ambiguous_times(self) -> int:
         """How many local times were read that occurred twice, and were taken as the first."""
+        return 0
 
+    @abstractmethod
     def left_out(self, cells: Cells) -> str | None:
         """The name of the first condition that leaves the row out.
 
@@ -49,9 +52,11 @@ class Recipe(Protocol):
             UnreadableInput: a number is compared where there is none.
         """
 
+    @abstractmethod
     def key(self, cells: Cells) -> str:
         """What tells the row from others, identical ones aside; rows of one group have it in common."""
 
+    @abstractmethod
     def touchpoints(self, rows: Sequence[Cells], stem: str, stem_of: Callable[[str], str]) -> Envelopes:
         """The touchpoints of a row, or of the rows of a group.
 
@@ -65,7 +70,7 @@ class Recipe(Protocol):
         """
 
 
-class Plan:
+class Plan(Recipe):
     """A recipe from a mapping.
 
     Args:
@@ -131,7 +136,9 @@ class Plan:
             raise FaultyRow(place, error) from None
         return made
 
-    def _of_row(self, cells: Cells, first: Cells, stem_of: Callable[[str], str]) -> Iterable[tuple[str, dict[str, Any]]]:
+    def _of_row(
+        self, cells: Cells, first: Cells, stem_of: Callable[[str], str]
+    ) -> Iterable[tuple[str, dict[str, Any]]]:
         """The touchpoints of one row of a group. Their ids rest on its own cells, so that a group may grow."""
         rules = [rule for rule in self._row_rules if rule.holds is None or rule.holds(cells)]
         if not rules:
@@ -144,29 +151,28 @@ class Plan:
             yield rule.name, envelope
 
 
-class CloudEvents:
+class CloudEvents(Recipe):
     """The recipe for lines that are CloudEvents already."""
 
     name = source = "cloudevents"
     group = None
     reasons = rules = counts = ()
-    ambiguous_times = 0
 
-    def left_out(self, _: Cells) -> None:
+    def left_out(self, cells: Cells) -> None:
         """None is."""
 
-    def key(self, _: Cells) -> str:
+    def key(self, cells: Cells) -> str:  # noqa: ARG002
         """Every event has an id of its own."""
         return ""
 
-    def touchpoints(self, rows: Sequence[Cells], _stem: str, _stem_of: Callable[[str], str]) -> Envelopes:
+    def touchpoints(self, rows: Sequence[Cells], stem: str, stem_of: Callable[[str], str]) -> Envelopes:  # noqa: ARG002
         """The event of a line."""
         try:
             event = parse_json(rows[0][0], "the line")
-            if not isinstance(event, dict):
-                raise unreadable("the line", "it is a CloudEvent, one JSON object")  # noqa: TRY301
         except UnreadableInput as error:
             raise FaultyRow(0, error) from None
+        if not isinstance(event, dict):
+            raise FaultyRow(0, unreadable("the line", "it is a CloudEvent, one JSON object"))
         return [(str(event.get("type")), event)]
 
 

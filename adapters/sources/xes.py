@@ -6,7 +6,6 @@ XML is hostile until checked: a document type, and with it every entity, is refu
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from xml.parsers import expat
 
 from adapters.settings import LIMITS
@@ -75,7 +74,7 @@ class EventLog(Source):
             yield from walk.events
 
 
-class _Forbidden(Exception):  # noqa: N818 - it is no error until its place is told
+class _Forbidden(Exception):
     """What this reader does not take, as the rule that it breaks."""
 
 

@@ -9,7 +9,7 @@ from tests.projections.report import Report
 from tests.projections.story import happened, merged, row, rows
 
 
-def step(when: str, what: str, ticket: str = "1", **fields: object) -> Envelope:
+def step(when: str, what: str, ticket: str = "1", **fields: str) -> Envelope:
     return happened(f"2026-03-{when}Z", f"Ticket{what}", ticket=ticket, **fields)
 
 

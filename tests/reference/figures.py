@@ -141,13 +141,14 @@ def helpdesk(reports: list[Report], tables: Tables) -> Figures:
         "cases_with_events_after_closed",
         "cases_begun_resolved",
     )
-    return {
+    figures: Figures = dict(zip(names, map(int, tables.query(TICKET_STEPS)[1][0]), strict=True))
+    return figures | {
         "cases": cases,
         "variants": variants,
         "customers": customers,
         "cases_never_closed": never_closed,
         "customers_in_rows": reports[0].counted["customers"],
-    } | dict(zip(names, map(int, tables.query(TICKET_STEPS)[1][0]), strict=True))
+    }
 
 
 HISTORIES = (

@@ -1,5 +1,6 @@
 """Files as the world writes them: formats, encodings, damage. Every row of them is accounted for."""
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
@@ -135,6 +136,29 @@ def test_a_file_without_a_readable_header_is_refused(tmp_path: Path, engine: Eng
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path, engine: Engine) -> None:
     with pytest.raises(UnreadableInput, match="cannot be read"):
         bring_in(engine, tmp_path / "nowhere.csv")
+
+
+@pytest.mark.parametrize("text", [",".join(f"c{n}" for n in range(1_000_000)), "a," * 400_000 + "b"], ids=len)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzipped"])
+def test_a_file_of_a_million_columns_is_refused_in_little_memory(
+    tmp_path: Path, engine: Engine, text: str, *, packed: bool
+) -> None:
+    file = write(tmp_path, f"{text}\n{text}\n", packed=packed)
+    tracemalloc.start()
+    with pytest.raises(UnreadableInput) as refused:
+        bring_in(engine, file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "at most" in refused.value.rule
+    assert peak < 100_000_000
+
+
+def test_rows_of_another_encoding_than_the_rest_suffer_alone(tmp_path: Path, engine: Engine) -> None:
+    rows = [(name + ",2026-03-01T10:00:00,1\n").encode(code) for name, code in [("jürg", "utf-8"), ("jörg", "latin-1")]]
+    report = bring_in(engine, write(tmp_path, HEADER.encode() + b"".join(rows * 2)))
+    assert (report.stored, report.quarantined) == (2, {"the text is utf-8": 2})
+    assert {fact.stream for fact in stored(engine)} == {"jürg"}
+    assert [row.raw.partition(",")[0] for row in engine.log.quarantined()] == ["j\\xf6rg"] * 2
 
 
 def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path, engine: Engine) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from adapters.engine import Engine
 from adapters.idkey import IdKeyUnusable, make_id_key
+from adapters.settings import LIMITS
 from adapters.sources.mapping import kept_mappings, load_mapping
 from domain.errors import MappingInvalid
 from tests.sources.shop import HEADER, ORDERS, accounted, bring_in, stored, write
@@ -115,14 +116,96 @@ def test_rows_of_a_group_may_be_scattered(tmp_path: Path, sqlite_url: str, rows:
     assert found == ([("b", 5), ("a", 2)] if rows == "all" else [("b", 1), ("a", 2), ("b", 4)])
 
 
+RETURNS = """
+name = "returns"
+source = "shop"
+zone = "Europe/London"
+
+[[count]]
+name = "notes"
+distinct = "note"
+
+[[count]]
+name = "large"
+when = [{ column = "quantity", at_most = -3 }]
+
+[group]
+by = ["note"]
+
+[[touchpoint]]
+kind = "ReturnReceived"
+per = "row"
+subject = { column = "customer", first = true }
+time = { column = "day", precision = "date" }
+[touchpoint.each_row.lines]
+sku = "sku"
+quantity = { column = "quantity", type = "decimal", factor = -1 }
+net = { product = ["quantity", "price"], type = "amount", currency = "GBP", factor = -1 }
+"""
+RETURNED = "note,customer,sku,quantity,price,day\n"
+
+
+def test_each_row_of_a_group_can_be_a_touchpoint_of_the_first_row_s_customer(tmp_path: Path, url: str) -> None:
+    twin = "C1,,hat,-1,9.99,2026-03-01\n"
+    rows = "C1,anna,hat,-2,9.99,2026-03-01\n" + twin + twin + "C2,bert,cup,-4,0.001,2026-03-01\n"
+    with Engine.create(url) as engine:
+        first = bring_in(engine, write(tmp_path, RETURNED + rows), RETURNS)
+        grown = bring_in(engine, write(tmp_path, RETURNED + rows.replace(twin, twin * 2, 1)), RETURNS)
+        facts = stored(engine)
+    assert (first.stored, first.touchpoints["ReturnReceived"], grown.touchpoints["ReturnReceived"]) == (4, 4, 1)
+    assert (first.counted, grown.counted) == ({"notes": 2, "large": 1}, {"notes": 2, "large": 1})
+    assert [(fact.stream, fact.data["lines"][0]["quantity"]) for fact in facts] == [
+        ("anna", 2),
+        ("anna", 1),
+        ("anna", 1),
+        ("bert", 4),
+        ("anna", 1),
+    ]
+    assert [fact.data["lines"][0]["net"]["micros"] for fact in facts[:4]] == [19_980_000, 9_990_000, 9_990_000, 4_000]
+
+
+def test_different_cells_are_counted_beyond_what_memory_holds(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "adapters.sources.scratch.LIMITS", type(LIMITS)(import_distinct_in_memory=3, import_keys_in_memory=5)
+    )
+    rows = "".join(f"C{number % 40},anna,hat,-1,1,2026-03-01\n" for number in range(200))
+    with Engine.create(sqlite_url) as engine:
+        report = bring_in(engine, write(tmp_path, RETURNED + rows), RETURNS)
+    assert (report.rows, report.counted["notes"]) == (200, 40)
+
+
+def test_groups_are_gathered_beyond_what_memory_holds(
+    tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.sources.scratch.LIMITS", type(LIMITS)(import_keys_in_memory=3, import_batch_rows=7))
+    mapping = ORDERS.replace("[[touch", '[group]\nby = ["customer"]\nrows = "all"\n[[touch', 1)
+    mapping = mapping.replace('currency = "EUR" }', 'currency = "EUR", sum = true }')
+    rows = "".join(f"c{number % 20},2026-03-01T10:00:00,1\n" for number in range(200))
+    with Engine.create(sqlite_url) as engine:
+        assert bring_in(engine, write(tmp_path, HEADER + rows), mapping).stored == 200
+        found = [(fact.stream, fact.data["total"]["micros"]) for fact in stored(engine)]
+    assert found == [(f"c{number}", 10_000_000) for number in range(20)]
+
+
+def test_a_product_is_never_rounded(tmp_path: Path, sqlite_url: str) -> None:
+    mapping = ORDERS.replace('column = "price"', 'product = ["price", "price"]')
+    row = "anna,2026-03-01T10:00:00,1.000000000000000000000000000001\n"
+    with Engine.create(sqlite_url) as engine:
+        report = bring_in(engine, write(tmp_path, HEADER + row), mapping)
+    assert (report.stored, report.quarantined.total()) == (0, 1)
+
+
 def test_an_ambiguous_time_is_the_first_and_a_date_in_a_gap_is_a_date(tmp_path: Path, sqlite_url: str) -> None:
     with Engine.create(sqlite_url) as engine:
-        bring_in(engine, write(tmp_path, HEADER + "anna,2026-10-25T02:30:00,1\n"))
+        report = bring_in(engine, write(tmp_path, HEADER + "anna,2026-10-25T02:30:00,1\n"))
         # In São Paulo the clocks of 2017 were put forward at midnight: that day began at one o'clock.
         dates = ORDERS.replace("Europe/Berlin", "America/Sao_Paulo").replace('"when" }', '"when", precision = "date" }')
         bring_in(engine, write(tmp_path, HEADER + "bert,2017-10-15,1\n"), dates)
         anna, bert = stored(engine)
     assert anna.envelope["time"] == "2026-10-25T02:30:00+02:00"
+    assert report.as_dict()["ambiguous_times"] == 1
     assert bert.envelope["time"] == "2017-10-15T00:00:00-03:00"
     assert bert.is_date
 
@@ -207,6 +290,11 @@ def test_a_key_is_never_overwritten(sqlite_url: str) -> None:
         ("[[touchpoint]]", '[[leave_out]]\nname = "x"\nwhen = []\n[[touchpoint]]', "leave_out.0.when", "at least 1"),
         ("[[touchpoint]]", '[[leave_out]]\nname = "x"\nwhen = [{ column = "a" }]\n[[touchpoint]]', "when.0", "one of"),
         ('{ derived = "order" }', "{ constant = 0.1 }", "fields.order.constant", "text"),
+        ("[[touchpoint]]", '[file]\nformat = "xes"\nencoding = "utf-8"\n[[touchpoint]]', "file", "xes says all"),
+        ('{ derived = "order" }', '{ column = "a", factor = 2 }', "fields.order", "factor"),
+        ('{ derived = "order" }', '{ column = "a", first = true }', "touchpoint.0", "first row anyway"),
+        ('kind = "OrderPlaced"', 'kind = "OrderPlaced"\nper = "row"', "the whole", "within one"),
+        ("[[touchpoint]]", '[[count]]\nname = "a"\n[[count]]\nname = "a"\n[[touchpoint]]', "the whole", "count"),
         ('"EUR" }', '"EUR" }\n[touchpoint.envelope]\nsubject = "a"', "touchpoint.0", "envelope has no subject"),
     ],
 )
