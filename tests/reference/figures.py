@@ -177,15 +177,20 @@ HISTORIES = (
 def figures_of(history: History, data: Path, url: str) -> Figures:
     """Import a set into a new log at an empty address, fold all views, and read its figures off them."""
     with Engine.create(url, Company(name=history.name, zone=history.zone)) as engine:
-        reports = [
-            import_file(engine, data / each.file, load_mapping(each.mapping), recordedby="reference")
-            for each in history.imports
-        ]
+        reports = imported(history, data, engine)
         with _tables(engine) as tables:
             tables.set_moment(microseconds(datetime.fromisoformat(history.moment)) if history.moment else None)
             rebuild(engine.log, tables, engine.company)
             found = history.figures(reports, tables)
     return {f"{history.name}.{name}": value for name, value in found.items()}
+
+
+def imported(history: History, data: Path, engine: Engine) -> list[Report]:
+    """Import the files of a set in their order."""
+    return [
+        import_file(engine, data / each.file, load_mapping(each.mapping), recordedby="reference")
+        for each in history.imports
+    ]
 
 
 @contextmanager

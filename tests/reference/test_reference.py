@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.reference.figures import HISTORIES, History, figures_of
+from adapters.engine import Engine
+from domain.company import Company
+from tests.reference.figures import HISTORIES, History, figures_of, imported
 
 DATA = Path(os.environ.get("LIFECIRCLE_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
@@ -30,3 +32,17 @@ def test_the_views_show_the_figures_of_a_real_history(history: History, url: str
         name: value if isinstance(value, int) else pytest.approx(value, rel=1e-3) for name, value in expected.items()
     }
     assert figures_of(history, DATA, url) == wanted
+
+
+# Of the large sets only their first import is tried here, for time; the small ones derive ids in the same ways.
+@pytest.mark.parametrize(
+    "history",
+    [each for each in HISTORIES if each.name in ("helpdesk", "cdnow_sample")],
+    ids=lambda history: history.name,
+)
+def test_a_second_import_adds_nothing(history: History, url: str) -> None:
+    with Engine.create(url, Company(zone=history.zone)) as engine:
+        (first,), (second,) = imported(history, DATA, engine), imported(history, DATA, engine)
+        assert sum(engine.log.heads().numbers) == first.touchpoints.total() > 0
+    assert (second.stored, second.repeats, second.touchpoints.total()) == (0, first.stored, 0)
+    assert second.counted == first.counted

@@ -190,6 +190,20 @@ def test_quarantine_is_listed_and_exported(tmp_path: Path, url: str, lifecircle:
     assert json.loads(none) == []
 
 
+def test_a_file_of_events_needs_no_mapping(tmp_path: Path, url: str, lifecircle: Command) -> None:
+    told = {"id": "e1", "source": "shop", "type": "FormSubmitted", "subject": "anna", "time": "2026-03-01T10:00:00Z"}
+    write(tmp_path, json.dumps(told | {"data": {"form": "contact"}}) + "\nno event\n", "events.jsonl")
+    write(tmp_path, HEADER + orders(3))
+    Engine.create(url).close()
+    code, report, _ = lifecircle("import", "--log", url, "events.jsonl", "--format", "json")
+    found = json.loads(report)
+    assert (code, found["stored"], found["touchpoints"]) == (10, 1, {"FormSubmitted": 1})
+    assert found["quarantined"].popitem()[1] == 1
+    code, _, errors = lifecircle("import", "--log", url, "orders.csv")
+    assert code == 3
+    assert "--map" in errors
+
+
 @pytest.mark.parametrize(
     ("file", "mapping", "said"),
     [
