@@ -189,7 +189,8 @@ class _Import:
         except FaultyRow as error:
             fellows = [row for place, row in enumerate(rows) if place != error.place]
             self._quarantine(error, rows[error.place])
-            self._quarantine(unreadable("the group", FELLOW), *fellows)
+            if fellows:
+                self._quarantine(unreadable("the group", FELLOW), *fellows)
         except Refused as error:
             self._quarantine(error, *rows)
         else:

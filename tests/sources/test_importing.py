@@ -198,7 +198,7 @@ def test_a_file_of_events_needs_no_mapping(tmp_path: Path, url: str, lifecircle:
     code, report, _ = lifecircle("import", "--log", url, "events.jsonl", "--format", "json")
     found = json.loads(report)
     assert (code, found["stored"], found["touchpoints"]) == (10, 1, {"FormSubmitted": 1})
-    assert found["quarantined"].popitem()[1] == 1
+    assert list(found["quarantined"].values()) == [1]
     code, _, errors = lifecircle("import", "--log", url, "orders.csv")
     assert code == 3
     assert "--map" in errors
