@@ -115,7 +115,10 @@ class Plan(Recipe):
     def key(self, cells: Cells) -> str:
         """What tells the row from others, identical ones aside; rows of one group have it in common."""
         # No cell holds NUL, so that no two different keys read alike.
-        return self._stem + "\0".join([cells[place] for place in self._key_places] if self._key_places else cells)
+        places = self._key_places
+        if places is None:
+            return self._stem + "\0".join(cells)
+        return self._stem + (cells[places[0]] if len(places) == 1 else "\0".join([cells[place] for place in places]))
 
     def touchpoints(self, rows: Sequence[Cells], stem: str, stem_of: Callable[[str], str]) -> Envelopes:
         """The touchpoints of a row or a group: those of the whole first, then those of each row."""
@@ -223,22 +226,30 @@ class _Rule:
 
 def _table(values: dict[str, Value], compiler: Compiler) -> Callable[[Cells, str], dict[str, Any]]:
     """A reader of a whole table of values; what is empty is left out of it."""
-    readers = [(tuple(path.split(".")), compiler.value(value)) for path, value in values.items()]
+    # Most values stand at the top, and what never changes is not read again for every row.
+    always = {
+        path: compiler.value(value)((), "")
+        for path, value in values.items()
+        if value.constant is not None and "." not in path
+    }
+    rest = [(path.split("."), compiler.value(value)) for path, value in values.items() if path not in always]
+    plain = [(path[0], reader) for path, reader in rest if len(path) == 1]
+    nested = [(path, reader) for path, reader in rest if len(path) > 1]
 
     def read(cells: Cells, stem: str) -> dict[str, Any]:
-        table: dict[str, Any] = {}
-        for path, reader in readers:
+        table = always.copy()
+        for name, reader in plain:
             if (found := reader(cells, stem)) is not None:
-                if len(path) == 1:
-                    table[path[0]] = found
-                else:
-                    _put(table, path, found)
+                table[name] = found
+        for path, reader in nested:
+            if (found := reader(cells, stem)) is not None:
+                _put(table, path, found)
         return table
 
     return read
 
 
-def _put(table: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+def _put(table: dict[str, Any], path: Sequence[str], value: Any) -> None:
     for step in path[:-1]:
         table = table.setdefault(step, {})
     table[path[-1]] = value
