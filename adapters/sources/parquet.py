@@ -64,7 +64,7 @@ class ParquetFile(Source):
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             rule = "its footer and every page of it can be read and have the checksums that they state"
-            raise damaged(self.path, "the Parquet file is damaged or cut off", rule) from None
+            raise damaged(self.path, rule) from None
         if not kept:
             raise UnreadableInput(
                 "the Parquet file has no column of plain values",

@@ -64,7 +64,7 @@ class Source(ABC):
         path: the file; gzip is known by its first bytes.
 
     Raises:
-        UnreadableInput: it is missing or empty, it or its gzip is damaged or cut off, it has too many columns.
+        UnreadableInput: it is missing, empty, damaged, cut off or of another format, or has too many columns.
         MappingInvalid: it names a column twice.
     """
 
@@ -81,9 +81,7 @@ class Source(ABC):
                 self.digest = file_digest(file, "sha256").hexdigest()
             self.columns = self._checked()
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise damaged(
-                path, "the gzip file is damaged or cut off", "its length and checksum are those that it ends with"
-            ) from None
+            raise damaged(path, "the length and checksum of a gzip file are those that it ends with") from None
         except OSError as error:
             raise UnreadableInput(
                 "the file cannot be read",
@@ -148,10 +146,10 @@ class Source(ABC):
             )
 
 
-def damaged(path: Path, what: str, rule: str) -> UnreadableInput:
-    """The error of a file that is damaged as a whole."""
+def damaged(path: Path, rule: str) -> UnreadableInput:
+    """The error of a file that as a whole is not what it should be."""
     return UnreadableInput(
-        f"{what}; nothing of it was stored",
+        "the file is damaged, cut off or of another format; nothing of it was stored",
         where=str(path),
         rule=rule,
         way_out="fetch the file again, or mend it and import what is left",

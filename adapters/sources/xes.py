@@ -31,7 +31,7 @@ class EventLog(Source):
             if len(case) + len(event) > LIMITS.import_columns_max:
                 break
         if not count:
-            raise damaged(self.path, "the event log has no event", "it is XES: a log of traces of events")
+            raise damaged(self.path, "it is XES: a log of traces of events")
         self._case, self._event = tuple(case), tuple(event)
         return (*(_CASE + key for key in case), *event, NUMBER)
 
@@ -60,10 +60,10 @@ class EventLog(Source):
                 walk.parser.Parse(b"", True)  # noqa: FBT003 - expat's own
             except expat.ExpatError as error:
                 rule = f"it is well-formed XML; at line {error.lineno}: {expat.ErrorString(error.code)}"
-                raise damaged(self.path, "the event log is damaged or cut off", rule) from None
+                raise damaged(self.path, rule) from None
             except (LookupError, ValueError):
                 rule = "its encoding is UTF-8, UTF-16 or one of single bytes"
-                raise damaged(self.path, "the event log's encoding cannot be read", rule) from None
+                raise damaged(self.path, rule) from None
             except _Forbidden as error:
                 raise UnreadableInput(
                     "the event log cannot be read; nothing of it was stored",

@@ -178,7 +178,7 @@ def test_what_is_no_sound_event_log_is_refused_whole(tmp_path: Path, engine: Eng
 
 def test_a_gzipped_event_log_that_is_cut_off_is_refused_whole(tmp_path: Path, engine: Engine) -> None:
     file = write(tmp_path, gzip.compress(PLAIN.encode())[:-9], "log.xes.gz")
-    with pytest.raises(UnreadableInput, match="damaged or cut off"):
+    with pytest.raises(UnreadableInput, match="damaged, cut off"):
         bring_in(engine, file, DESK)
     assert not stored(engine)
 
