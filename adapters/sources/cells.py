@@ -14,7 +14,9 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from adapters.idkey import keyed_id
-from adapters.sources.mapping import Condition, Time, Value
+from adapters.sources.mapping import Time
+from adapters.sources.spelling import speller
+from adapters.sources.values import Condition, Value
 from domain.errors import UnreadableInput
 from domain.money import Amount, WrittenNumber
 
@@ -85,6 +87,9 @@ class Compiler:
     def _cell(self, value: Value, place: int) -> Reader:
         """A reader of one column. It is most of what is read, so it makes no detour."""
         default = value.default
+        if speller(value):
+            spelled, as_type = self._text(value), self._convert(value)
+            return lambda cells, _: None if (found := spelled(cells)) is None else as_type(found, cells)
         if value.type == "text" and not value.keyed:
             return lambda cells, _: cells[place].strip() or default
         convert = self._convert(value)
@@ -106,7 +111,7 @@ class Compiler:
 
     def _text(self, value: Value) -> Callable[[Cells], str | None]:
         """What stands in the cells, without outer blanks; the default or None where that is nothing."""
-        default = value.default
+        default, spell = value.default, self._spelled(value)
         if value.product:
             columns = [(self._at(value, name), f"column {name}") for name in value.product]
             factor = value.factor or ""
@@ -116,7 +121,7 @@ class Compiler:
                 for place, where in columns:
                     if not (text := cells[place].strip()):
                         return default
-                    product = _product(product, text, where)
+                    product = _product(product, spell(text) if spell else text, where)
                 return product
 
             return multiply
@@ -134,8 +139,25 @@ class Compiler:
         place = self._at(value, value.column or "")
         if value.factor is not None:
             by, where = value.factor, _where(value)
-            return lambda cells: _product(by, text, where) if (text := cells[place].strip()) else default
+            return lambda cells: (
+                _product(by, spell(text) if spell else text, where) if (text := cells[place].strip()) else default
+            )
+        if spell:
+            return lambda cells: spell(text) if (text := cells[place].strip()) else default
         return lambda cells: cells[place].strip() or default
+
+    @staticmethod
+    def _spelled(value: Value) -> Callable[[str], str] | None:
+        spell, where = speller(value), _where(value)
+        if spell is None:
+            return None
+
+        def spelled(text: str) -> str:
+            if (found := spell(text)) is None:
+                raise unreadable(where, f"it is a number such as {value.number}")
+            return found
+
+        return spelled
 
     def _convert(self, value: Value) -> Callable[[str, Cells], Any]:
         where = _where(value)
@@ -147,7 +169,7 @@ class Compiler:
                 )
             case "amount" if value.currency_column:
                 place = self._at(value, value.currency_column)
-                return lambda text, cells: _amount(text, cells[place].strip(), where)
+                return lambda text, cells: _amount(text, cells[place].strip().upper(), where)
             case "amount":
                 return lambda text, _: _amount(text, value.currency or "", where)
             case "integer":

@@ -6,22 +6,18 @@ import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from string import Formatter
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 import domain.kinds  # noqa: F401 - registers every kind
+from adapters.sources.values import Conditions, OneValue, Part, Value, Values
 from domain.errors import MappingInvalid, UnknownKind
 from domain.identifiers import Id, problems
-from domain.money import Currency
 from domain.touchpoint import Envelope, Label, kind_named
 
 GUIDE = "docs/how-to/import.md says what a mapping holds"
-
-ORIGINS = ("column", "constant", "template", "derived", "product")
-"""Where a value can come from; a table with one of these keys is a value, any other one a table of values."""
 
 EXTRAS = frozenset(Envelope.model_fields) - {
     "specversion",
@@ -34,10 +30,6 @@ EXTRAS = frozenset(Envelope.model_fields) - {
     "data",
 }
 """The attributes of the envelope that a mapping may fill besides those every touchpoint has."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _zone(name: str) -> str:
@@ -56,34 +48,11 @@ def _codec(name: str) -> str:
     return name
 
 
-def _constant(given: Any) -> Any:
-    if isinstance(given, float):
-        raise ValueError("must be written as a text, such as '0.19', for a binary fraction is not exact")  # noqa: TRY004
-    return given.isoformat() if hasattr(given, "isoformat") else given
-
-
-def _flat(given: Any) -> Any:
-    """Dotted paths, written `a.b = …`, `"a.b" = …` or as tables within tables, as one table from path to value."""
-    if not isinstance(given, dict):
-        return given
-    paths: dict[str, Any] = {}
-    for name, value in given.items():
-        if isinstance(value, dict) and not value.keys() & set(ORIGINS):
-            paths |= {f"{name}.{path}": inner for path, inner in _flat(value).items()}
-        else:
-            paths[name] = value
-    return paths
-
-
-def _from_column(given: Any) -> Any:
-    return {"column": given} if isinstance(given, str) else given
-
-
 Zone = Annotated[str, AfterValidator(_zone)]
 OneCharacter = Annotated[str, Field(min_length=1, max_length=1)]
 
 
-class FileForm(_Part):
+class FileForm(Part):
     """What the file looks like."""
 
     format: Literal["csv", "tsv", "whitespace", "xes", "parquet"] = "csv"
@@ -104,89 +73,7 @@ class FileForm(_Part):
         return self
 
 
-Number = Annotated[str, BeforeValidator(lambda given: str(given) if isinstance(given, int) else given),
-                   Field(pattern=r"^[+-]?\d+(\.\d+)?$")]  # fmt: skip
-
-
-class Value(_Part):
-    """One value: where it comes from and how it is read. `"x"` alone means the column x."""
-
-    column: str | None = None
-    constant: Annotated[str | int | bool | None, BeforeValidator(_constant)] = None
-    template: str | None = None
-    derived: str | None = None
-    product: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
-    type: Literal["text", "decimal", "amount", "integer", "date", "boolean"] = "text"
-    currency: Currency | None = None
-    currency_column: str | None = None
-    format: str | None = None
-    default: str | None = None
-    factor: Number | None = None
-    keyed: bool = False
-    sum: bool = False
-    first: bool = False
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if sum(getattr(self, origin) is not None for origin in ORIGINS) != 1:
-            raise ValueError("has exactly one of " + ", ".join(ORIGINS))
-        if (self.type == "amount") != ((self.currency is None) != (self.currency_column is None)):
-            raise ValueError("an amount, and nothing else, has either a currency or a currency_column")
-        if self.format is not None and self.type != "date":
-            raise ValueError("only a date has a format")
-        if self.keyed and self.type != "text":
-            raise ValueError("only a text can be keyed")
-        if self.product and self.type not in ("decimal", "amount"):
-            raise ValueError("a product is a decimal or an amount")
-        if self.factor and self.type not in ("decimal", "amount"):
-            raise ValueError("only a decimal or an amount has a factor")
-        if self.first and (self.sum or not any(self.columns())):
-            raise ValueError("first is said of what is read from columns, and not summed")
-        if self.sum and (self.type not in ("decimal", "amount") or not (self.column or self.product)):
-            raise ValueError("a sum is a decimal or an amount, of a column or a product")
-        return self
-
-    def columns(self) -> Iterator[str]:
-        """The columns that it reads."""
-        yield from (name for name in (self.column, self.currency_column) if name)
-        yield from self.product or ()
-        if self.template is not None:
-            yield from (name for _, name, _, _ in Formatter().parse(self.template) if name)
-
-
-Values = Annotated[dict[str, Annotated[Value, BeforeValidator(_from_column)]], BeforeValidator(_flat)]
-OneValue = Annotated[Value, BeforeValidator(_from_column)]
-OPERATORS = ("equals", "not_equals", "empty", "in", "not_in", "starts_with", "not_starts_with", "less_than", "at_most",
-             "more_than", "at_least")  # fmt: skip
-
-
-class Condition(_Part):
-    """Something that a cell must be, said by exactly one operator."""
-
-    column: str
-    equals: str | None = None
-    not_equals: str | None = None
-    empty: bool | None = None
-    is_in: Annotated[tuple[str, ...] | None, Field(alias="in")] = None
-    not_in: tuple[str, ...] | None = None
-    starts_with: str | None = None
-    not_starts_with: str | None = None
-    less_than: Number | None = None
-    at_most: Number | None = None
-    more_than: Number | None = None
-    at_least: Number | None = None
-
-    @model_validator(mode="after")
-    def _has_one_operator(self) -> Self:
-        if len(self.model_fields_set - {"column"}) != 1:
-            raise ValueError("has exactly one of " + ", ".join(OPERATORS))
-        return self
-
-
-Conditions = Annotated[tuple[Condition, ...], Field(min_length=1)]
-
-
-class Count(_Part):
+class Count(Part):
     """Something that is counted of the rows read: those that meet all conditions, or the different cells of theirs."""
 
     name: Label
@@ -194,21 +81,21 @@ class Count(_Part):
     distinct: str | None = None
 
 
-class LeaveOut(_Part):
+class LeaveOut(Part):
     """A named reason to leave a row out: all its conditions hold."""
 
     name: Label
     when: Conditions
 
 
-class Grouping(_Part):
+class Grouping(Part):
     """Rows with equal cells in `by` make one touchpoint: those that follow each other, or all of the file."""
 
     by: Annotated[tuple[str, ...], Field(min_length=1)]
     rows: Literal["consecutive", "all"] = "consecutive"
 
 
-class Time(_Part):
+class Time(Part):
     """When it occurred: the cells, joined by a blank, in a format of `strptime` or in ISO 8601."""
 
     column: str | None = None
@@ -228,7 +115,7 @@ class Time(_Part):
         return self.columns or (self.column or "",)
 
 
-class TouchpointRule(_Part):
+class TouchpointRule(Part):
     """What a row, or a group of rows, becomes."""
 
     kind: str
@@ -238,9 +125,9 @@ class TouchpointRule(_Part):
     id: OneValue | None = None
     time: Time
     when: Conditions | tuple[()] = ()
-    fields: Values = {}
-    each_row: dict[str, Values] = {}
-    envelope: Values = {}
+    fields: Values = Field(default_factory=dict)
+    each_row: dict[str, Values] = Field(default_factory=dict)
+    envelope: Values = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -281,7 +168,7 @@ class TouchpointRule(_Part):
             yield from ((f"{table}.{path}", value) for path, value in values.items())
 
 
-class Mapping(_Part):
+class Mapping(Part):
     """A whole mapping. Its name goes into derived ids, so it is as lasting as they are."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
@@ -355,13 +242,14 @@ def load_mapping(place: str) -> Mapping:
     Raises:
         MappingInvalid: there is none, it is no TOML, or what it says cannot be done.
     """
+    path = Path(place)
     try:
-        path = Path(place)
         if path.is_file() or path.suffix == ".toml" or "/" in place:
             text = path.read_text("utf-8")
         else:
             text = kept_mappings()[place]
-        return Mapping.model_validate(tomllib.loads(text))
+    except UnicodeDecodeError as error:
+        raise _no_toml(error, place) from None
     except (OSError, KeyError):
         raise MappingInvalid(
             "there is no such mapping",
@@ -369,12 +257,39 @@ def load_mapping(place: str) -> Mapping:
             rule="it is a TOML file, or one of " + ", ".join(kept_mappings()),
             way_out=f"check its name; {GUIDE}",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MappingInvalid(
-            "the mapping is no TOML", where=place, rule=str(error), way_out="mend it; https://toml.io tells the format"
-        ) from None
+    return read_mapping(text, place)
+
+
+def read_mapping(text: str, place: str) -> Mapping:
+    """Read the text of a mapping; `place` is where it stands.
+
+    Raises:
+        MappingInvalid: it is no TOML, or what it says cannot be done.
+    """
+    try:
+        return Mapping.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise _no_toml(error, place) from None
     except ValidationError as error:
         raise _invalid(error, place) from None
+
+
+def read_stored(text: str) -> Mapping | None:
+    """Read a mapping back that a log kept with an import; None where there was none.
+
+    Raises:
+        MappingInvalid: this program does not know what it says.
+    """
+    try:
+        return None if text == "null" else Mapping.model_validate_json(text)
+    except ValidationError as error:
+        raise _invalid(error, "the mapping that the import was kept with") from None
+
+
+def _no_toml(error: ValueError, place: str) -> MappingInvalid:
+    return MappingInvalid(
+        "the mapping is no TOML", where=place, rule=str(error), way_out="mend it; https://toml.io tells the format"
+    )
 
 
 def _invalid(error: ValidationError, place: str) -> MappingInvalid:

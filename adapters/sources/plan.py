@@ -6,7 +6,8 @@ from typing import Any
 
 from adapters.codec import parse_json
 from adapters.sources.cells import Cells, Compiler, Reader, derive, unreadable
-from adapters.sources.mapping import Grouping, Mapping, TouchpointRule, Value
+from adapters.sources.mapping import Grouping, Mapping, TouchpointRule
+from adapters.sources.values import Value
 from domain.errors import UnreadableInput
 
 Envelopes = list[tuple[str, dict[str, Any]]]
@@ -68,6 +69,10 @@ class Recipe(ABC):
         Raises:
             FaultyRow: with the row that cannot be read.
         """
+
+    @abstractmethod
+    def pass_over(self, rows: Sequence[Cells], stem_of: Callable[[str], str]) -> None:
+        """Count rows that are settled already as `touchpoints` would, so that later ones that are alike differ."""
 
 
 class Plan(Recipe):
@@ -139,6 +144,14 @@ class Plan(Recipe):
             raise FaultyRow(place, error) from None
         return made
 
+    def pass_over(self, rows: Sequence[Cells], stem_of: Callable[[str], str]) -> None:
+        """Count the rows that become touchpoints of their own, up to one that cannot be read."""
+        if self._row_rules:
+            try:
+                self.touchpoints(rows, "", stem_of)
+            except FaultyRow:
+                return
+
     def _of_row(
         self, cells: Cells, first: Cells, stem_of: Callable[[str], str]
     ) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -177,6 +190,9 @@ class CloudEvents(Recipe):
         if not isinstance(event, dict):
             raise FaultyRow(0, unreadable("the line", "it is a CloudEvent, one JSON object"))
         return [(str(event.get("type")), event)]
+
+    def pass_over(self, rows: Sequence[Cells], stem_of: Callable[[str], str]) -> None:
+        """Every event has an id of its own."""
 
 
 class _Rule:
