@@ -19,7 +19,7 @@ from domain.errors import CursorInvalid, LifecircleError
 Progress = Callable[[str, int, int], None]
 """Told what is done (copying, checking), how many touchpoints of it are done, and of how many."""
 
-BESIDE = ("origins", "settings", "quarantine")
+BESIDE = ("origins", "settings", "quarantine", "imports")
 """The tables of a log that come along as they are."""
 
 _TELL_EVERY = 1_000

@@ -190,6 +190,32 @@ class QuarantinedRow(NamedTuple):
     message: str
     raw: str
     recorded: int
+    stem: str = ""
+    """What its derived ids are made of, as far as it could be read: the digest of its key, and an ordinal."""
+    released: int | None = None
+    """When it was let in, in microseconds since 1970 UTC; None while it waits."""
+    released_by: str = ""
+
+
+class ImportRun(NamedTuple):
+    """How far an import of a file has come; batch by batch the log keeps the last one.
+
+    plan: the HMAC-SHA256 of the mapping under the log's id key, in hexadecimal; mapping, columns, outcomes: JSON;
+    read_bytes and digest: how much of the file is read, and the SHA-256 of that part; whole: whether a file that it
+    fits may hold nothing more; taken: rows or groups that are settled; recorded: microseconds since 1970 UTC.
+    """
+
+    batch: str
+    plan: str
+    file: str
+    mapping: str
+    columns: str
+    read_bytes: int
+    digest: str
+    whole: bool
+    taken: int
+    outcomes: str
+    recorded: int
 
 
 class Settings(NamedTuple):
@@ -288,8 +314,20 @@ class Log(Protocol):
         """Keep rows that an import could not turn into touchpoints. The same (batch, row) again changes nothing."""
         ...
 
-    def quarantined(self, batch: str | None = None) -> list[QuarantinedRow]:
-        """The rows in quarantine, of one batch or of all."""
+    def quarantined(self, batch: str | None = None, *, released: bool = False) -> list[QuarantinedRow]:
+        """The rows in quarantine, of one batch or of all; with `released` those too that were let in since."""
+        ...
+
+    def amend_quarantined(self, rows: Sequence[QuarantinedRow]) -> None:
+        """Give rows in quarantine, known by (batch, row), another rule, message, stem, and note of their release."""
+        ...
+
+    def keep_import(self, run: ImportRun) -> None:
+        """Keep how far an import has come, in place of what was kept of its batch before."""
+        ...
+
+    def imports(self, *, batch: str | None = None, plan: str | None = None) -> list[ImportRun]:
+        """What is kept of one batch, or of all batches that were imported by a plan."""
         ...
 
     def settings(self, after: int = 0) -> list[Settings]:

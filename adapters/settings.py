@@ -59,6 +59,15 @@ class Limits:
     import_batch_rows: int = 1_000
     """How many rows of a file an import stores in one go."""
 
+    import_checkpoint_rows: int = 10_000
+    """After how many rows or groups of a file an import keeps with the log how far it has come."""
+
+    guess_sample_bytes: int = 4_000_000
+    """How much of a file is looked at to tell its encoding and what parts its cells."""
+
+    guess_sample_rows: int = 10_000
+    """How many rows of a file a mapping is guessed from."""
+
     import_line_max_chars: int = 1_000_000
     """The longest line of a file that is imported."""
 

@@ -1,7 +1,5 @@
 """Import a file of rows by a mapping that says what each row becomes, or of CloudEvents as they are."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +7,10 @@ import click
 import orjson
 
 from cli.options import format_option, log_option, principal
-from cli.output import show
+from cli.output import progress_bar, show
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
-    from adapters.sources.importer import Progress, Report
+    from adapters.sources.importer import Report
 
 SOME_IN_QUARANTINE = 10
 """The exit code of an import that is complete, but put rows into quarantine."""
@@ -38,32 +36,22 @@ def command(ctx: click.Context, url: str, style: str, file: Path, mapping: str |
     from adapters.sources.mapping import load_mapping
 
     plan = load_mapping(mapping) if mapping else None
-    with Engine.open(url) as engine, _progress(file.name) as progress:
+    with Engine.open(url) as engine, progress_bar(file.name) as progress:
         report = import_file(engine, file, plan, recordedby=principal(), progress=progress)
     _show(report, style)
     ctx.exit(SOME_IN_QUARANTINE if report.quarantined else 0)
-
-
-@contextmanager
-def _progress(name: str) -> "Iterator[Progress | None]":
-    """A progress bar, where someone is there to see it."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    with Bar(console=console, transient=True) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, size: bar.update(task, completed=done, total=size)
 
 
 def _show(report: "Report", style: str) -> None:
     if style == "json":
         click.echo(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2).decode())
         return
-    rows = [("rows read", "", report.rows), ("stored", "", report.stored), ("repeats", "", report.repeats)]
+    rows = [
+        ("rows read", "", report.rows),
+        ("of an earlier run", "", report.earlier),
+        ("stored", "", report.stored),
+        ("repeats", "", report.repeats),
+    ]
     rows += [("left out", name, count) for name, count in report.left_out.items()]
     rows += [("quarantined", rule, count) for rule, count in report.quarantined.items()]
     rows += [("new touchpoints", name, count) for name, count in report.touchpoints.items()]
@@ -71,3 +59,5 @@ def _show(report: "Report", style: str) -> None:
     if report.ambiguous_times:
         rows.append(("times that occurred twice", "taken as the first", report.ambiguous_times))
     show(("what", "which", "count"), rows, style, title=f"{report.file} by {report.mapping}, batch {report.batch}")
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)

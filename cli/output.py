@@ -18,6 +18,21 @@ WIDTH_OF_FILES = 200
 """How wide a table is that goes into a file or another program, in characters."""
 
 
+@contextmanager
+def progress_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
+    """What to tell how much of a file is read, of how much; None where nobody is there to see it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, size: bar.update(task, completed=done, total=size)
+
+
 def show(columns: Sequence[str], rows: Iterable[Sequence[Any]], style: str, title: str | None = None) -> None:
     """Print rows under their columns in the style that was asked for: table, json or csv.
 

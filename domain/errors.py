@@ -122,6 +122,12 @@ class UnknownSubject(LifecircleError):
     exit_code = 6
 
 
+class NotInQuarantine(LifecircleError):
+    """No such row waits in quarantine, or nothing is known of its import."""
+
+    exit_code = 6
+
+
 class UnknownView(LifecircleError):
     """No view of this name is registered."""
 
@@ -144,6 +150,12 @@ class ExtraMissing(LifecircleError):
     """What was asked for needs a part of lifecircle that is not installed."""
 
     exit_code = 8
+
+
+class GuessFailed(LifecircleError):
+    """What a mapping must say cannot be told from the file."""
+
+    exit_code = 3
 
 
 class LogUnavailable(LifecircleError):

@@ -8,11 +8,11 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import Connection
-from psycopg.rows import tuple_row
 
-from adapters.log import Cursor, Group, QuarantinedRow, Settings, Stored, Verdict, bucket_of, touched_by
+from adapters.log import Cursor, Group, Stored, Verdict, bucket_of, touched_by
 from adapters.postgres.append import Call, rounds, send
-from adapters.postgres.arrays import Bigints, Blobs, Integers, Texts
+from adapters.postgres.arrays import Bigints, Integers
+from adapters.postgres.books import Books, rows_of
 from adapters.postgres.datastore import Datastore, Listener, in_our_words, lost
 from adapters.postgres.facts import Facts, unjudged
 from adapters.postgres.installation import Meta, install, log_exists, read_meta
@@ -53,41 +53,18 @@ _HEADS = b"""
 
 _CUT = b"SELECT number FROM lifecircle.cut_v1(%s) ORDER BY bucket"
 
-_QUARANTINE = b"""
-    INSERT INTO lifecircle.quarantine (batch, row, source, rule, message, raw, recorded)
-    SELECT * FROM unnest(%b, %b, %b, %b, %b, %b, %b) ON CONFLICT (batch, row) DO NOTHING
-"""
-
-_QUARANTINED = b"""
-    SELECT batch, row, source, rule, message, raw, recorded FROM lifecircle.quarantine
-    WHERE %s::text IS NULL OR batch = %s ORDER BY batch, row
-"""
-
 _TAKE_LOCKS = b"SELECT lifecircle.take_locks_v1(%b)"
-
-_SETTINGS = b"""
-    SELECT * FROM (
-        SELECT 1::bigint AS number, NULL::bigint, NULL::text, company FROM lifecircle.log
-        UNION ALL SELECT number, recorded, recordedby, company FROM lifecircle.settings
-    ) AS versions WHERE number > %s ORDER BY number
-"""
-
-_CHANGE_SETTINGS = b"""
-    INSERT INTO lifecircle.settings (number, recorded, recordedby, company)
-    SELECT %(number)s, %(recorded)s, %(recordedby)s, %(company)s
-    WHERE %(number)s = (SELECT coalesce(max(number), 1) + 1 FROM lifecircle.settings) ON CONFLICT DO NOTHING
-"""
 
 _HIGHEST = 2**63 - 1
 
 
-class PostgresLog:
+class PostgresLog(Books):
     """A log in schema `lifecircle` of a PostgreSQL database. Safe to share between threads."""
 
     def __init__(self, datastore: Datastore, meta: Meta) -> None:
         self.log_id, self.buckets, self.company, self.origins = meta
         self.parallel = self.buckets > 1
-        self._datastore = datastore
+        self.datastore = datastore
         self._repeating = False
         """Whether the last call held known ids. Then the next may as well, and is judged at once."""
         if self.parallel:
@@ -134,11 +111,11 @@ class PostgresLog:
 
     def factory(self, bucket: int = 1) -> Factory:
         """The library's recorders over one bucket, on the connections of this log."""
-        return Factory(datastore=self._datastore, bucket=bucket)
+        return Factory(datastore=self.datastore, bucket=bucket)
 
     def close(self) -> None:
         """Give all connections back."""
-        self._datastore.close()
+        self.datastore.close()
 
     def append(self, groups: Sequence[Group]) -> list[Verdict]:
         """Store groups, as the log's contract says.
@@ -148,17 +125,17 @@ class PostgresLog:
         """
         if not self._repeating and unjudged(groups):
             facts = Facts(groups, self.buckets)
-            if (verdicts := self._datastore.patiently(lambda connection: _at_once(connection, facts))) is not None:
-                self._datastore.announce()
+            if (verdicts := self.datastore.patiently(lambda connection: _at_once(connection, facts))) is not None:
+                self.datastore.announce()
                 return verdicts
         return self._judged(groups)
 
     def _judged(self, groups: Sequence[Group]) -> list[Verdict]:
         calls = [Call(in_one, self.buckets) for in_one in rounds(groups)]
         touched = touched_by(groups, self.buckets) if self.parallel and len(calls) > 1 else set()
-        answers = self._datastore.patiently(lambda connection: _send(connection, calls, touched))
+        answers = self.datastore.patiently(lambda connection: _send(connection, calls, touched))
         self._repeating = any(answer.repeat for judged in answers for answer in judged)
-        self._datastore.announce()
+        self.datastore.announce()
         return [
             verdict for call, judged in zip(calls, answers, strict=True) for verdict in call.verdicts(judged, self.find)
         ]
@@ -175,7 +152,7 @@ class PostgresLog:
                 facts = Facts(groups, self.buckets) if not self._repeating and unjudged(groups) else None
                 landing, flight = flight, None
                 verdicts = landing.land() if landing else None
-                flight = _Flight(self, self._datastore, groups, facts)
+                flight = _Flight(self, self.datastore, groups, facts)
                 if verdicts is not None:
                     yield verdicts
             if flight:
@@ -187,7 +164,7 @@ class PostgresLog:
 
     def heads(self) -> Cursor:
         """The last number of every bucket, from one statement."""
-        return self._cursor(self._fetch(_HEADS, (self.buckets,)))
+        return self._cursor(self.fetch(_HEADS, (self.buckets,)))
 
     def start(self) -> Cursor:
         """The cursor before the first touchpoint."""
@@ -195,7 +172,7 @@ class PostgresLog:
 
     def cut_at(self, recorded_us: int) -> Cursor:
         """The cut that holds exactly what had been recorded at or before an instant."""
-        return self._cursor(self._fetch(_CUT, (max(-_HIGHEST, min(recorded_us, _HIGHEST)),)))
+        return self._cursor(self.fetch(_CUT, (max(-_HIGHEST, min(recorded_us, _HIGHEST)),)))
 
     def _cursor(self, rows: list[tuple[Any, ...]]) -> Cursor:
         return Cursor(self.log_id, tuple(number for (number,) in rows))
@@ -203,7 +180,7 @@ class PostgresLog:
     def read(self, after: Cursor, limit: int, upto: Cursor | None = None) -> list[Stored]:
         """The next touchpoints after a cursor, bucket by bucket."""
         cut = upto or (self.heads() if self.parallel else after.advanced(1, after.numbers[0] + limit))
-        return self._datastore.patiently(lambda connection: _read(connection, after, limit, cut))
+        return self.datastore.patiently(lambda connection: _read(connection, after, limit, cut))
 
     def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:
         """One subject's stream in version order, within a cut."""
@@ -212,7 +189,7 @@ class PostgresLog:
 
     def version(self, subject: str) -> int:
         """The version of a subject's stream; 0 when it has none."""
-        rows = self._fetch(_VERSION, (bucket_of(subject, self.buckets), subject))
+        rows = self.fetch(_VERSION, (bucket_of(subject, self.buckets), subject))
         return rows[0][0] if rows else 0
 
     def find(self, subject: str, source: str, id: str) -> Stored | None:  # noqa: A002 - the envelope's own word
@@ -231,17 +208,17 @@ class PostgresLog:
             LogUnavailable: the server did not come back in time.
         """
         deadline = None
-        with Listener(self._datastore) as listener:
+        with Listener(self.datastore) as listener:
             while not stop.is_set():
                 try:
-                    with self._datastore.connection() as connection:
-                        heads = self._cursor(_rows(connection, _HEADS, (self.buckets,)))
+                    with self.datastore.connection() as connection:
+                        heads = self._cursor(rows_of(connection, _HEADS, (self.buckets,)))
                         batch = _read(connection, after, LIMITS.follow_batch_max, heads)
                     deadline = None
                 except psycopg.Error as error:
                     deadline = deadline or monotonic() + LIMITS.postgres_reconnect_s
                     if not lost(error) or monotonic() > deadline:
-                        raise in_our_words(error, self._datastore.where) or error from error
+                        raise in_our_words(error, self.datastore.where) or error from error
                     batch = []
                     stop.wait(LIMITS.postgres_pause_min_s)
                 yield batch
@@ -250,48 +227,15 @@ class PostgresLog:
                 if not batch and deadline is None and not stop.is_set():
                     listener.wait(LIMITS.postgres_poll_s)
 
-    def quarantine(self, rows: Sequence[QuarantinedRow]) -> None:
-        """Keep rows that an import could not turn into touchpoints."""
-        batches, numbers, sources, rules, messages, raws, times = zip(*rows, strict=True) if rows else [()] * 7
-        # Hostile rows hold what a text column refuses: NUL, halves of surrogate pairs.
-        kept = Blobs(raw.encode("utf-8", "surrogatepass") for raw in raws)
-        texts = (Texts(sources), Texts(rules), Texts(messages))
-        columns = (Texts(batches), Bigints(numbers), *texts, kept, Bigints(times))
-        self._datastore.patiently(lambda connection: connection.execute(_QUARANTINE, columns))
-
-    def quarantined(self, batch: str | None = None) -> list[QuarantinedRow]:
-        """The rows in quarantine, of one batch or of all."""
-        return [
-            QuarantinedRow(name, row, source, rule, message, raw.decode("utf-8", "surrogatepass"), recorded)
-            for name, row, source, rule, message, raw, recorded in self._fetch(_QUARANTINED, (batch, batch))
-        ]
-
-    def settings(self, after: int = 0) -> list[Settings]:
-        """Every version of the company's settings of a higher number, oldest first."""
-        return [
-            Settings(number, recorded, recordedby, Company.model_validate_json(company))
-            for number, recorded, recordedby, company in self._fetch(_SETTINGS, (after,))
-        ]
-
-    def change_settings(self, changed: Settings) -> bool:
-        """Record the next version of the settings, unless another took its number."""
-        row = changed._asdict() | {"company": changed.company.model_dump_json()}
-        self._datastore.patiently(lambda connection: connection.execute(_CHANGE_SETTINGS, row))
-        # Asked, not counted: after a lost connection the same is sent again, and then meets itself.
-        return any(each == changed for each in self.settings(changed.number - 1))
-
-    def _fetch(self, query: bytes, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return self._datastore.patiently(lambda connection: _rows(connection, query, parameters))
-
     def _stored(self, query: bytes, parameters: Sequence[Any]) -> list[Stored]:
-        return self._datastore.patiently(lambda connection: _touchpoints(connection, query, parameters))
+        return self.datastore.patiently(lambda connection: _touchpoints(connection, query, parameters))
 
 
 class _Flight:
     """A batch of groups on its way into the log."""
 
     def __init__(self, log: PostgresLog, datastore: Datastore, groups: Sequence[Group], facts: Facts | None) -> None:
-        self._log, self._datastore, self._groups, self._facts = log, datastore, groups, facts
+        self._log, self.datastore, self._groups, self._facts = log, datastore, groups, facts
         self._held = ExitStack()
         if facts:
             with suppress(psycopg.Error):  # it is then met again, and said, when the batch is appended by itself
@@ -304,7 +248,7 @@ class _Flight:
         """Wait for what became of it."""
         with suppress(psycopg.Error), self._held:
             if self._facts and (verdicts := self._facts.receive(self._connection)) is not None:
-                self._datastore.announce()
+                self.datastore.announce()
                 return verdicts
         return self._log.append(self._groups)
 
@@ -322,11 +266,6 @@ def _send(connection: Connection[Any], calls: Sequence[Call], touched: set[int])
     with connection.transaction():
         connection.execute(_TAKE_LOCKS, (Integers(touched),), prepare=True)
         return send(connection, calls)
-
-
-def _rows(connection: Connection[Any], query: bytes, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
-        return cursor.execute(query, parameters, prepare=True).fetchall()
 
 
 def _touchpoints(connection: Connection[Any], query: bytes, parameters: Sequence[Any]) -> list[Stored]:

@@ -62,6 +62,9 @@ CREATE TABLE lifecircle.quarantine (
     message text NOT NULL,
     raw bytea NOT NULL,
     recorded bigint NOT NULL,
+    stem text NOT NULL,
+    released bigint,
+    released_by text NOT NULL,
     PRIMARY KEY (batch, row)
 );
 
@@ -76,3 +79,18 @@ CREATE TABLE lifecircle.settings (
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lifecircle.settings
     FOR EACH STATEMENT EXECUTE FUNCTION lifecircle.refuse_change();
 ALTER TABLE lifecircle.settings ENABLE ALWAYS TRIGGER append_only;
+
+-- How far each import has come, so that one that was interrupted goes on; and by which mapping, to release rows by it.
+CREATE TABLE lifecircle.imports (
+    batch text PRIMARY KEY,
+    plan text NOT NULL,
+    file text NOT NULL,
+    mapping text NOT NULL,
+    columns text NOT NULL,
+    read_bytes bigint NOT NULL,
+    digest text NOT NULL,
+    whole boolean NOT NULL,
+    taken bigint NOT NULL,
+    outcomes text NOT NULL,
+    recorded bigint NOT NULL
+);

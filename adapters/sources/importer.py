@@ -1,7 +1,8 @@
 """Importing a file: its rows become touchpoints, and every single row is accounted for.
 
 A row is stored, a repeat of what the log holds, left out by a condition that the mapping names, or in quarantine.
-An import that was interrupted is simply run again: what is stored already is found to be a repeat.
+An import that was interrupted is simply run again: it goes on where it was, and what it had stored beyond that is found
+to be a repeat.
 """
 
 from collections import Counter
@@ -11,23 +12,30 @@ from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from adapters.codec import read_envelope
 from adapters.engine import Engine, clock_us
+from adapters.evidence import set_aside
 from adapters.idkey import read_id_key
-from adapters.log import QuarantinedRow
+from adapters.log import QuarantinedRow, Verdict
 from adapters.settings import LIMITS
 from adapters.sources.cells import unreadable
 from adapters.sources.files import open_source
 from adapters.sources.mapping import Mapping
 from adapters.sources.plan import BLANK, NO_TOUCHPOINT, CloudEvents, FaultyRow, Plan, Recipe
 from adapters.sources.readers import EventLines, Row, Source
+from adapters.sources.resume import Track, Untracked
 from adapters.sources.scratch import Scratch, Tally
+from domain.company import Company
 from domain.errors import LifecircleError, LogUnavailable, Refused, UnreadableInput
 from domain.touchpoint import Envelope
 
+GREW = "the file grew while it was read: import it again for the rest"
+UNCLOSED = "unexpected end of data"  # as the csv module says it
 FELLOW = "the other rows of its group can be read"
+STORED, REPEATS, LEFT_OUT, QUARANTINED = "stored", "repeats", "left out", "quarantined"
+TWICE = "times that occurred twice"
 Progress = Callable[[int, int], None]
 """Told now and then how many bytes of the file are read, of how many."""
 
@@ -40,24 +48,29 @@ class Report:
     file: str
     batch: str
     rows: int = 0
+    earlier: int = 0
+    """Rows that an earlier run of this import had settled; they count as what became of them then."""
     stored: int = 0
     repeats: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
     touchpoints: Counter[str] = field(default_factory=Counter)
     """New touchpoints by the name of the rule that made them."""
+    notes: list[str] = field(default_factory=list)
+    """What a user should know besides."""
     counted: Counter[str] = field(default_factory=Counter)
     """What the mapping has counted of all rows read."""
     ambiguous_times: int = 0
     """Local times that occurred twice, as clocks were put back, and were taken as the first."""
 
-    def as_dict(self) -> dict[str, str | int | dict[str, int]]:
+    def as_dict(self) -> dict[str, str | int | dict[str, int] | list[str]]:
         """The report for machines."""
         return {
             "mapping": self.mapping,
             "file": self.file,
             "batch": self.batch,
             "rows": self.rows,
+            "earlier": self.earlier,
             "stored": self.stored,
             "repeats": self.repeats,
             "left_out": dict(self.left_out),
@@ -65,6 +78,7 @@ class Report:
             "touchpoints": dict(self.touchpoints),
             "counted": dict(self.counted),
             "ambiguous_times": self.ambiguous_times,
+            "notes": self.notes,
         }
 
 
@@ -72,6 +86,7 @@ class _Parcel(NamedTuple):
     """The touchpoints of a row or of a group of rows: stored together or not at all."""
 
     rows: Sequence[Row]
+    stem: str
     rules: Sequence[str]
     envelopes: Sequence[Envelope]
 
@@ -89,60 +104,144 @@ def import_file(
         progress: told how far reading has come.
 
     Raises:
-        UnreadableInput: the file as a whole cannot be read; nothing was stored.
+        UnreadableInput: the file as a whole cannot be read, and nothing was stored; or it changed while it was read.
         MappingInvalid: it names a column that the file has not; nothing was stored.
         IdKeyUnusable: the mapping derives keyed ids, and the log's key is not to be had; nothing was stored.
         LogUnavailable: the log was lost on the way; run the import again to complete it.
     """
     source: Source
     recipe: Recipe
+    key = read_id_key(engine.url) if mapping and mapping.needs_key else None
     if mapping is None:
         source, recipe = EventLines(path), CloudEvents()
     else:
         source = open_source(path, mapping.file)
         mapping.check_columns(source.columns, str(path))
-        recipe = Plan(mapping, source.columns, read_id_key(engine.url) if mapping.needs_key else None)
+        recipe = Plan(mapping, source.columns, key)
+    track = Track(engine.log, source, recipe.name, mapping, key)
     with Scratch() as scratch:
-        return _Import(engine, source, recipe, recordedby, scratch).run(progress)
+        return Import(_IntoLog(engine, recordedby, engine.company), source, recipe, track, scratch).run(progress)
 
 
-class _Import:
-    def __init__(self, engine: Engine, source: Source, recipe: Recipe, recordedby: str, scratch: Scratch) -> None:
-        self._engine = engine
+class Destination(Protocol):
+    """Where an import brings its touchpoints, and the rows that could become none."""
+
+    @property
+    def company(self) -> Company:
+        """Whose rules hold."""
+        ...
+
+    def store(self, groups: Sequence[Sequence[Envelope]]) -> list[Verdict]:
+        """Store groups of touchpoints, each whole or not at all."""
+        ...
+
+    def set_aside(self, rows: list[QuarantinedRow]) -> None:
+        """Keep rows in quarantine."""
+        ...
+
+
+class _IntoLog(NamedTuple):
+    engine: Engine
+    recordedby: str
+    company: Company
+
+    def store(self, groups: Sequence[Sequence[Envelope]]) -> list[Verdict]:
+        return self.engine.append_each(groups, recordedby=self.recordedby)
+
+    def set_aside(self, rows: list[QuarantinedRow]) -> None:
+        set_aside(self.engine, rows, recordedby=self.recordedby)
+
+
+class Import:
+    """One reading of a file, from its first row to its last."""
+
+    def __init__(
+        self,
+        into: Destination,
+        source: Source,
+        recipe: Recipe,
+        track: Track | Untracked,
+        scratch: Scratch,
+    ) -> None:
+        self._into = into
         self._source = source
         self._recipe = recipe
-        self._recordedby = recordedby
+        self._track = track
         self._scratch = scratch
         self._parcels: list[_Parcel] = []
         self._faulty: list[QuarantinedRow] = []
         self._waiting = 0
         self._clock = clock_us()
-        # The digest makes a corrected file a batch of its own.
-        self.report = Report(recipe.name, source.path.name, f"{recipe.name}@{source.digest[:16]}")
+        self._unfinished = False
+        # The batch has the file's digest in it, so that a corrected file is one of its own.
+        self.report = Report(recipe.name, source.path.name, track.batch)
         self.report.left_out.update(dict.fromkeys(recipe.reasons, 0))
         self.report.touchpoints.update(dict.fromkeys(recipe.rules, 0))
         self._tally = Tally(recipe.counts, self.report.counted, scratch)
+        self.report.notes += [track.note] if track.note else []
+        # What reading alone finds out is found out again whenever the file is read; the rest is what a track keeps.
+        self._settled = track.outcomes
+        self._settled[REPEATS] += self._settled.pop(STORED, 0)
+        self.report.earlier = self._settled.total() - self._settled[TWICE]
+        self._twice_earlier = self._settled[TWICE]
 
     def run(self, progress: Progress | None) -> Report:
+        """Read all of it, and answer what became of every row."""
+        taken = kept = 0
         for key, rows in self._grouped(self._kept()):
-            self._take(key, rows)
             if self._waiting >= LIMITS.import_batch_rows:
                 self._store()
+                if taken - kept >= LIMITS.import_checkpoint_rows:
+                    self._settled[TWICE] = self._twice_earlier + self._recipe.ambiguous_times
+                    self._track.keep(taken, self._settled)
+                    kept = taken
                 if progress:
                     progress(self._source.read_bytes, self._source.size_bytes)
+            stem = self._stem_of(key)
+            taken += 1
+            if taken <= self._track.taken:
+                kept = taken
+                self._waiting += len(rows)
+                self._recipe.pass_over([row.cells for row in rows], self._stem_of)
+            else:
+                self._take(stem, rows)
         self._store()
-        self.report.ambiguous_times = self._recipe.ambiguous_times
+        self._settled[TWICE] = self._twice_earlier + self._recipe.ambiguous_times
+        self._track.keep(taken, self._settled, end="open" if self._unfinished else "closed")
         if progress:
             progress(self._source.size_bytes, self._source.size_bytes)
-        return self.report
+        return self._reported()
+
+    def _reported(self) -> Report:
+        report = self.report
+        for outcome, rows in self._settled.items():
+            what, _, which = outcome.partition(": ")
+            if what == LEFT_OUT:
+                report.left_out[which] += rows
+            elif what == QUARANTINED:
+                report.quarantined[which] += rows
+        report.ambiguous_times = self._settled[TWICE]
+        report.stored, report.repeats = self._settled[STORED], self._settled[REPEATS]
+        if self._grew() and GREW not in report.notes:
+            report.notes.append(GREW)
+        return report
+
+    def _grew(self) -> bool:
+        return self._source.path.stat().st_size > self._source.size_bytes
 
     def _kept(self) -> Iterator[tuple[str, Row]]:
         """The rows that are to become touchpoints, with their keys."""
-        left_out, key, tally = self._recipe.left_out, self._recipe.key, self._tally
+        left_out, key, tally, may_grow = self._recipe.left_out, self._recipe.key, self._tally, self._source.may_grow
         for row in self._source.rows():
+            if may_grow and (row.raw[-1:] not in "\r\n" or (row.flaw and UNCLOSED in row.flaw)):
+                if self._grew():
+                    # Somebody is writing this line just now.
+                    self.report.notes.append(GREW)
+                    return
+                self._unfinished = True
             self.report.rows += 1
             if row.flaw:
-                self._quarantine(unreadable("the row", row.flaw), row)
+                self._set_aside(self.report.quarantined, unreadable("the row", row.flaw), row)
             elif not row.cells:
                 self._leave_out(BLANK)
             else:
@@ -150,16 +249,16 @@ class _Import:
                     tally.take(row.cells)
                     reason = left_out(row.cells)
                 except UnreadableInput as error:
-                    self._quarantine(error, row)
+                    self._set_aside(self.report.quarantined, error, row)
                     continue
                 if reason:
                     self._leave_out(reason)
                 else:
                     yield key(row.cells), row
 
-    def _leave_out(self, reason: str, rows: int = 1) -> None:
-        self.report.left_out[reason] += rows
-        self._waiting += rows
+    def _leave_out(self, reason: str) -> None:
+        self.report.left_out[reason] += 1
+        self._waiting += 1
 
     def _grouped(self, rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, list[Row]]]:
         grouping = self._recipe.group
@@ -177,27 +276,27 @@ class _Import:
                 yield key, group
             else:
                 error = unreadable("the group", f"a group has at most {LIMITS.import_group_max_rows} rows")
-                self._quarantine(error, *group)
+                self._set_aside(self.report.quarantined, error, *group)
                 for _, row in pairs:
-                    self._quarantine(error, row)
+                    self._set_aside(self.report.quarantined, error, row)
 
-    def _take(self, key: str, rows: list[Row]) -> None:
+    def _take(self, stem: str, rows: list[Row]) -> None:
         """Turn a row or a group into touchpoints that wait to be stored, or into rows for quarantine."""
         try:
-            made = self._recipe.touchpoints([row.cells for row in rows], self._stem_of(key), self._stem_of)
-            envelopes = [read_envelope(envelope, self._clock, self._engine.company) for _, envelope in made]
+            made = self._recipe.touchpoints([row.cells for row in rows], stem, self._stem_of)
+            envelopes = [read_envelope(envelope, self._clock, self._into.company) for _, envelope in made]
         except FaultyRow as error:
             fellows = [row for place, row in enumerate(rows) if place != error.place]
-            self._quarantine(error, rows[error.place])
+            self._refuse(error, stem, rows[error.place])
             if fellows:
-                self._quarantine(unreadable("the group", FELLOW), *fellows)
+                self._refuse(unreadable("the group", FELLOW), stem, *fellows)
         except Refused as error:
-            self._quarantine(error, *rows)
+            self._refuse(error, stem, *rows)
         else:
-            if not made:
-                self._leave_out(NO_TOUCHPOINT, len(rows))
-                return
-            self._parcels.append(_Parcel(rows, [rule for rule, _ in made], envelopes))
+            if made:
+                self._parcels.append(_Parcel(rows, stem, [rule for rule, _ in made], envelopes))
+            else:
+                self._settled[f"{LEFT_OUT}: {NO_TOUCHPOINT}"] += len(rows)
             self._waiting += len(rows)
 
     def _stem_of(self, key: str) -> str:
@@ -205,14 +304,25 @@ class _Import:
         digest = sha256(key.encode()).digest()
         return f"{digest.hex()}/{self._scratch.ordinal(digest)}"
 
-    def _quarantine(self, error: LifecircleError, *rows: Row) -> None:
-        rule = error.rule or error.name
-        message = f"{error.what} ({error.where})" if error.where else error.what
-        self.report.quarantined[rule] += len(rows)
+    def _refuse(self, error: LifecircleError, stem: str, *rows: Row) -> None:
+        counted: Counter[str] = Counter()
+        self._set_aside(counted, error, *rows, stem=stem)
+        self._settled.update({f"{QUARANTINED}: {rule}": count for rule, count in counted.items()})
+
+    def _set_aside(self, counter: Counter[str], error: LifecircleError, *rows: Row, stem: str = "") -> None:
+        rule, message = rule_and_message(error)
+        counter[rule] += len(rows)
         self._waiting += len(rows)
         self._faulty += [
             QuarantinedRow(
-                self.report.batch, row.line, self._recipe.source, rule, message, self._source.told(row), clock_us()
+                self.report.batch,
+                row.line,
+                self._recipe.source,
+                rule,
+                message,
+                self._source.told(row),
+                clock_us(),
+                stem,
             )
             for row in rows
         ]
@@ -222,22 +332,25 @@ class _Import:
     def _flush_quarantine(self) -> None:
         faulty, self._faulty = self._faulty, []
         if faulty:
-            self._engine.log.quarantine(faulty)
+            self._into.set_aside(faulty)
 
     def _store(self) -> None:
         parcels, self._parcels, self._waiting = self._parcels, [], 0
-        verdicts = self._engine.append_each([each.envelopes for each in parcels], recordedby=self._recordedby)
+        verdicts = self._into.store([each.envelopes for each in parcels])
         for parcel, verdict in zip(parcels, verdicts, strict=True):
             if isinstance(verdict, LogUnavailable):
                 raise verdict
             if isinstance(verdict, LifecircleError):
-                self._quarantine(verdict, *parcel.rows)
+                self._refuse(verdict, parcel.stem, *parcel.rows)
                 continue
             new = [rule for rule, receipt in zip(parcel.rules, verdict, strict=True) if not receipt.repeat]
             self.report.touchpoints.update(new)
-            if new:
-                self.report.stored += len(parcel.rows)
-            else:
-                self.report.repeats += len(parcel.rows)
+            self._settled[STORED if new else REPEATS] += len(parcel.rows)
         self._flush_quarantine()
+        self._waiting = 0
         self._clock = clock_us()
+
+
+def rule_and_message(error: LifecircleError) -> tuple[str, str]:
+    """The rule that a row broke, and what is to be said of it; never a value of it."""
+    return error.rule or error.name, f"{error.what} ({error.where})" if error.where else error.what

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from functools import partial
 from hashlib import file_digest
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, ClassVar, NamedTuple, cast
 
 import orjson
 
 from adapters.settings import LIMITS
+from adapters.sources.held import held
 from domain.errors import MappingInvalid, UnreadableInput
 
 _GZIP = b"\x1f\x8b"
@@ -69,14 +70,16 @@ class Source(ABC):
     """
 
     columns: tuple[str, ...] = ()
+    by_lines: ClassVar[bool] = False
+    """Whether what is written to its end leaves the rows before as they are."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: IO[bytes] | None = None
         try:
-            with path.open("rb") as file:
+            self.size_bytes = path.stat().st_size
+            with held(path, self.size_bytes) as file:
                 self._gzipped = file.read(2) == _GZIP
-                self.size_bytes = file.seek(0, io.SEEK_END)
                 file.seek(0)
                 self.digest = file_digest(file, "sha256").hexdigest()
             self.columns = self._checked()
@@ -111,10 +114,15 @@ class Source(ABC):
         """How far into the file reading has come, in bytes as they lie on disk."""
         return self._file.tell() if self._file and not self._file.closed else 0
 
+    @property
+    def may_grow(self) -> bool:
+        """Whether what is written to the file's end leaves its rows until then as they are."""
+        return self.by_lines and not self._gzipped
+
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:
         """The file's bytes, unpacked."""
-        with self.path.open("rb") as file:
+        with held(self.path, self.size_bytes) as file:
             self._file = file
             if not self._gzipped:
                 yield file
@@ -159,6 +167,8 @@ def damaged(path: Path, rule: str) -> UnreadableInput:
 class EventLines(Source):
     """JSON Lines: a CloudEvent on every line, which is its row's only cell."""
 
+    by_lines = True
+
     def _checked(self) -> tuple[str, ...]:
         self._unpack()
         first = next((row for row in self.rows() if row.cells or row.flaw), None)
@@ -191,6 +201,8 @@ class DelimitedFile(Source):
         delimiter: what parts the cells of a CSV or TSV file, if not a comma or tab.
         quote: what encloses cells of a CSV or TSV file; empty for nothing.
     """
+
+    by_lines = True
 
     def __init__(
         self,

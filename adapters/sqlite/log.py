@@ -13,8 +13,9 @@ from typing import Any, Self
 
 from adapters.addresses import SQLiteAddress, read_sqlite_url
 from adapters.judgement import Judgement, Key, key_of
-from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, QuarantinedRow, Settings, Stored, Verdict, bucket_of
+from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, Stored, Verdict, bucket_of
 from adapters.settings import LIMITS
+from adapters.sqlite.books import Books
 from adapters.sqlite.datastore import Datastore, connect, explained
 from adapters.sqlite.recorder import Factory, head_of, recorded_now, statements_of
 from domain.company import Company
@@ -66,35 +67,13 @@ _OPEN = """
     FROM log
 """
 
-_SETTINGS = """
-    SELECT * FROM (
-        SELECT 1 AS number, NULL, NULL, company FROM log
-        UNION ALL SELECT number, recorded, recordedby, company FROM settings
-    ) WHERE number > ? ORDER BY number
-"""
-
-_CHANGE_SETTINGS = """
-    INSERT INTO settings (number, recorded, recordedby, company)
-    SELECT ?1, ?2, ?3, ?4 WHERE ?1 = (SELECT coalesce(max(number), 1) + 1 FROM settings)
-"""
-
 _ORIGINS = "SELECT log_id, buckets, cut, ends, copied FROM origins ORDER BY copied DESC"
-
-_QUARANTINE = """
-    INSERT INTO quarantine (batch, "row", source, rule, message, raw, recorded) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (batch, "row") DO NOTHING
-"""
-
-_QUARANTINED = """
-    SELECT batch, "row", source, rule, message, raw, recorded FROM quarantine
-    WHERE ?1 IS NULL OR batch = ?1 ORDER BY batch, "row"
-"""
 
 # Rows come by the hundred thousand, and this makes them without going through Python.
 _stored = partial(tuple.__new__, Stored)
 
 
-class SQLiteLog:
+class SQLiteLog(Books):
     """A log in one SQLite file. Safe to share between threads, and the file between processes."""
 
     parallel = False  # a file has one write lock, whatever its buckets
@@ -195,7 +174,7 @@ class SQLiteLog:
 
     def append(self, groups: Sequence[Group]) -> list[Verdict]:
         """Store groups in one transaction under the file's write lock, as the log's contract says."""
-        with self._transaction(commit=True) as cursor:
+        with self.transaction(commit=True) as cursor:
             heads = [head_of(cursor, bucket) for bucket in range(1, self.buckets + 1)]
             versions = self._versions(cursor, groups)
             judgement = Judgement(
@@ -238,7 +217,7 @@ class SQLiteLog:
 
     def heads(self) -> Cursor:
         """The last number of every bucket, from one statement."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             return self._heads(cursor)
 
     def _heads(self, cursor: sqlite3.Cursor) -> Cursor:
@@ -251,7 +230,7 @@ class SQLiteLog:
 
     def cut_at(self, recorded_us: int) -> Cursor:
         """The cut that holds exactly what had been recorded at or before an instant."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             cut = self._heads(cursor)
             for bucket, above in enumerate(cut.numbers, 1):
                 below = 0
@@ -265,7 +244,7 @@ class SQLiteLog:
 
     def read(self, after: Cursor, limit: int, upto: Cursor | None = None) -> list[Stored]:
         """The next touchpoints after a cursor, bucket by bucket."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             page = after.page(upto or self._heads(cursor), limit)
             rows: list[Stored] = []
             for bucket, (seen, last) in enumerate(zip(after.numbers, page.numbers, strict=True), 1):
@@ -276,23 +255,23 @@ class SQLiteLog:
         """One subject's stream in version order, within a cut."""
         bucket = bucket_of(subject, self.buckets)
         last = upto.numbers[bucket - 1] if upto else _LAST
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             return list(map(_stored, cursor.execute(_STREAM, (bucket, subject, last))))
 
     def version(self, subject: str) -> int:
         """The version of a subject's stream; 0 when it has none."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             return next(version or 0 for _, version in self._in_buckets(cursor, _VERSIONS, [subject]))
 
     def find(self, subject: str, source: str, id: str) -> Stored | None:  # noqa: A002 - the envelope's own word
         """Look one touchpoint up by its id."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             row = cursor.execute(_FIND, (bucket_of(subject, self.buckets), subject, source, id)).fetchone()
             return Stored._make(row) if row else None
 
     def links(self, upto: Cursor | None = None) -> list[Stored]:
         """Every merge and revert within a cut, each once per stream that holds it."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             lasts = upto.numbers if upto else (_LAST,) * self.buckets
             return [
                 Stored._make(row)
@@ -315,38 +294,9 @@ class SQLiteLog:
                 with self._appended:
                     self._appended.wait_for(lambda seen=seen: self._appends != seen, LIMITS.sqlite_poll_s)  # type: ignore[misc]
 
-    def quarantine(self, rows: Sequence[QuarantinedRow]) -> None:
-        """Keep rows that an import could not turn into touchpoints."""
-        with self._transaction(commit=True) as cursor:
-            cursor.executemany(
-                _QUARANTINE,
-                [(*row[:5], row.raw.encode("utf-8", "surrogatepass"), row.recorded) for row in rows],
-            )
-
-    def quarantined(self, batch: str | None = None) -> list[QuarantinedRow]:
-        """The rows in quarantine, of one batch or of all."""
-        with self._transaction() as cursor:
-            return [
-                QuarantinedRow(of, row, source, rule, message, raw.decode("utf-8", "surrogatepass"), recorded)
-                for of, row, source, rule, message, raw, recorded in cursor.execute(_QUARANTINED, (batch,))
-            ]
-
-    def settings(self, after: int = 0) -> list[Settings]:
-        """Every version of the company's settings of a higher number, oldest first."""
-        with self._transaction() as cursor:
-            return [
-                Settings(number, recorded, recordedby, Company.model_validate_json(company))
-                for number, recorded, recordedby, company in cursor.execute(_SETTINGS, (after,))
-            ]
-
-    def change_settings(self, changed: Settings) -> bool:
-        """Record the next version of the settings, unless another took its number."""
-        with self._transaction(commit=True) as cursor:
-            stored = cursor.execute(_CHANGE_SETTINGS, (*changed[:3], changed.company.model_dump_json())).rowcount
-        return stored == 1
-
     @contextmanager
-    def _transaction(self, *, commit: bool = False) -> Iterator[sqlite3.Cursor]:
+    def transaction(self, *, commit: bool = False) -> Iterator[sqlite3.Cursor]:
+        """A transaction on the file, for what a log does in it."""
         with explained(self.path), self.datastore.transaction(commit=commit) as wrapped:
             cursor = wrapped.sqlite_cursor
             cursor.row_factory = None  # the library's own recorders read by name, and we by the hundred thousand

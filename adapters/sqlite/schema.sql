@@ -76,6 +76,9 @@ CREATE TABLE IF NOT EXISTS quarantine (
     message TEXT NOT NULL,
     raw BLOB NOT NULL,
     recorded INTEGER NOT NULL,
+    stem TEXT NOT NULL,
+    released INTEGER,
+    released_by TEXT NOT NULL,
     PRIMARY KEY (batch, "row")
 ) STRICT, WITHOUT ROWID;
 
@@ -103,3 +106,18 @@ WHEN new.number <> (SELECT coalesce(max(number), 1) + 1 FROM settings)
 BEGIN
     SELECT raise(ABORT, 'the log is append-only: settings take the next number');
 END;
+
+-- How far each import has come, so that one that was interrupted goes on; and by which mapping, to release rows by it.
+CREATE TABLE IF NOT EXISTS imports (
+    batch TEXT NOT NULL PRIMARY KEY,
+    plan TEXT NOT NULL,
+    file TEXT NOT NULL,
+    mapping TEXT NOT NULL,
+    columns TEXT NOT NULL,
+    read_bytes INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    whole INTEGER NOT NULL,
+    taken INTEGER NOT NULL,
+    outcomes TEXT NOT NULL,
+    recorded INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

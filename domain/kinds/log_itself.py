@@ -24,7 +24,7 @@ class RowQuarantined(Touchpoint):
 
     batch: Batch
     row: Row
-    rule: Annotated[Label, means("the name of the error it was refused with")]
+    rule: Annotated[Label, means("the rule that it broke")]
 
 
 class RowReleased(Touchpoint):

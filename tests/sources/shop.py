@@ -5,6 +5,7 @@ from pathlib import Path
 
 from adapters.codec import fact_of
 from adapters.engine import Engine
+from adapters.evidence import log_subject
 from adapters.sources.importer import Report, import_file
 from adapters.sources.mapping import load_mapping
 from domain.touchpoint import Fact
@@ -44,10 +45,10 @@ def bring_in(engine: Engine, file: Path, mapping: str = ORDERS) -> Report:
 
 
 def stored(engine: Engine) -> list[Fact]:
-    """Everything in the log, in its order."""
+    """Every touchpoint of customers in the log, in its order."""
     facts = [fact_of(each) for each in engine.log.read(engine.log.start(), 100_000)]
     assert len(facts) < 100_000
-    return facts
+    return [fact for fact in facts if fact.stream != log_subject(engine.log.log_id)]
 
 
 def accounted(report: Report) -> bool:

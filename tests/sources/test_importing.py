@@ -1,10 +1,6 @@
 """Importing on both databases: nothing twice, nothing lost, every row accounted for, and the commands around it."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -124,37 +120,6 @@ def test_law_every_row_read_is_stored_or_a_repeat_or_left_out_or_quarantined(
         assert (second.rows, second.stored) == (first.rows, 0)
         assert second.repeats == first.stored + first.repeats
         assert len(engine.log.quarantined()) == first.quarantined.total()
-
-
-DIES_ON_THE_WAY = """
-import os, signal, sys
-from pathlib import Path
-from adapters.engine import Engine
-from adapters.sources.importer import import_file
-from adapters.sources.mapping import load_mapping
-
-def die_after_half(done, size):
-    if done > size // 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-with Engine.open(sys.argv[1]) as engine:
-    import_file(engine, Path("orders.csv"), load_mapping("orders.toml"), recordedby="test", progress=die_after_half)
-"""
-
-
-def test_an_import_that_was_killed_completes_when_it_is_run_again(tmp_path: Path, url: str) -> None:
-    file = write(tmp_path, HEADER + orders(6_000))
-    (tmp_path / "orders.toml").write_text(ORDERS)
-    Engine.create(url).close()
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    killed = subprocess.run([sys.executable, "-c", DIES_ON_THE_WAY, url], cwd=tmp_path, env=environ, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    with Engine.open(url) as engine:
-        before = sum(engine.log.heads().numbers)
-        again = bring_in(engine, file)
-        assert 0 < before < 6_000
-        assert (again.stored, again.repeats) == (6_000 - before, before)
-        assert sum(engine.log.heads().numbers) == 6_000
 
 
 @pytest.fixture

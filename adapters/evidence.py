@@ -1,0 +1,61 @@
+"""What a log notes of itself, as touchpoints under a subject of its own, so that it is sealed like all the others."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from adapters.engine import Engine, clock_us
+from adapters.log import QuarantinedRow
+from domain.errors import IdReused, LifecircleError
+from domain.kinds.log_itself import RowQuarantined, RowReleased
+from domain.touchpoint import Envelope, Touchpoint
+
+SOURCE = "lifecircle"
+_RULE_MAX_CHARS = 1_000
+
+
+def log_subject(log_id: bytes) -> str:
+    """The subject that a log keeps its own history under."""
+    return f"log/{log_id.hex()}"
+
+
+def note_id(*parts: str | int) -> str:
+    """The id of a note: always the same for the same happening, so that it is noted once."""
+    return sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+def note(log_id: bytes, name: str, data: Touchpoint) -> Envelope:
+    """A note of the log's, with the id `name`, of something that happens now."""
+    time = datetime.fromtimestamp(clock_us() / 1_000_000, tz=UTC).isoformat()
+    fields = {"id": name, "source": SOURCE, "type": data.kind, "subject": log_subject(log_id), "time": time}
+    return Envelope.read({**fields, "data": data})
+
+
+def release_id(row: QuarantinedRow) -> str:
+    """The id of the note that a row was let in."""
+    return note_id("released", row.batch, row.row)
+
+
+def release_notes(log_id: bytes, rows: Iterable[QuarantinedRow], by: str) -> Iterator[Envelope]:
+    """The notes that rows were let in."""
+    for row in rows:
+        yield note(log_id, release_id(row), RowReleased(batch=row.batch, row=row.row, by=by))
+
+
+def set_aside(engine: Engine, rows: list[QuarantinedRow], *, recordedby: str) -> None:
+    """Keep rows in quarantine and note so; what is there and noted already stays as it is."""
+    engine.log.quarantine(rows)
+    note_quarantined(engine, rows, recordedby=recordedby)
+
+
+def note_quarantined(engine: Engine, rows: Iterable[QuarantinedRow], *, recordedby: str) -> None:
+    """Note that rows are in quarantine, each once for every rule that it came to break."""
+    notes = []
+    for row in rows:
+        rule = row.rule[:_RULE_MAX_CHARS]
+        name = note_id("quarantined", row.batch, row.row, rule)
+        notes.append([note(engine.log.log_id, name, RowQuarantined(batch=row.batch, row=row.row, rule=rule))])
+    for verdict in engine.append_each(notes, recordedby=recordedby):
+        # The time of the first note stands.
+        if isinstance(verdict, LifecircleError) and not isinstance(verdict, IdReused):
+            raise verdict
