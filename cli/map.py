@@ -1,0 +1,113 @@
+"""Guess a mapping for a file of rows, show what it would make of them, and write it."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from cli.options import LOG_HELP, format_option
+from cli.output import described, progress_bar, show
+
+if TYPE_CHECKING:  # help must not wait for the engine to load
+    from adapters.sources.rehearsal import Rehearsal
+    from domain.touchpoint import Envelope
+
+SHOWN = 10
+
+
+@click.command()
+@click.option("--log", "url", metavar="URL", help=f"{LOG_HELP} Needed for nothing but the ids of people, and its zone.")
+@format_option
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--kind", help="What the rows are, where the guess needs it; see: lifecircle kinds.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The mapping; FILE.toml if not said."
+)
+@click.option("--force", is_flag=True, help="Write over a mapping that is there.")
+@click.pass_context
+def command(
+    ctx: click.Context, url: str | None, style: str, file: Path, kind: str | None, output: Path | None, *, force: bool
+) -> None:
+    """Guess how the rows of FILE become touchpoints, and write it as a mapping for lifecircle import.
+
+    Shows the first ten touchpoints, the rows that would go to quarantine, and what is assumed or in doubt; that stands
+    in the mapping too, and nothing is recorded. Works without a log.
+    """
+    from adapters.engine import Engine
+    from adapters.idkey import KEY_BYTES, read_id_key
+    from adapters.sources.guess import guess_mapping
+    from adapters.sources.mapping import read_mapping
+    from adapters.sources.rehearsal import rehearse
+    from domain.company import Company
+
+    output = output or Path(file.name.removesuffix(".gz")).with_suffix(".toml")
+    if output.exists() and not force:
+        raise click.UsageError(f"{output} is there already: name another one with -o, or say --force")
+    company, key = Company(), secrets.token_bytes(KEY_BYTES)
+    address = url or (ctx.find_root().obj or {}).get("url")
+    if address:
+        with Engine.open(address) as engine:
+            company = engine.company
+    guess = guess_mapping(file, kind=kind, zone=company.zone if address else None)
+    mapping = read_mapping(guess.text, str(output))
+    if address and mapping.needs_key:
+        key = read_id_key(address)
+    with progress_bar(file.name) as progress:
+        found = rehearse(
+            file,
+            mapping,
+            company=company,
+            key=key,
+            first_max=SHOWN,
+            sampled_lines=guess.sampled_lines,
+            progress=progress,
+        )
+    output.write_text(guess.text, encoding="utf-8")
+    if not address and mapping.needs_key:
+        guess.unsure.append("without --log the ids of people are shown as they would not be in any log")
+    touchpoints = [_fields(each) for each in found.first]
+    if style == "json":
+        told: dict[str, Any] = {
+            "map": str(output),
+            "kind": guess.kind,
+            "assumed": guess.assumed,
+            "unsure": guess.unsure,
+            "touchpoints": [each.model_dump(mode="json", exclude_none=True) for each in found.first],
+            "quarantined": _quarantined(found),
+            "report": found.report.as_dict(),
+        }
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        return
+    report = found.report
+    show(("time", "kind", "subject", "fields"), touchpoints, style, title=f"the first touchpoints of {file.name}")
+    rows: list[Sequence[Any]] = [
+        (rule, found.sampled[rule], count, ", ".join(map(str, found.places[rule])))
+        for rule, count in found.whole.items()
+    ]
+    if rows:
+        show(("rule", "in the sample", "in the file", "lines"), rows, style, title="rows that would go to quarantine")
+    for label, texts in (("unsure", guess.unsure), ("assumed", guess.assumed)):
+        for text in texts:
+            click.echo(f"{label}: {text}", err=True)
+    left = report.left_out.total()
+    click.echo(
+        f"{report.rows} rows: {report.stored} become {report.touchpoints.total()} touchpoints, "
+        f"{report.repeats} are repeats, {left} are left out, {report.quarantined.total()} would go to quarantine\n"
+        f"written: {output}; look at it, then: lifecircle import {file} --map {output}",
+        err=True,
+    )
+
+
+def _fields(touchpoint: "Envelope") -> tuple[str, str, str, str]:
+    data = touchpoint.data.model_dump(mode="json", exclude_none=True)
+    return touchpoint.time.isoformat(), touchpoint.type, touchpoint.subject, described(data)
+
+
+def _quarantined(found: "Rehearsal") -> list[dict[str, Any]]:
+    return [
+        {"rule": rule, "in_sample": found.sampled[rule], "in_file": count, "lines": found.places[rule]}
+        for rule, count in found.whole.items()
+    ]
