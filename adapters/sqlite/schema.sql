@@ -102,9 +102,9 @@ END;
 
 -- INSERT OR REPLACE deletes without the trigger above.
 CREATE TRIGGER IF NOT EXISTS settings_never_replaced BEFORE INSERT ON settings
-WHEN new.number <> (SELECT coalesce(max(number), 1) + 1 FROM settings)
+WHEN EXISTS (SELECT 1 FROM settings WHERE number = new.number)
 BEGIN
-    SELECT raise(ABORT, 'the log is append-only: settings take the next number');
+    SELECT raise(ABORT, 'the log is append-only: settings take a number of their own');
 END;
 
 -- How far each import has come, so that one that was interrupted goes on; and by which mapping, to release rows by it.
