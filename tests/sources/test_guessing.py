@@ -228,8 +228,9 @@ def test_a_folder_or_a_file_without_rights_is_a_clear_error(tmp_path: Path, shop
     if not uid:
         # What root may read tells nothing of rights: be nobody for a moment.
         tmp_path.chmod(0o755)
-        for parent in tmp_path.parents[:2]:
-            parent.chmod(0o755)
+        for parent in tmp_path.parents:
+            if parent.name.startswith(("pytest-", "popen-")):
+                parent.chmod(0o755)
         os.seteuid(65_534)
     try:
         done = shop(command, str(file), *more, "--format", "json")
