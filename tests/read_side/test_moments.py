@@ -76,6 +76,7 @@ def _told(engine: Engine) -> None:
     record(engine, [called("bert", "b2", 8), reverted("anna", "bert", "r1", "m1"), called("cleo", "d1", 7)])
 
 
+@pytest.mark.parametrize("buckets", [4], ids=["four"])
 def test_every_cut_on_both_databases_and_by_several_processes(
     engine: Engine, tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:

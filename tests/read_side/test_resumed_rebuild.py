@@ -160,6 +160,7 @@ def workshop(engine: Engine) -> _Workshop:
     return _Workshop(engine.url)
 
 
+@pytest.mark.parametrize("buckets", [4], ids=["four"])
 def test_killed_at_any_point_beside_a_projector_that_is_killed_too(
     engine: Engine, tables: Tables, workshop: _Workshop
 ) -> None:
