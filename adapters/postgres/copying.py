@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import Connection
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 
 from adapters.copying import Row
 from adapters.postgres.datastore import SCHEMA, in_our_words, place
@@ -45,9 +45,15 @@ class PostgresReading:
 
     def table(self, name: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
         """The columns and the rows of a table that lies beside them."""
+        asked = SQL("SELECT * FROM {} ORDER BY 1").format(Identifier(SCHEMA, name))
         with _in_our_words(self._where):
-            cursor = self._connection.execute(SQL("SELECT * FROM {} ORDER BY 1").format(Identifier(SCHEMA, name)))
-            return [column.name for column in cursor.description or ()], cursor
+            described = self._connection.execute(asked + SQL(" LIMIT 0")).description or ()
+        return [column.name for column in described], self._streamed(asked)
+
+    def _streamed(self, asked: Composed) -> Iterator[Sequence[Any]]:
+        # Row by row: a quarantine may be as large as what was imported.
+        with _in_our_words(self._where), self._connection.cursor() as cursor:
+            yield from cursor.stream(asked)
 
     def close(self) -> None:
         """Give the connection back."""
