@@ -4,6 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from adapters.extensions import load_extensions
 from adapters.log import Log
 from adapters.settings import LIMITS
 from adapters.sweep import Sweep
@@ -124,6 +125,7 @@ def _chosen(url: str, part: str, module: str) -> Any:
     package, name = _DATABASES.get(url.partition("://")[0], ("", ""))
     if not package:
         raise _no_address("the address names no database that can hold a log", url)
+    load_extensions()  # in every process, before a touchpoint is read or a view folded
     return getattr(import_module(package + module), name + part)
 
 

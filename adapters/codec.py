@@ -11,14 +11,16 @@ from math import isfinite
 from typing import Any, NoReturn
 
 import orjson
+from pydantic_core import PydanticSerializationError
 
 import domain.kinds  # noqa: F401 - registers every kind
 from adapters.log import Draft, Stored
 from adapters.settings import LIMITS
 from domain.company import Company
+from domain.custom import check_custom
 from domain.errors import InvalidTouchpoint, LifecircleError, TimeInFuture, UnreadableInput
 from domain.money import WrittenNumber
-from domain.touchpoint import KINDS, Envelope, Fact, kind_named, microseconds
+from domain.touchpoint import KINDS, Envelope, Fact, broken, kind_named, microseconds
 
 _EARLIEST_US = microseconds(datetime(1, 1, 2, tzinfo=UTC))
 
@@ -130,6 +132,8 @@ def read_envelope(given: Mapping[str, Any], clock_us: int, company: Company) -> 
     envelope = Envelope.read(_of_current_schema(given) if "dataschema" in given or _CONTENT_TYPE in given else given)
     if not _EARLIEST_US <= (occurred := envelope.occurred_us) <= clock_us + company.future_limit_s * 1_000_000:
         raise _out_of_time(occurred, company)
+    if envelope.custom is not None:
+        check_custom(envelope.type, envelope.custom, company.custom)
     return envelope
 
 
@@ -174,12 +178,15 @@ def encode(envelope: Envelope) -> bytes:
     """The bytes that are stored: JSON of all that the producer gave, in the order of the envelope's attributes.
 
     Raises:
-        InvalidTouchpoint: it is too large.
+        InvalidTouchpoint: it is too large. KindBroken: a serializer of the kind failed.
     """
     if envelope.dataschema != envelope.data.dataschema:
         # It was put together in Python, without being read as the envelope of its kind.
         envelope = Envelope.read(envelope.model_dump(exclude_none=True, exclude={"dataschema"}))
-    state = envelope.__pydantic_serializer__.to_json(envelope, exclude_none=True)  # without a detour by str
+    try:
+        state = envelope.__pydantic_serializer__.to_json(envelope, exclude_none=True)  # without a detour by str
+    except PydanticSerializationError as error:
+        raise broken(type(envelope.data), "data", error) from None
     if len(state) > LIMITS.touchpoint_size_max_bytes:
         raise InvalidTouchpoint(
             "the touchpoint is too large", where="data", rule=f"at most {LIMITS.touchpoint_size_max_bytes} bytes"

@@ -303,6 +303,10 @@ class Log(Protocol):
         """Every merge and revert within a cut, each once per stream that holds it."""
         ...
 
+    def kinds(self) -> dict[str, int]:
+        """How many touchpoints of each kind the log holds; it reads the whole log."""
+        ...
+
     def follow(self, after: Cursor, stop: Event) -> Iterator[list[Stored]]:
         """Batches after a cursor, for ever, until `stop` is set: woken by appends, by polling at the latest.
 

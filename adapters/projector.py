@@ -148,6 +148,9 @@ class Projector:
                     rule="a live view continues only what was built the same way",
                     way_out="lifecircle rebuild " + " ".join(stale),
                 )
+            # A view whose package is gone stops here, and must not seem up to date when the package comes back.
+            transaction.retire(live.keys() - wanted.keys())
+            live = live_generations(transaction)
             transaction.publish()
             parked = {name: transaction.parked(live[name]) for name in wanted}
         self._live = live

@@ -226,6 +226,7 @@ def _switch(
             second = _folder(log, tables, company, transaction, others, before)
             for batch in _batches(log, before, until):
                 _apply(second, batch, others, transaction)
+        transaction.retire(live_generations(transaction).keys() - tables.views.keys())
         moved = enumerate(zip(before.numbers, until.numbers, strict=True), 1)
         transaction.track({bucket: now for bucket, (was, now) in moved if was != now})
         transaction.switch(made, until)

@@ -13,6 +13,7 @@ from hashlib import sha256
 from time import time_ns
 from typing import Any, Literal, NamedTuple, Protocol
 
+from adapters.extensions import fold_inputs
 from adapters.log import Cursor
 from adapters.sweep import Part
 from domain.company import Company
@@ -180,6 +181,10 @@ class Transaction(Protocol):
         """
         ...
 
+    def retire(self, views: Iterable[str]) -> None:
+        """Take views that are no longer kept off the public names; their tables go with the next rebuild."""
+        ...
+
     def publish(self) -> None:
         """Replace public names and questions, where their definition is another than what stands."""
         ...
@@ -276,8 +281,9 @@ def fingerprint(view: type[View[Any]], company: Company, log_id: bytes, id_key: 
     Where the view holds identifiers, the mark of the id key that they are keyed with stands after a plus.
     """
     columns = [(column.name, column.type.__name__, column.nullable) for column in view.columns()]
-    settings = company.model_dump(mode="json", exclude={"name", "future_limit_s"})
-    told = json.dumps([view.revision, columns, primary_key(view), settings, log_id.hex()], sort_keys=True)
+    settings = company.model_dump(mode="json", exclude={"name", "future_limit_s", "custom"})
+    inputs = [view.revision, columns, primary_key(view), settings, log_id.hex(), *fold_inputs()]
+    told = json.dumps(inputs, sort_keys=True)
     digest = sha256(told.encode()).hexdigest()[:32]
     return f"{digest}+{id_key}" if view.keyed else digest
 

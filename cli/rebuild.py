@@ -43,9 +43,11 @@ def command(url: str, style: str, names: tuple[str, ...], *, compare: bool, limi
     """
     from adapters.addresses import open_tables
     from adapters.engine import Engine
+    from adapters.extensions import load_extensions
     from adapters.rebuild import compared, rebuild
     from projections import view_named
 
+    load_extensions()
     for name in names:
         view_named(name)
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:

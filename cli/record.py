@@ -150,7 +150,6 @@ def _from_json(document: str) -> list[Mapping[str, Any]]:
 def _from_options(kind: str | None, fields: tuple[str, ...], envelope: Mapping[str, str | None]) -> dict[str, Any]:
     if kind is None:
         raise click.UsageError("say which KIND (see: lifecircle kinds), or give a CloudEvent with --json")
-    import domain.kinds  # noqa: F401 - registers every kind
     from domain.touchpoint import kind_named
 
     model = kind_named(kind)

@@ -35,11 +35,13 @@ def command(
         return
     from adapters.addresses import open_tables
     from adapters.engine import Engine
+    from adapters.extensions import load_extensions
     from adapters.moments import views_at
     from adapters.pseudonyms import Pseudonyms
     from adapters.replay import rows_as_of
     from projections import view_named
 
+    load_extensions()
     view = view_named(name)
     url = log_url(ctx, log)
     with Engine.open(url) as engine:
@@ -62,8 +64,10 @@ def command(
 
 
 def _catalogue() -> list[tuple[str, str, str]]:
+    from adapters.extensions import load_extensions
     from projections import views
 
+    load_extensions()
     return [
         (view.name, view.comment, ", ".join(question.name for question in view.questions)) for view in views().values()
     ]

@@ -1,5 +1,6 @@
 """The company whose customers these are: the recorded settings that rules and calendars read."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -8,12 +9,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
+from domain.custom import EVERY_KIND, CustomSchema
 from domain.errors import SettingsInvalid
 from domain.money import MICROS
 from domain.touchpoint import Fact, Label, microseconds
 
 DAY_US = 86_400_000_000
 _QUARTER_US = 900_000_000
+_KIND_OR_EVERY = rf"^([A-Z][A-Za-z0-9]*|{re.escape(EVERY_KIND)})$"
 
 FREQUENCY_MESSAGES_MAX = 1_000
 """The most messages that a frequency cap may count; so many days are remembered for each customer."""
@@ -80,6 +83,12 @@ class Company(BaseModel):
     )
     frequency_caps: tuple[FrequencyCap, ...] = Field(
         default=(), max_length=FREQUENCY_CAPS_MAX, description="how often a customer may get promotional messages"
+    )
+
+    custom: dict[Annotated[str, Field(pattern=_KIND_OR_EVERY)], CustomSchema] = Field(
+        default={},
+        description="the JSON Schema of the custom fields of a kind, by the kind's name; * for all others; no view"
+        " depends on it",
     )
 
     @field_serializer("promotional", when_used="json")

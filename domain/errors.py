@@ -116,6 +116,20 @@ class SettingsInvalid(Refused):
     """There is no such setting of the company, or it cannot have this value."""
 
 
+class NameTaken(LifecircleError):
+    """A kind, view, question or lifecycle has a name that another one has already.
+
+    `taken` is the name, and `holder` the module that has it, where it was met while a module was imported.
+    """
+
+    taken = ""
+    holder = ""
+
+
+class ExtensionBroken(LifecircleError):
+    """An installed package gives kinds, lifecycles or views that cannot be used."""
+
+
 class UnknownSubject(LifecircleError):
     """The log holds no touchpoint of this subject."""
 

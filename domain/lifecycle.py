@@ -303,14 +303,34 @@ def breaches_in(history: Iterable[Fact], company: Company) -> list[Breach]:
     return list(standing.values())
 
 
+_COMPANYS_OWN: list[Lifecycle] = []
+
+
+def add_lifecycles(added: Iterable[Lifecycle]) -> None:
+    """Take in lifecycles of a company's own; their keys must be no other's."""
+    _COMPANYS_OWN.extend(added)
+    lifecycles.cache_clear()
+    _lifecycles_by_kind.cache_clear()
+
+
+def ordered(tables: Iterable[Lifecycle]) -> tuple[Lifecycle, ...]:
+    """Each lifecycle after those that it reads.
+
+    Raises:
+        KeyError: one reads a lifecycle that there is not.
+        graphlib.CycleError: some read each other.
+    """
+    by_key = {table.key: table for table in sorted(tables, key=lambda table: table.key)}
+    return tuple(by_key[key] for key in TopologicalSorter({key: by_key[key].after for key in by_key}).static_order())
+
+
 @cache
 def lifecycles() -> tuple[Lifecycle, ...]:
-    """Every lifecycle, found by its being there; each comes after those that it reads."""
+    """Every lifecycle, ours found by its being there; each comes after those that it reads."""
     path = import_module("domain.lifecycles").__path__
     rooms = [import_module(f"domain.lifecycles.{room.name}") for room in iter_modules(path)]
     tables = [table for room in rooms for table in vars(room).values() if isinstance(table, Lifecycle)]
-    by_key = {table.key: table for table in sorted(tables, key=lambda table: table.key)}
-    return tuple(by_key[key] for key in TopologicalSorter({key: by_key[key].after for key in by_key}).static_order())
+    return ordered([*tables, *_COMPANYS_OWN])
 
 
 @cache

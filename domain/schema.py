@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from domain.company import Company
+from domain.custom import schema_for
 from domain.money import Amount
 from domain.touchpoint import Envelope, Touchpoint, marks
 
@@ -34,8 +36,11 @@ _ATTRIBUTES = {
 }
 
 
-def json_schema(kind: type[Touchpoint]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a kind's whole CloudEvent: the envelope, its type, and the kind's fields as data."""
+def json_schema(kind: type[Touchpoint], company: Company | None = None) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a kind's whole CloudEvent: the envelope, its type, and the kind's fields as data.
+
+    With a company, `custom` is that company's own schema of this kind, where it has one.
+    """
     envelope, data = Envelope.model_json_schema(), kind.model_json_schema()
     definitions = {**envelope.pop("$defs", {}), **data.pop("$defs", {})}
     definitions.pop(Touchpoint.__name__, None)
@@ -46,6 +51,11 @@ def json_schema(kind: type[Touchpoint]) -> dict[str, Any]:
     for name, meaning in _ATTRIBUTES.items():
         attributes[name]["description"] = meaning
     attributes["data"] = data
+    own = schema_for(kind.kind, company.custom) if company else None
+    if own:
+        # Under an id of its own, so that references within it go on meaning its own definitions.
+        whole = own.given
+        attributes["custom"] = {"$id": f"{kind.dataschema}:custom", **whole} if isinstance(whole, dict) else whole
     return {
         "$schema": DIALECT,
         "$id": kind.dataschema,

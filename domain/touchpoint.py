@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from domain.errors import InvalidTouchpoint, UnknownKind
+from domain.errors import InvalidTouchpoint, KindBroken, NameTaken, UnknownKind
 from domain.identifiers import Entity, Id, problems
 from domain.money import Amount, WrittenNumber
 
@@ -87,7 +87,7 @@ class Touchpoint(BaseModel):
         cls.schema_version = schema_version
         cls.dataschema = f"urn:lifecircle:{cls.kind}:{schema_version}"
         if KINDS.setdefault(cls.kind, cls).__module__ != cls.__module__:
-            raise TypeError(f"kind {cls.kind} is defined twice: in {KINDS[cls.kind].__module__} and {cls.__module__}")
+            raise _taken(cls, KINDS[cls.kind].__module__)
         KINDS[cls.kind] = cls
 
     @classmethod
@@ -110,19 +110,33 @@ class Touchpoint(BaseModel):
 
         Raises:
             UnknownKind: the stored version is newer than this program knows.
+            KindBroken: an upcast failed.
         """
         stored = int(dataschema.rpartition(":")[2])
         if stored > cls.schema_version:
             raise UnknownKind(
                 f"{cls.kind} was stored in schema version {stored}",
                 rule=f"this program knows {cls.kind} up to version {cls.schema_version}",
-                way_out="read this log with a newer lifecircle",
+                way_out="read this log with a newer lifecircle, or a newer version of the package that has this kind",
             )
         lifted = dict(data)
         for version in range(stored, cls.schema_version):
-            step: Callable[[dict[str, Any]], None] = getattr(cls, f"upcast_v{version}_v{version + 1}")
-            step(lifted)
+            try:
+                step: Callable[[dict[str, Any]], None] = getattr(cls, f"upcast_v{version}_v{version + 1}")
+                step(lifted)
+            except Exception as error:  # noqa: BLE001 - a kind may be anybody's code
+                raise broken(cls, f"upcast_v{version}_v{version + 1}", error) from None
         return lifted
+
+
+def _taken(kind: type[Touchpoint], holder: str) -> NameTaken:
+    error = NameTaken(
+        f"kind {kind.__name__} is defined twice: in {holder} and {kind.__module__}",
+        rule="what is stored under a kind's name means one thing",
+        way_out="give the newer kind another name",
+    )
+    error.taken, error.holder = kind.__name__, holder
+    return error
 
 
 def kind_named(name: str) -> type[Touchpoint]:
@@ -156,6 +170,20 @@ def invalid(error: ValidationError, within: str = "") -> InvalidTouchpoint:
         where=", ".join(dict.fromkeys(field for field, _ in found)),
         rule="; ".join(f"{field}: {rule}" for field, rule in found),
         way_out="mend these fields; see: lifecircle kinds KIND",
+    )
+
+
+def broken(kind: type[Touchpoint], where: str, error: Exception) -> KindBroken:
+    """What a kind's own code raised, as an error of the domain: its type and place, for its words may hold values."""
+    at = error.__traceback__
+    while at and at.tb_next:
+        at = at.tb_next
+    place = f" in line {at.tb_lineno} of {at.tb_frame.f_code.co_filename}" if at else ""
+    return KindBroken(
+        f"the code of {kind.kind} failed on this touchpoint: {type(error).__name__}{place}",
+        where=where,
+        rule="a validator raises ValueError for what it refuses; an upcast and a serializer take whatever was valid",
+        way_out=f"mend {kind.kind} in {kind.__module__}",
     )
 
 
@@ -238,13 +266,16 @@ class Envelope(BaseModel):
         Raises:
             UnknownKind: `type` names no registered kind.
             InvalidTouchpoint: with every field that is wrong and its rule.
+            KindBroken: a validator of the kind failed.
         """
-        kind = envelope_of_kind(kind_named(str(given.get("type", ""))))
+        kind = kind_named(str(given.get("type", "")))
         try:
             # model_validate does just this, a little later.
-            envelope: Envelope = kind.__pydantic_validator__.validate_python(given)
+            envelope: Envelope = envelope_of_kind(kind).__pydantic_validator__.validate_python(given)
         except ValidationError as error:
             raise invalid(error) from None
+        except Exception as error:  # noqa: BLE001 - a kind may be anybody's code
+            raise broken(kind, "data", error) from None
         return envelope
 
     @property

@@ -1,5 +1,6 @@
-"""The views: each a file of its own, found by its being there."""
+"""The views: each a file of its own, found by its being there, and those that a company adds."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -8,12 +9,20 @@ from typing import Any
 from domain.errors import UnknownView
 from projections.view import View
 
+_COMPANYS_OWN: list[type[View[Any]]] = []
+
+
+def add_views(added: Iterable[type[View[Any]]]) -> None:
+    """Take in views of a company's own; their names must be no other's."""
+    _COMPANYS_OWN.extend(added)
+    views.cache_clear()
+
 
 @cache
 def views() -> dict[str, type[View[Any]]]:
     """Every view by its name, in the order of their names."""
     modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
-    found = [
+    found = _COMPANYS_OWN + [
         member
         for module in modules
         for member in vars(module).values()

@@ -4,12 +4,16 @@ Live following, rebuilding and as-of replay all use this one definition. Its law
 at once, and a fold is total: late and corrected touchpoints can make any order, so it never refuses a fact.
 """
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 from domain.company import Company
 from domain.touchpoint import INT64_MAX, Fact
+
+SQL_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}(?<!_g[0-9])(?<!_g[0-9][0-9])(?<!_g[0-9][0-9][0-9])")
+"""What views, questions and columns may be called: PostgreSQL cuts names at 63 bytes, and a table is `contacts_g3`."""
 
 S = TypeVar("S")
 Row = tuple[Any, ...]
@@ -103,3 +107,50 @@ def fold(view: View[S], subject: str, history: Iterable[Fact]) -> dict[Hashable,
         keys.update(changed)
     rows = ((key, view.row(state, key)) for key in keys)
     return {key: row for key, row in rows if row is not None}
+
+
+def flaws(view: type[View[Any]]) -> Iterator[str]:
+    """What keeps a class from being a view, each as the rule that it breaks; nothing of a fold is tried."""
+    absent = [name for name in ("name", "comment", "row_type", "key") if not getattr(view, name, None)]
+    if absent:
+        yield f"{', '.join(absent)} must be given"
+        return
+    if unmade := sorted(view.__abstractmethods__):
+        yield f"{', '.join(unmade)} must be defined"
+    if type(view.revision) is not int or view.revision < 1:
+        yield "revision must be an integer from 1"
+    yield from (f"{name!r} is no name: {SQL_NAME.pattern}" for name in _names(view) if not _is_name(name))
+    columns = _columns(view)
+    if not columns:
+        yield "row_type must be a NamedTuple, its fields Annotated['str, int or float, perhaps | None', 'meaning']"
+        return
+    if columns[0] != Column("subject", str, False, columns[0].comment):  # noqa: FBT003 - a column's own word
+        yield "the first column must be subject, a text that is never null"
+    if strange := [name for name in view.key if name not in {each.name for each in columns if not each.nullable}]:
+        yield f"key must name columns that are never null, unlike {', '.join(strange)}"
+    if strange := [each.name for each in columns if each.name.endswith("_micros") and each.type is not int]:
+        yield f"{', '.join(strange)} must be int: micro-units are"
+    for question in view.questions:
+        if not (question.comment and question.sql and question.columns and all(question.columns.values())):
+            yield f"question {question.name} must have a comment, its SQL, and a meaning for each of its columns"
+
+
+def _columns(view: type[View[Any]]) -> tuple[Column, ...]:
+    """The columns, or none where the annotations do not say them."""
+    try:
+        columns = view.columns()
+        said = all(isinstance(column.comment, str) and column.comment for column in columns)
+        fit = said and issubclass(view.row_type, tuple) and {column.type for column in columns} <= {str, int, float}
+    except Exception:  # noqa: BLE001 - whatever it raises, the annotations are not these
+        fit, columns = False, ()
+    return columns if fit else ()
+
+
+def _names(view: type[View[Any]]) -> Iterator[Any]:
+    yield view.name
+    yield from (question.name for question in view.questions)
+    yield from getattr(view.row_type, "_fields", ())
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and SQL_NAME.fullmatch(name) is not None

@@ -14,11 +14,15 @@ from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
-import domain.kinds  # noqa: F401 - registers every kind
+from adapters.extensions import HOUSE, load_extensions, package_of
 from domain.fields import Digest, Line, Probability, Score
 from domain.identifiers import Id
 from domain.money import Amount, Currency, Quantity, decimal
 from domain.touchpoint import INT64_MAX, KINDS, Envelope, Touchpoint, envelope_of_kind
+
+load_extensions()
+OWN = [kind for name, kind in KINDS.items() if package_of(name) != HOUSE]
+"""The kinds of packages that are installed where the tests run; the laws of all kinds are theirs too."""
 
 MICROS_MAX_DRAWN = 10**15
 ID_LETTERS = string.ascii_letters + string.digits + "-_/:."
@@ -80,6 +84,12 @@ def envelopes(
     )
 
 
+def with_few_entities(draw: st.DrawFn, envelope: Envelope) -> Envelope:
+    """The same touchpoint of entities that have one of two names, so that they meet."""
+    names = {name: draw(st.sampled_from("12")) for name in envelope.data.entity_fields()}
+    return envelope.model_copy(update={"data": envelope.data.model_copy(update=names)})
+
+
 def _fields(draw: st.DrawFn, model: type[BaseModel], currency: str) -> dict[str, Any]:
     """A value for every required field, and for some of the others, by stored name."""
     drawn = {}
@@ -130,6 +140,8 @@ def _values(hint: Any, currency: str) -> st.SearchStrategy[Any]:
     plain: dict[Any, st.SearchStrategy[Any]] = {
         NoneType: st.none(),
         bool: st.booleans(),
+        int: st.integers(-INT64_MAX, INT64_MAX),
+        str: _words,
         date: days,
         AwareDatetime: moments,
         JsonValue: _json,

@@ -251,6 +251,11 @@ class PostgresTransaction:
         """Forget the live position, where the views are of another log or of one that was restored."""
         self._connection.execute("DELETE FROM notification_tracking WHERE application_name LIKE 'views/%'")
 
+    def retire(self, views: Iterable[str]) -> None:
+        """Take views that are no longer kept off the public names; their tables go with the next rebuild."""
+        retiring = "UPDATE generations SET state = 'retired' WHERE view = ANY(%s) AND state = 'live'"
+        self._connection.execute(retiring, (list(views),))
+
     def publish(self) -> None:
         """Replace public names and questions, where their definition is another than what stands."""
         live = {known.view: known.table for known in self.generations() if known.state == "live"}

@@ -51,6 +51,8 @@ _HEADS = b"""
     FROM generate_series(1, %s) AS b (bucket) ORDER BY b.bucket
 """
 
+_KINDS = b"SELECT kind, count(*) FROM lifecircle.touchpoints GROUP BY kind"
+
 _CUT = b"SELECT number FROM lifecircle.cut_v1(%s) ORDER BY bucket"
 
 _TAKE_LOCKS = b"SELECT lifecircle.take_locks_v1(%b)"
@@ -200,6 +202,10 @@ class PostgresLog(Books):
     def links(self, upto: Cursor | None = None) -> list[Stored]:
         """Every merge and revert within a cut, each once per stream that holds it."""
         return self._stored(_LINKS, (Bigints(upto.numbers if upto else (_HIGHEST,) * self.buckets),))
+
+    def kinds(self) -> dict[str, int]:
+        """How many touchpoints of each kind the log holds; it reads the whole log."""
+        return dict(self._fetch(_KINDS, ()))
 
     def follow(self, after: Cursor, stop: Event) -> Iterator[list[Stored]]:
         """Batches after a cursor, until `stop` is set; an empty one while nothing comes.

@@ -11,7 +11,7 @@ from psycopg.sql import Literal as Value
 
 from adapters.settings import LIMITS
 from adapters.tables import Views, public_names
-from domain.errors import LifecircleError, QueryRefused
+from domain.errors import ExtensionBroken, LifecircleError, QueryRefused
 from projections.dictionary import DICTIONARY, MOMENT, Entry, Relation, entries, relation
 from projections.view import Column, Row, columns_of
 
@@ -156,6 +156,15 @@ def _make(connection: Connection[Any], wanted: Sequence[_Public], schema: str, r
                 made.append(public.name)
             except errors.UndefinedTable:
                 left.append(public)
+            except (errors.InvalidTableDefinition, errors.InsufficientPrivilege):
+                raise
+            except psycopg.ProgrammingError as error:
+                raise ExtensionBroken(
+                    "PostgreSQL does not understand the SQL of a question",
+                    where=public.name,
+                    rule=_told(error),
+                    way_out="mend it in the package that has it: the same text must run on SQLite and PostgreSQL",
+                ) from error
         if len(left) == len(waiting):
             break
         waiting = left

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 import domain.kinds  # noqa: F401 - registers every kind
+from adapters.extensions import load_extensions
 from adapters.sources.values import Conditions, OneValue, Part, Value, Values
 from domain.errors import MappingInvalid, UnknownKind
 from domain.identifiers import Id, problems
@@ -242,6 +243,7 @@ def load_mapping(place: str) -> Mapping:
     Raises:
         MappingInvalid: there is none, it is no TOML, or what it says cannot be done.
     """
+    load_extensions()  # a mapping may name a company's own kinds
     path = Path(place)
     try:
         if path.is_file() or path.suffix == ".toml" or "/" in place:

@@ -219,6 +219,12 @@ class SQLiteTransaction:
         """Forget the live position, where the views are of another log or of one that was restored."""
         self._connection.execute("DELETE FROM tracking WHERE application_name LIKE 'views/%'")
 
+    def retire(self, views: Iterable[str]) -> None:
+        """Take views that are no longer kept off the public names; their tables go with the next rebuild."""
+        self._connection.executemany(
+            "UPDATE generations SET state = 'retired' WHERE view = ? AND state = 'live'", [(name,) for name in views]
+        )
+
     def publish(self) -> None:
         """Replace public names and questions, where their definition is another than what stands."""
         live = {known.view: known.table for known in self.generations() if known.state == "live"}

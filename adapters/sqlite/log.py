@@ -69,6 +69,8 @@ _OPEN = """
 
 _ORIGINS = "SELECT log_id, buckets, cut, ends, copied FROM origins ORDER BY copied DESC"
 
+_KINDS = "SELECT kind, count(*) FROM touchpoints GROUP BY kind"
+
 # Rows come by the hundred thousand, and this makes them without going through Python.
 _stored = partial(tuple.__new__, Stored)
 
@@ -278,6 +280,11 @@ class SQLiteLog(Books):
                 for bucket, last in enumerate(lasts, 1)
                 for row in cursor.execute(_LINKS, (bucket, last))
             ]
+
+    def kinds(self) -> dict[str, int]:
+        """How many touchpoints of each kind the log holds; it reads the whole log."""
+        with self._transaction() as cursor:
+            return dict(cursor.execute(_KINDS).fetchall())
 
     def follow(self, after: Cursor, stop: Event) -> Iterator[list[Stored]]:
         """Batches after a cursor, until `stop` is set: woken by this process, polling for others."""

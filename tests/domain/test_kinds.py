@@ -16,10 +16,11 @@ from pydantic import BaseModel, ValidationError
 from domain.fields import Attribute, Line, Personal, Special
 from domain.identifiers import Entity, problems
 from domain.kinds.order import OrderPlaced
+from domain.laws import flaws_of_kind
 from domain.money import Amount
 from domain.schema import fields, json_schema
 from domain.touchpoint import KINDS, Phase, Touchpoint, marks
-from tests.strategies import touchpoints
+from tests.strategies import OWN, touchpoints
 
 CATALOGUE = {
     None: """
@@ -56,9 +57,11 @@ CATALOGUE = {
 }
 OURS = [KINDS[name] for names in CATALOGUE.values() for name in names.split()]
 
+EVERY = [*OURS, *OWN]
+
 OPEN_FORMS = {"Amount", "JsonValue"}
 
-every_kind = pytest.mark.parametrize("kind", OURS, ids=lambda kind: kind.kind)
+every_kind = pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.kind)
 
 EUR = {"amount": "12.50", "currency": "EUR"}
 ORDER: dict[str, Any] = {
@@ -87,9 +90,14 @@ def test_every_kind_of_the_catalogue_stands_in_its_phase(phase: Phase | None) ->
 
 
 def test_every_kind_says_in_a_sentence_of_its_own_what_happened() -> None:
-    said = [kind.__doc__ or "" for kind in OURS]
+    said = [kind.__doc__ or "" for kind in EVERY]
     assert [text for text in said if not re.match(r"[A-Z][^\n]{15,}\.(\n|$)", text)] == []
-    assert len(set(said)) == len(OURS)
+    assert len(set(said)) == len(EVERY)
+
+
+@every_kind
+def test_a_kind_breaks_no_rule_that_a_companys_own_must_keep(kind: type[Touchpoint]) -> None:
+    assert list(flaws_of_kind(kind)) == []
 
 
 @every_kind
@@ -140,7 +148,7 @@ def test_entities_are_known_by_their_stored_fields() -> None:
 def test_names_addresses_and_free_text_are_marked_personal_and_ids_never() -> None:
     marked = {
         f"{kind.kind}.{name}": mark
-        for kind in OURS
+        for kind in EVERY
         for name, field in kind.model_fields.items()
         for mark in marks(field)
         if isinstance(mark, (Personal, Attribute, Special))
@@ -158,7 +166,7 @@ def test_names_addresses_and_free_text_are_marked_personal_and_ids_never() -> No
     assert isinstance(marked["CustomerRegistered.special_attributes"], Special)
     entities = {
         f"{kind.kind}.{name}"
-        for kind in OURS
+        for kind in EVERY
         for name, field in kind.model_fields.items()
         if any(isinstance(mark, Entity) for mark in marks(field))
     }
@@ -282,7 +290,7 @@ def kinds_command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_lists_every_kind() -> None:
     rows = json.loads(kinds_command("--format", "json").stdout)
-    assert {row["kind"] for row in rows} == {kind.kind for kind in OURS}
+    assert {row["kind"] for row in rows} == {kind.kind for kind in EVERY}
     assert all(row["what happened"] for row in rows)
 
 
@@ -320,7 +328,7 @@ def test_the_command_says_what_was_wrong(arguments: list[str], code: int, words:
 
 
 def test_every_model_of_a_kind_is_frozen_and_closed() -> None:
-    inner = {member for kind in OURS for member in _models_in(kind)}
+    inner = {member for kind in EVERY for member in _models_in(kind)}
     assert all(model.model_config.get("frozen") and model.model_config.get("extra") == "forbid" for model in inner)
 
 

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import find
 
 from domain.company import Company, FrequencyCap
+from domain.laws import flaws_of_lifecycle
 from domain.lifecycle import Lifecycle, lifecycles
 from domain.touchpoint import KINDS
 from tests.scenario import Said, Scenario, given, merged
+from tests.strategies import OWN, touchpoints
 
 COMPANY = Company(
     promotional=frozenset({"newsletter"}),
@@ -102,6 +105,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     "RecommendationIssued": {"kind": "repeat"},
     "DataExported": {"recipient": "auditor", "scope": "orders"},
 }  # fmt: skip
+FIELDS |= {
+    kind.kind: find(touchpoints(kind), lambda _: True).model_dump(mode="json", exclude_none=True) for kind in OWN
+}
 
 FOUND_BY_ANOTHER_LIFE = {
     "invoice": {"PaymentReversed"},
@@ -163,6 +169,11 @@ def every_step() -> Iterator[Any]:
 
 def rules_of(scenario: Scenario, key: str) -> list[str]:
     return [breach.rule for breach in scenario.standing() if breach.rule.startswith(f"{key}/")]
+
+
+@pytest.mark.parametrize("table", lifecycles(), ids=lambda table: str(table.key))
+def test_a_table_says_what_happens_in_every_state(table: Lifecycle) -> None:
+    assert list(flaws_of_lifecycle(table)) == []
 
 
 @pytest.mark.parametrize(("table", "state", "kind"), list(every_cell()))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.errors import InvalidTouchpoint, LifecircleError, UnknownKind
+from domain.errors import InvalidTouchpoint, LifecircleError, NameTaken, UnknownKind
 from domain.identifiers import Id
 from domain.money import Amount
 from domain.touchpoint import EPOCH, KINDS, Envelope, Fact, Phase, Touchpoint, invalid, kind_named
@@ -201,7 +201,7 @@ def test_a_kind_carries_its_name_phase_and_schema(visited: type[Touchpoint]) -> 
 
 def test_no_name_stands_for_two_kinds() -> None:
     standing = KINDS["OrderPlaced"]
-    with pytest.raises(TypeError, match="OrderPlaced is defined twice"):
+    with pytest.raises(NameTaken, match="OrderPlaced is defined twice"):
         type("OrderPlaced", (Touchpoint,), {"__module__": "elsewhere", "__annotations__": {}})
     assert KINDS["OrderPlaced"] is standing
 

@@ -15,6 +15,7 @@ from domain.errors import Refused
 from domain.touchpoint import Envelope, Fact
 from projections import views
 from projections.view import Question, Row, View
+from tests.strategies import OWN, envelopes, with_few_entities
 
 SUBJECTS = ("anna", "bert", "cleo")
 
@@ -71,6 +72,7 @@ def stories(draw: st.DrawFn) -> list[Envelope]:
                         moved(subject, name, target, day),
                         merged(subject, other, name),
                         reverted(subject, other, name, target),
+                        *([with_few_entities(draw, draw(envelopes(st.just(subject), OWN)))] if OWN else []),
                     ]
                 )
             )

@@ -1,0 +1,1 @@
+"""Evergreen's own touchpoints and views in lifecircle."""
