@@ -111,5 +111,5 @@ def check_custom(kind: str, custom: Mapping[str, Any], schemas: Mapping[str, Fie
             "the custom fields do not fit the company's schema",
             where=", ".join(dict.fromkeys(place for place, _ in problems)),
             rule="; ".join(f"{place}: {rule}" for place, rule in problems),
-            way_out=f"mend these fields; the schema: lifecircle --log URL kinds {kind} --schema",
+            way_out=f"mend these fields; the schema: lifecircle kinds {kind} --schema --log URL",
         )

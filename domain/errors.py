@@ -63,6 +63,10 @@ class UnknownKind(InvalidTouchpoint):
     """No kind of this name is registered."""
 
 
+class KindBroken(InvalidTouchpoint):
+    """The code of a kind failed on this touchpoint instead of admitting or refusing it."""
+
+
 class TimeInFuture(InvalidTouchpoint):
     """The touchpoint claims to have occurred further ahead than the company's limit."""
 
