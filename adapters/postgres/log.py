@@ -205,7 +205,7 @@ class PostgresLog(Books):
 
     def kinds(self) -> dict[str, int]:
         """How many touchpoints of each kind the log holds; it reads the whole log."""
-        return dict(self._fetch(_KINDS, ()))
+        return dict(self.fetch(_KINDS, ()))
 
     def follow(self, after: Cursor, stop: Event) -> Iterator[list[Stored]]:
         """Batches after a cursor, until `stop` is set; an empty one while nothing comes.

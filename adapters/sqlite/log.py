@@ -283,7 +283,7 @@ class SQLiteLog(Books):
 
     def kinds(self) -> dict[str, int]:
         """How many touchpoints of each kind the log holds; it reads the whole log."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             return dict(cursor.execute(_KINDS).fetchall())
 
     def follow(self, after: Cursor, stop: Event) -> Iterator[list[Stored]]:
