@@ -5,15 +5,17 @@ there is no aggregate class: rule state is projected by a plain function, and ca
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, cast
 
-from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.application import AggregateNotFoundError, Application, Repository
 from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import InfrastructureFactory, Mapper, StoredEvent
+from eventsourcing.persistence import EventStore, InfrastructureFactory, IntegrityError, Mapper, StoredEvent
 from eventsourcing.utils import Environment
 
 from adapters.codec import encode, fact_from
+from adapters.rule_snapshots import decode_state, encode_state
 from adapters.settings import LIMITS
 from domain.company import Company
 from domain.corrections import CORRECTED, target_pair
@@ -21,6 +23,9 @@ from domain.history import RESHAPING_KINDS, entities_of
 from domain.lifecycle import RuleState, judge
 from domain.shards import Shards
 from domain.touchpoint import Envelope, Fact
+
+_SNAPSHOT = "RuleMemory:"
+"""Begins the topic of a snapshot; no kind has a colon in its name."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,24 @@ class Recorded:
     touchpoint: Envelope | Fact
 
 
+@dataclass(frozen=True)
+class RuleSnapshot:
+    """What the rules remembered of a stream at a version. It is passed over where `rules` are not those of today."""
+
+    originator_id: str
+    originator_version: int
+    rules: str
+    state: bytes
+
+
 class TouchpointMapper(Mapper[str]):
     """Stores a touchpoint under the name of its kind, never an import path, by the encoding that the bulk path uses."""
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        """Encode an envelope."""
+        """Encode an envelope, or take a snapshot as it is."""
+        if isinstance(domain_event, RuleSnapshot):
+            topic = _SNAPSHOT + domain_event.rules
+            return StoredEvent(domain_event.originator_id, domain_event.originator_version, topic, domain_event.state)
         if not isinstance(domain_event, Recorded) or not isinstance(domain_event.touchpoint, Envelope):
             raise TypeError("only a Recorded with an Envelope can be stored")
         envelope = domain_event.touchpoint
@@ -48,6 +66,8 @@ class TouchpointMapper(Mapper[str]):
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
         """Decode a fact, through the upcasts of its kind."""
         stream, version = str(stored_event.originator_id), stored_event.originator_version
+        if stored_event.topic.startswith(_SNAPSHOT):
+            return RuleSnapshot(stream, version, stored_event.topic.removeprefix(_SNAPSHOT), stored_event.state)
         return Recorded(stream, version, fact_from(stream, version, stored_event.state))
 
 
@@ -57,7 +77,8 @@ class RuleMemory:
 
     `stale` means that a late touchpoint, a correction or a merge came: the state must be folded from the effective
     history instead. named: for each entity, such as `("order", "123")`, the version of the last touchpoint that names
-    it; corrections: version, source and id of what it corrects, of each as a chain, the latest first.
+    it; corrections: version, source and id of what it corrects, of each as a chain, the latest first; snapshot: the
+    version of the snapshot that there is of it, 0 if none.
     """
 
     id: str
@@ -67,6 +88,23 @@ class RuleMemory:
     stale: bool
     named: Shards[tuple[str, str], int]
     corrections: "tuple[tuple[int, str, str], Any] | None"
+    snapshot: int = 0
+
+    def written(self, rules: str) -> RuleSnapshot:
+        """The memory as a snapshot."""
+        parts = (self.newest, self.state, self.stale, self.named, self.corrections)
+        return RuleSnapshot(self.id, self.version, rules, encode_state(parts))
+
+    @classmethod
+    def read(cls, written: RuleSnapshot) -> "RuleMemory":
+        """The memory that a snapshot is of."""
+        newest, state, stale, named, corrections = decode_state(written.state)
+        version = written.originator_version
+        return cls(written.originator_id, version, newest, state, stale, named, corrections, snapshot=version)
+
+
+class _OtherRules(Exception):
+    """A snapshot was made under other rules or settings."""
 
 
 class Journal(Application[str]):
@@ -77,9 +115,17 @@ class Journal(Application[str]):
         "DEEPCOPY_FROM_AGGREGATE_CACHE": "n",
     }
 
-    def __init__(self, factory: InfrastructureFactory, company: Company) -> None:
+    def __init__(self, factory: InfrastructureFactory, company: Company, rules: str) -> None:
+        """Open the application.
+
+        Args:
+            factory: of the library, over one bucket of the log.
+            company: whose settings the rules read.
+            rules: a digest of all that rule state depends on besides the touchpoints.
+        """
         self._shared_factory = factory
-        self._project = _rule_projector(company)
+        self._rules = rules
+        self._project = _rule_projector(company, rules)
         super().__init__()
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory:  # noqa: ARG002 - the log is open already
@@ -89,6 +135,11 @@ class Journal(Application[str]):
     def construct_mapper(self) -> Mapper[str]:
         """The mapper that keeps kinds and bytes as they are."""
         return self.factory.mapper(transcoder=self.construct_transcoder(), mapper_class=TouchpointMapper)
+
+    def construct_repository(self) -> Repository[str]:
+        """The repository, with snapshots."""
+        self.snapshots = self.construct_snapshot_store()
+        return super().construct_repository()
 
     def close(self) -> None:
         """Leave the datastore open: it is the log's, which goes on when its application is made anew."""
@@ -100,15 +151,38 @@ class Journal(Application[str]):
             memory: RuleMemory = self.repository.get(subject, projector_func=self._project)
         except AggregateNotFoundError:
             return None
+        except _OtherRules:
+            memory = Repository(self.events).get(subject, projector_func=self._project)
+        return self.remember(memory)
+
+    def remember(self, memory: RuleMemory) -> RuleMemory:
+        """Keep the rule state of a stream for the next time; of a long one a snapshot too, now and then."""
+        grown = memory.version - memory.snapshot
+        # Ever more seldom, as it grows: all snapshots of a stream are a few times as large as the last one.
+        if not memory.stale and grown >= max(LIMITS.rule_snapshot_touchpoints, memory.snapshot // 2):
+            memory = replace(memory, snapshot=memory.version)
+            with suppress(IntegrityError):  # another process was faster, and wrote the same
+                self._snapshot_store.put([memory.written(self._rules)])
         if self.repository.cache is not None:
             # The library fast-forwards what it cached but keeps the old object, which suits mutable aggregates only.
-            self.repository.cache.put(subject, memory)
+            self.repository.cache.put(memory.id, memory)
         return memory
 
+    @property
+    def _snapshot_store(self) -> EventStore[str]:
+        return cast("EventStore[str]", self.snapshots)
 
-def _rule_projector(company: Company) -> Callable[[RuleMemory | None, Iterable[Recorded]], RuleMemory | None]:
-    def project(memory: RuleMemory | None, events: Iterable[Recorded]) -> RuleMemory | None:
+
+def _rule_projector(
+    company: Company, rules: str
+) -> Callable[[RuleMemory | None, Iterable[Recorded | RuleSnapshot]], RuleMemory | None]:
+    def project(memory: RuleMemory | None, events: Iterable[Recorded | RuleSnapshot]) -> RuleMemory | None:
         for event in events:
+            if isinstance(event, RuleSnapshot):
+                if event.rules != rules:
+                    raise _OtherRules
+                memory = RuleMemory.read(event)
+                continue
             fact = event.touchpoint
             if not isinstance(fact, Fact):
                 raise TypeError("a stored event decodes to a fact")
@@ -124,7 +198,7 @@ def _rule_projector(company: Company) -> Callable[[RuleMemory | None, Iterable[R
             if fact.kind == CORRECTED:
                 source, target = target_pair(fact)[::-1]
                 corrections = ((fact.version, source, target), corrections)
-            memory = RuleMemory(fact.stream, fact.version, newest, state, stale, named, corrections)
+            memory = RuleMemory(fact.stream, fact.version, newest, state, stale, named, corrections, before.snapshot)
         return memory
 
     return project

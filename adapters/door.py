@@ -5,18 +5,29 @@ log refuses it when one of them moved meanwhile; it is then taken anew.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from adapters.application import Journal
+from adapters.application import Journal, RuleMemory
 from adapters.codec import draft_of, fact_from, fact_of
 from adapters.log import Draft, Group, Log, bucket_of
 from adapters.replay import family_facts
 from adapters.settings import LIMITS
+from adapters.tables import fingerprint
 from domain.corrections import CORRECTED, target_pair
 from domain.errors import InvalidTouchpoint, LifecircleError, RuleBroken, VersionConflict
-from domain.history import MERGE_KINDS, RESHAPING_KINDS, check_door, effective_histories, entities_of, root_of
+from domain.history import (
+    MERGE_KINDS,
+    RESHAPING_KINDS,
+    awaited_ids,
+    check_door,
+    effective_histories,
+    entities_of,
+    root_of,
+)
 from domain.lifecycle import Breach, RuleState, breaches_in, weigh
 from domain.touchpoint import KINDS, Envelope, Fact
+from projections import view_named
 
 
 def needs_deciding(touchpoints: Sequence[Envelope], *, strict: bool) -> bool:
@@ -63,8 +74,10 @@ class Door:
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        # The breaches are the fold of the rules: what makes their view stale makes rule state stale.
+        rules = fingerprint(view_named("breaches"), log.company, log.log_id, id_key="")
         self._journals: Mapping[int, Journal] = {
-            bucket: Journal(log.factory(bucket), log.company) for bucket in range(1, log.buckets + 1)
+            bucket: Journal(log.factory(bucket), log.company, rules) for bucket in range(1, log.buckets + 1)
         }
 
     def drafts(self, touchpoint: Envelope, recordedby: str) -> list[Draft]:
@@ -116,7 +129,7 @@ class Door:
 
     def _first_breach(self, candidates: Sequence[Fact]) -> Breach | None:
         subject = candidates[0].stream
-        memory = self._journals[bucket_of(subject, self._log.buckets)].rule_memory(subject)
+        memory = self._rule_memory(subject)
         if memory is None or not memory.stale:
             newest = memory.newest if memory else min(candidates).order_key
             if all(each.kind not in RESHAPING_KINDS and each.order_key >= newest for each in candidates):
@@ -126,6 +139,20 @@ class Door:
         before = {breach.key for breach in self.breaches(subject, facts)}
         after = self.breaches(subject, [*facts, *candidates])
         return next((breach for breach in after if breach.key not in before), None)
+
+    def _rule_memory(self, subject: str) -> RuleMemory | None:
+        """What the rules remember of a stream, folded anew where its past changed, unless others belong to it."""
+        journal = self._journals[bucket_of(subject, self._log.buckets)]
+        memory = journal.rule_memory(subject)
+        if memory is None or not memory.stale:
+            return memory
+        facts = [fact for fact in family_facts(self._log, subject) if fact.version <= memory.version]
+        if any(fact.stream != subject for fact in facts) or not awaited_ids(facts) <= {fact.id for fact in facts}:
+            return memory
+        state, newest = RuleState(), memory.newest
+        for fact in effective_histories(facts).get(subject, []):
+            state, newest = weigh(state, fact, self._log.company).state, max(newest, fact.order_key)
+        return journal.remember(replace(memory, stale=False, state=state, newest=newest))
 
     def _judged(self, state: RuleState, candidates: Sequence[Fact]) -> Breach | None:
         """The first breach that the candidates leave of their own; what a later one of them mends is none."""

@@ -32,6 +32,9 @@ class Limits:
     rule_state_cache_subjects: int = 10_000
     """For how many subjects the rule state is kept in memory."""
 
+    rule_snapshot_touchpoints: int = 500
+    """By how many touchpoints a stream must have grown since its last snapshot of rule state before the next."""
+
     postgres_connect_s: int = 5
     """How long one attempt to connect to a PostgreSQL server may take."""
 

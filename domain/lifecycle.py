@@ -160,7 +160,8 @@ class Lifecycle:
         self.after = tuple(after)
         self.exclusive = any(key in kind.model_fields for kind in opens)
         """Whether an entity belongs to one customer, because the opening itself names it."""
-        self._keeps, self._stays = _by_name(keeps), _by_name(stays)
+        self.keeps: dict[str, Callable[[Step], Any]] = _by_name(keeps)
+        self._stays = _by_name(stays)
         self._entities = entities
         self.kinds = frozenset(self.opens).union(*self.steps.values())
         # Where a step goes that the table forbids: where it leads when allowed, or nowhere if it never moves anything.
@@ -203,7 +204,7 @@ class Lifecycle:
         day = world.company.day(fact)
         step = Step(fact, entity, None, world)
         found += [self._breach(*rule, fact, entity, world) for rule in self._guarded(step)]
-        keeps = self._keeps.get(fact.kind)
+        keeps = self.keeps.get(fact.kind)
         after = Life(self.opens[fact.kind], keeps(step) if keeps else None, fact.stream, day, fact.is_date)
         for early in _oldest_first(life.waiting):
             healed.append(self._unopened(early, entity, world))
@@ -234,7 +235,7 @@ class Lifecycle:
             state = self._lands.get(kind, life.state)
         if (stays := self._stays.get(kind)) and stays(step):
             state = life.state
-        memo = keeps(step) if (keeps := self._keeps.get(kind)) else life.memo
+        memo = keeps(step) if (keeps := self.keeps.get(kind)) else life.memo
         return life._replace(state=state, memo=memo), rules
 
     def _guarded(self, step: Step) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """A mapping that is never changed in place, whose successors share most of it."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -25,6 +26,10 @@ class Shards(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """What stands under a key."""
         return self._shards[hash(key) % len(self._shards)].get(key)
+
+    def items(self) -> Iterator[tuple[K, V]]:
+        """All entries, in no order."""
+        return chain.from_iterable(shard.items() for shard in self._shards)
 
     def updated(self, changes: Mapping[K, V]) -> "Shards[K, V]":
         """This mapping with some entries replaced."""

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import (
+    AggregateRecorder,
     ApplicationRecorder,
     InfrastructureFactory,
     IntegrityError,
@@ -20,6 +21,7 @@ from eventsourcing.persistence import (
     Notification,
     OperationalError,
     ProcessRecorder,
+    ProgrammingError,
     StoredEvent,
     Subscription,
 )
@@ -68,6 +70,16 @@ _NOTIFICATIONS_OF_TOPICS = """
 """
 
 _LAST = "SELECT number FROM lifecircle.touchpoints WHERE bucket = %s ORDER BY number DESC LIMIT 1"
+
+_INSERT_SNAPSHOT = """
+    INSERT INTO lifecircle.stored_snapshots (originator_id, originator_version, topic, state) VALUES (%s, %s, %s, %b)
+"""
+
+_SNAPSHOTS = """
+    SELECT originator_id, originator_version, topic, state FROM lifecircle.stored_snapshots
+    WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s
+    ORDER BY originator_version * %s LIMIT %s
+"""
 
 _LEAST = -(2**63)
 _MOST = 2**63 - 1
@@ -196,6 +208,39 @@ class BucketRecorder(PostgresRecorder, ApplicationRecorder):
         return BucketSubscription(self, gt, topics)
 
 
+class SnapshotRecorder(PostgresRecorder, AggregateRecorder):
+    """Keeps snapshots of rule state."""
+
+    datastore: Datastore
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
+        """Store snapshots.
+
+        Raises:
+            IntegrityError: there is one of this version.
+        """
+        rows = [(str(each.originator_id), each.originator_version, each.topic, each.state) for each in stored_events]
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            cursor.executemany(_INSERT_SNAPSHOT, rows)
+        return None
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """The snapshots of a stream, by version."""
+        after, upto = _LEAST if gt is None else gt, _MOST if lte is None else lte
+        order = -1 if desc else 1
+        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            rows = cursor.execute(_SNAPSHOTS, (str(originator_id), after, upto, order, limit), prepare=True).fetchall()
+        return [StoredEvent(*row) for row in rows]
+
+
 class BucketProcessRecorder(PostgresTrackingRecorder, BucketRecorder, ProcessRecorder):
     """Stores events and how far an upstream has been processed, in one transaction."""
 
@@ -264,6 +309,12 @@ class Factory(PostgresFactory):
     def application_recorder(self) -> BucketRecorder:
         """The recorder of the bucket."""
         return BucketRecorder(self.datastore, bucket=self.bucket)
+
+    def aggregate_recorder(self, purpose: str = "snapshots") -> SnapshotRecorder:
+        """The recorder of snapshots, the only aggregates that there are."""
+        if purpose != "snapshots":
+            raise ProgrammingError("streams are stored by the recorder of their bucket")
+        return SnapshotRecorder(self.datastore)
 
     def process_recorder(self) -> BucketProcessRecorder:
         """The recorder of the bucket, with tracking beside it."""

@@ -94,3 +94,12 @@ CREATE TABLE lifecircle.imports (
     outcomes text NOT NULL,
     recorded bigint NOT NULL
 );
+
+-- Rule state of long streams, written down by the library's application. Copies: they may be deleted at any time.
+CREATE TABLE lifecircle.stored_snapshots (
+    originator_id text NOT NULL,
+    originator_version bigint NOT NULL,
+    topic text NOT NULL,
+    state bytea NOT NULL,
+    PRIMARY KEY (originator_id, originator_version)
+);
