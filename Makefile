@@ -1,6 +1,6 @@
 # Every target sets up its own private environment in .venv; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench laws reference lock clean
+.PHONY: help demo test check docs bench bench-quick bench-peers bench-page profile laws reference lock clean
 
 BIN := .venv/bin
 DATA ?= ../shared/data
@@ -8,7 +8,7 @@ MINUTES ?= 5
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/installed  ## a small company's year, told on a fresh log
 	@$(BIN)/lifecircle demo
@@ -27,8 +27,20 @@ docs: .venv/installed  ## write docs/reference from the code, and what the other
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m tests.docs.sessions
 
-bench: .venv/installed  ## speed against the stock library and a bare COPY, to build/bench.json
+bench: .venv/installed  ## speed against the stock library and the limits of the machine, to build/bench.json: an hour or more
 	@$(BIN)/python -m tests.benchmarks
+
+bench-quick: .venv/installed  ## has something become slower since the last release? under two minutes
+	@$(BIN)/python -m tests.benchmarks.quick
+
+bench-peers: .venv/installed  ## against other event stores, which are fetched into build/peers
+	@$(BIN)/python -m tests.benchmarks --fetch-peers umadb_append_64_x emmett_append_8_x
+
+bench-page: .venv/installed  ## the results in build/ as the table of docs/benchmarks.md
+	@$(BIN)/python -m tests.benchmarks.page
+
+profile: .venv/installed  ## where the time of an append, an import and a rebuild goes, to docs/benchmarks
+	@$(BIN)/python -m tests.benchmarks.profiles
 
 laws: .venv/installed  ## the laws of identity on long histories, to build/laws.json: make laws MINUTES=10
 	@$(BIN)/python -m tests.identity "$(MINUTES)"

@@ -1,122 +1,70 @@
-"""Run every comparison, print the table, write build/bench.json: `python -m tests.benchmarks [ROUNDS]`."""
+"""Measure: `python -m tests.benchmarks [ROUNDS] [KEY…] [SIZE=NUMBER…]`; everything but the peers when no key is given.
 
-import json
-import os
-import platform
+Writes build/bench.json (or bench-peers.json, of peers alone) and prints the table. `--fetch-peers` first installs the
+peers under build/.
+"""
+
 import sys
-from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
-from statistics import median
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
 from typing import NamedTuple
-from uuid import uuid4
 
-import psycopg
-from rich.console import Console
-from rich.table import Table
-
-from tests.benchmarks import works
-from tests.postgres_server import PostgresServer
+from tests.benchmarks import peers, report
+from tests.benchmarks.catalogue import MEASURES, PEERS
+from tests.benchmarks.ground import Ground
+from tests.benchmarks.measures import chosen, run_rounds
+from tests.benchmarks.sizes import Sizes
 
 ROUNDS = 5
 
 
-class Comparison(NamedTuple):
-    """Two ways to do one work: each answers touchpoints a second, on an empty database at a URL."""
+class Asked(NamedTuple):
+    """What the command line asks for."""
 
-    key: str
-    work: str
-    aim: float
-    on: str
-    peer: Callable[[str], float]
-    ours: Callable[[str], float]
+    rounds: int
+    keys: list[str]
+    sizes: Sizes
+    fetch: bool
 
 
-COMPARISONS = (
-    Comparison("append_1_x", "one client, one by one", 2.5, "postgresql", works.stock_append_1, works.append_1),
-    Comparison("append_64_x", "64 producers (tasks)", 20, "postgresql", works.stock_append_64, works.append_64),
-    Comparison(
-        "append_64_threads_x",
-        "64 producers (threads)",
-        10,
-        "postgresql",
-        works.stock_append_64,
-        works.append_64_threads,
-    ),
-    Comparison("batch_1000_x", "batches of 1,000", 3, "postgresql", works.stock_batch, works.batch),
-    Comparison("read_x", "reading the log", 3, "postgresql", works.stock_read, works.read),
-    Comparison("read_decoded_x", "reading, decoded", 3, "postgresql", works.stock_read_decoded, works.read_decoded),
-    Comparison("rebuild_x", "rebuilding three views", 100, "postgresql", works.stock_rebuild, works.rebuild_three),
-    Comparison("import_copy_x", "import, against bare COPY", 0.3, "postgresql", works.bare_copy, works.import_csv),
-    Comparison("sqlite_append_1_x", "one client, one by one", 1, "sqlite", works.stock_append_1, works.append_1),
-    Comparison("sqlite_append_64_x", "64 producers (tasks)", 2, "sqlite", works.stock_append_64, works.append_64),
-    Comparison("sqlite_batch_1000_x", "batches of 1,000", 1, "sqlite", works.stock_batch, works.batch),
-    Comparison("sqlite_read_x", "reading the log", 1, "sqlite", works.stock_read, works.read),
-)
+def read_arguments(words: Sequence[str]) -> Asked:
+    """Read the command line.
+
+    Raises:
+        ValueError: a word is no number of rounds, no key and no size.
+    """
+    asked = Asked(ROUNDS, [], Sizes(), fetch=False)
+    for word in words:
+        name, is_size, number = word.partition("=")
+        if word == "--fetch-peers":
+            asked = asked._replace(fetch=True)
+        elif word.isdecimal() and int(word) > 0:
+            asked = asked._replace(rounds=int(word))
+        elif is_size and number.isdecimal():
+            asked = asked._replace(sizes=asked.sizes.given(name, int(number)))
+        else:
+            asked.keys.append(word)
+    chosen((*MEASURES, *PEERS), asked.keys)
+    return asked
 
 
-def main(rounds: int, chosen: list[str]) -> None:
-    """Measure each pair in turn, in every round, on fresh databases; ratios are taken within a round."""
-    comparisons = [each for each in COMPARISONS if not chosen or each.key in chosen]
-    measured: dict[str, list[tuple[float, float]]] = {each.key: [] for each in comparisons}
-    server = PostgresServer()
-    try:
-        with TemporaryDirectory(prefix="lifecircle-bench-") as folder:
-            for number in range(rounds):
-                for each in comparisons:
-                    peer, ours = (_on_fresh(each.on, work, server, Path(folder)) for work in (each.peer, each.ours))
-                    measured[each.key].append((peer, ours))
-                    print(f"round {number + 1}: {each.key} {ours / peer:.2f}", file=sys.stderr)
-    finally:
-        server.remove()
-    _report(comparisons, measured, rounds)
-
-
-def _on_fresh(kind: str, work: Callable[[str], float], server: PostgresServer, folder: Path) -> float:
-    name = f"b{uuid4().hex}"
-    if kind == "sqlite":
-        return work(f"sqlite:///{folder / name}.db")
-    with psycopg.connect(server.url(), autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"'.encode())
-        try:
-            return work(server.url(name))
-        finally:
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
-
-
-def _report(comparisons: list[Comparison], measured: dict[str, list[tuple[float, float]]], rounds: int) -> None:
-    figures: dict[str, float | int | str] = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "eventsourcing": version("eventsourcing"),
-        "rounds": rounds,
-    }
-    table = Table(title=f"Touchpoints a second, median of {rounds} interleaved rounds")
-    for column in ("work", "on", "peer", "lifecircle", "ratio", "lowest", "highest", "aim"):
-        table.add_column(column, justify="left" if column in ("work", "on") else "right")
-    for each in comparisons:
-        pairs = measured[each.key]
-        ratios = sorted(ours / peer for peer, ours in pairs)
-        peer, ours = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
-        name = each.key.removesuffix("_x")
-        figures |= {
-            each.key: round(median(ratios), 3),
-            f"{name}_x_lowest": round(ratios[0], 3),
-            f"{name}_x_highest": round(ratios[-1], 3),
-            f"{name}_per_s": round(ours),
-            f"{name}_peer_per_s": round(peer),
-        }
-        cells = [f"{peer:,.0f}", f"{ours:,.0f}", *(f"{each:.2f}" for each in (median(ratios), ratios[0], ratios[-1]))]
-        table.add_row(each.work, each.on, *cells, f"{each.aim:g}")
-    Path("build").mkdir(exist_ok=True)
-    Path("build/bench.json").write_text(json.dumps(figures, indent=1) + "\n")
-    Console(width=120).print(table)
+def main(asked: Asked) -> int:
+    """Measure each work in turn, in every round, on fresh databases; answer the exit code."""
+    if asked.fetch:
+        peers.fetch()
+    measures = chosen((*MEASURES, *PEERS), asked.keys) if asked.keys else list(MEASURES)
+    with Ground(asked.sizes) as ground:
+        load = report.load()
+        measured = run_rounds(ground, measures, lambda done: done < asked.rounds)
+        found = report.results(report.machine(ground) | load, asked.sizes, measured)
+    # The peers are measured on their own, and must not take the place of the whole.
+    report.write(found, report.BENCH if set(measures) & set(MEASURES) else report.BENCH_PEERS)
+    report.show(measures, found)
+    return 1 if measured.failed else 0
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    main(
-        int(arguments[0]) if arguments[:1] and arguments[0].isdecimal() else ROUNDS,
-        [a for a in arguments if a[-2:] == "_x"],
-    )
+    try:
+        asked = read_arguments(sys.argv[1:])
+    except ValueError as error:
+        sys.exit(str(error))
+    sys.exit(main(asked))

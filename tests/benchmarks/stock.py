@@ -1,6 +1,6 @@
 """The stock library doing the same work: its own recorders, its own ProjectionRunner, nothing of ours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -17,8 +17,8 @@ from adapters.codec import encode
 from domain.touchpoint import Envelope
 
 
-def environment(url: str) -> dict[str, str]:
-    """How the library is told of a database."""
+def environment(url: str, connections: int = 32) -> dict[str, str]:
+    """How the library is told of a database, and how many connections it may keep; twice as many at most."""
     if url.startswith("sqlite"):
         return {
             "PERSISTENCE_MODULE": "eventsourcing.sqlite",
@@ -34,21 +34,21 @@ def environment(url: str) -> dict[str, str]:
         "POSTGRES_PORT": "5432",
         "POSTGRES_USER": str(where["user"]),
         "POSTGRES_PASSWORD": "not asked for",
-        "POSTGRES_POOL_SIZE": "32",
-        "POSTGRES_MAX_OVERFLOW": "32",
+        "POSTGRES_POOL_SIZE": str(connections),
+        "POSTGRES_MAX_OVERFLOW": str(connections),
         "POSTGRES_POOL_TIMEOUT": "60",
         "POSTGRES_LOCK_TIMEOUT": "60",
         "ORIGINATOR_ID_TYPE": "text",
     }
 
 
-def recorder(url: str) -> tuple[InfrastructureFactory, ApplicationRecorder]:
+def recorder(url: str, connections: int = 32) -> tuple[InfrastructureFactory, ApplicationRecorder]:
     """A fresh recorder of the library, and the factory to close afterwards."""
-    factory = InfrastructureFactory.construct(environment(url))
+    factory = InfrastructureFactory.construct(environment(url, connections))
     return factory, factory.application_recorder()
 
 
-def stored_events(envelopes: Sequence[Envelope], versions: dict[str, int]) -> list[StoredEvent]:
+def stored_events(envelopes: Iterable[Envelope], versions: dict[str, int]) -> list[StoredEvent]:
     """The same bytes, as the library's stored events; `versions` goes on counting."""
     made: list[StoredEvent] = []
     for envelope in envelopes:

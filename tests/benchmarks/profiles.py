@@ -1,0 +1,243 @@
+"""Where the time goes: `python -m tests.benchmarks.profiles [TOUCHPOINTS]` writes docs/benchmarks/.
+
+Stages are timed by themselves, with no profiler on, for a profiler makes small functions look dear; what the profiler
+finds stands beside them, function by function. What waits is told from what works by the process's own clock.
+"""
+
+import cProfile
+import io
+import pstats
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any, NamedTuple
+
+import psycopg
+
+from adapters.addresses import open_sweep, open_tables
+from adapters.codec import draft_of, fact_of, parse_json, read_envelope
+from adapters.engine import Engine, clock_us
+from adapters.log import Draft, Group
+from adapters.postgres.facts import Facts
+from adapters.rebuild import rebuild
+from adapters.settings import LIMITS
+from adapters.sources.mapping import Mapping
+from adapters.sources.plan import Plan
+from adapters.sources.readers import SourceFile
+from domain.history import effective_histories
+from projections import view_named
+from projections.view import fold
+from tests.benchmarks.appends import BATCH, fill, given
+from tests.benchmarks.ground import Ground, Site
+from tests.benchmarks.imports import MAPPING, import_orders, orders
+from tests.benchmarks.rebuilds import VIEWS
+from tests.benchmarks.sizes import Sizes
+
+PAGES = Path(__file__).parents[2] / "docs" / "benchmarks"
+TOUCHPOINTS = 20_000
+_SHOWN = 25
+_ADDRESS = re.compile(r" at 0x\w+")  # another in every run
+
+
+class Stage(NamedTuple):
+    """One stage of a work, in µs per touchpoint: of this process's processor, and of waiting for the server or disk."""
+
+    name: str
+    busy_us: float
+    waiting_us: float
+
+
+class Stages:
+    """The stages of one work over so many touchpoints."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.found: list[Stage] = []
+
+    def timed(self, name: str, work: Callable[[], Any]) -> Any:
+        """Do one stage for all touchpoints, and note what it cost."""
+        began, busy = perf_counter(), process_time()
+        done = work()
+        busy = process_time() - busy
+        waiting = max(0.0, perf_counter() - began - busy)
+        self.found.append(Stage(name, busy / self._count * 1e6, waiting / self._count * 1e6))
+        return done
+
+    def stored(self, url: str, drafts: Sequence[Draft]) -> None:
+        """Store drafts as new facts in batches of 1,000, and note what packing, the server and receipts cost."""
+        spent = {"pack": [0.0, 0.0], "receipts": [0.0, 0.0]}
+        with psycopg.connect(url, autocommit=True) as connection:
+            for at in range(0, len(drafts), BATCH):
+                groups = [Group((draft,)) for draft in drafts[at : at + BATCH]]
+                began, busy = perf_counter(), process_time()
+                facts = Facts(groups, 1)
+                facts.send(connection)
+                sent, busy_sent = perf_counter(), process_time()
+                assert facts.receive(connection) is not None
+                done, busy_done = perf_counter(), process_time()
+                for name, whole, of_it in (
+                    ("pack", sent - began, busy_sent - busy),
+                    ("receipts", done - sent, busy_done - busy_sent),
+                ):
+                    spent[name][0] += of_it
+                    spent[name][1] += whole - of_it
+        waited = sum(waiting for _, waiting in spent.values())
+        in_us = 1e6 / self._count
+        self.found += [
+            Stage("pack and send", spent["pack"][0] * in_us, 0),
+            Stage("server", 0, max(0, waited) * in_us),
+            Stage("receipts", spent["receipts"][0] * in_us, 0),
+        ]
+
+
+def append(site: Site, count: int) -> list[Stage]:
+    """From the bytes that a service receives to receipts, in batches of 1,000."""
+    import orjson
+
+    raw = [orjson.dumps(event) for event in given(count)]
+    stages = Stages(count)
+    url = site.fresh()
+    with Engine.create(url) as engine:
+        clock = clock_us()
+        parsed = stages.timed("parse strict JSON", lambda: [parse_json(each) for each in raw])
+        read = partial(read_envelope, clock_us=clock, company=engine.company)
+        envelopes = stages.timed("validate", lambda: [read(event) for event in parsed])
+        drafts = stages.timed("encode", lambda: [draft_of(each, "bench") for each in envelopes])
+    stages.stored(url, drafts)
+    return stages.found
+
+
+def imported(site: Site, count: int) -> list[Stage]:
+    """From a CSV file to stored rows, in batches of 1,000."""
+    path = site.file(f"orders-{count}.csv", partial(orders, count))
+    mapping = Mapping.model_validate(tomllib.loads(MAPPING))
+    stages = Stages(count)
+    url = site.fresh()
+    with Engine.create(url) as engine:
+        source = SourceFile(path)
+        plan = Plan(mapping, source.columns, None)
+        clock = clock_us()
+        rows = stages.timed("read rows", lambda: list(source.rows()))
+        made = stages.timed(
+            "map", lambda: [plan.touchpoints([row.cells], str(at))[0][1] for at, row in enumerate(rows)]
+        )
+        envelopes = stages.timed("validate", lambda: [read_envelope(each, clock, engine.company) for each in made])
+        drafts = stages.timed("encode", lambda: [draft_of(each, "bench") for each in envelopes])
+    stages.stored(url, drafts)
+    return stages.found
+
+
+def rebuilt(site: Site, count: int) -> list[Stage]:
+    """From the log to the tables of three views, in one process."""
+    url = site.kept(f"log {count}", partial(fill, count))
+    stages = Stages(count)
+    with Engine.open(url) as engine, closing(open_sweep(url)) as sweep:
+        cut = engine.log.heads()
+        parts = list(sweep.parts(cut, LIMITS.rebuild_part_touchpoints))
+        stored = stages.timed("read by stream", lambda: [each for part in parts for each in sweep.read(part, cut)])
+        facts = stages.timed("decode", lambda: [fact_of(each) for each in stored])
+        streams = [list(each) for _, each in groupby(facts, key=attrgetter("stream"))]
+        histories = stages.timed("order and correct", lambda: [effective_histories(each) for each in streams])
+        chosen = {name: view_named(name) for name in VIEWS}
+        for name, view in chosen.items():
+            folded = partial(_folded, view(engine.company), histories)
+            stages.timed(f"fold {name}", folded)
+        with closing(open_tables(url, engine.company, chosen)) as tables:
+            whole = partial(rebuild, engine.log, tables, engine.company, VIEWS, workers=0)
+            stages.timed("write rows and switch: the rest of the whole", whole)
+    *alone, whole_stage = stages.found
+    busy = whole_stage.busy_us - sum(stage.busy_us for stage in alone)
+    waiting = whole_stage.waiting_us - sum(stage.waiting_us for stage in alone)
+    return [*alone, whole_stage._replace(busy_us=max(0.0, busy), waiting_us=max(0.0, waiting))]
+
+
+def _folded(view: Any, histories: Iterable[Any]) -> None:
+    for of_family in histories:
+        for root, history in of_family.items():
+            fold(view, root, history)
+
+
+def _append_all(site: Site, count: int) -> Callable[[], object]:
+    url, items = site.fresh(), given(count)
+    Engine.create(url).close()
+
+    def work() -> None:
+        with Engine.open(url) as engine:
+            clock = clock_us()
+            batches = (items[at : at + BATCH] for at in range(0, count, BATCH))
+            read = (([read_envelope(event, clock, engine.company)] for event in batch) for batch in batches)
+            for _ in engine.append_batches(read):
+                pass
+
+    return work
+
+
+def _import_all(site: Site, count: int) -> Callable[[], object]:
+    path = site.file(f"orders-{count}.csv", partial(orders, count))
+    return partial(import_orders, count, path, site.fresh())
+
+
+def _rebuild_all(site: Site, count: int) -> Callable[[], object]:
+    url = site.kept(f"log {count}", partial(fill, count))
+
+    def work() -> None:
+        with Engine.open(url) as engine:
+            chosen = {name: view_named(name) for name in VIEWS}
+            with closing(open_tables(url, engine.company, chosen)) as tables:
+                rebuild(engine.log, tables, engine.company, VIEWS, workers=0)
+
+    return work
+
+
+WORKS: tuple[tuple[str, Callable[[Site, int], list[Stage]], Callable[[Site, int], Callable[[], object]]], ...] = (
+    ("append", append, _append_all),
+    ("import", imported, _import_all),
+    ("rebuild", rebuilt, _rebuild_all),
+)
+
+
+def profiled(work: Callable[[], object]) -> str:
+    """The functions that a work spent most of its time in, by their own time, as cProfile has it."""
+    profiler = cProfile.Profile()
+    profiler.runcall(work)
+    told = io.StringIO()
+    pstats.Stats(profiler, stream=told).strip_dirs().sort_stats("tottime").print_stats(_SHOWN)
+    lines = [_ADDRESS.sub("", line.rstrip()) for line in told.getvalue().splitlines()]
+    return "\n".join(line for line in lines if line)
+
+
+def main(count: int) -> None:
+    """Time and profile each work, and write the page."""
+    page = [
+        "# Where the time goes",
+        "",
+        f"Made by `make profile` over {count:,} seeded touchpoints on PostgreSQL, in one process. A stage is timed by",
+        "itself, without a profiler: µs per touchpoint of this process's processor, and of waiting for the server, the",
+        "disk or a processor. The lists below are cProfile's, by each function's own time; it makes small functions look",
+        "dearer than they are.",
+    ]
+    with Ground(Sizes()) as ground:
+        for name, staged, work in WORKS:
+            with ground.site("postgresql") as site:
+                staged(site, count)  # connections, plans and caches are made
+            with ground.site("postgresql") as site:
+                stages = staged(site, count)
+                listed = profiled(work(site, count))
+            whole = Stage("sum", sum(stage.busy_us for stage in stages), sum(stage.waiting_us for stage in stages))
+            page += ["", f"## {name.capitalize()}", "", "| stage | busy µs | waiting µs |", "|---|--:|--:|"]
+            page += [f"| {stage.name} | {stage.busy_us:.1f} | {stage.waiting_us:.1f} |" for stage in (*stages, whole)]
+            page += ["", "```text", listed, "```"]
+            print(f"{name}: {whole.busy_us:.1f} µs busy, {whole.waiting_us:.1f} µs waiting", file=sys.stderr)
+    PAGES.mkdir(exist_ok=True)
+    (PAGES / "profiles.md").write_text("\n".join(page) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if sys.argv[1:] else TOUCHPOINTS)
