@@ -27,7 +27,7 @@ docs: .venv/installed  ## write docs/reference from the code, and what the other
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m tests.docs.sessions
 
-bench: .venv/installed  ## speed against the stock library and the limits of the machine, to build/bench.json: an hour or more
+bench: .venv/installed  ## speed against the stock library and the machine's limits, to build/bench.json; an hour
 	@$(BIN)/python -m tests.benchmarks
 
 bench-quick: .venv/installed  ## has something become slower since the last release? under two minutes

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from adapters.engine import Engine
 from tests.benchmarks import appends, imports, latency, limits, peers, processes, reads, rebuilds
 from tests.benchmarks.measures import Aim, Figures, Measure, Ratio, at_least, at_most
 
@@ -26,6 +27,13 @@ MEASURES: tuple[Measure, ...] = (
     Ratio("append_64_x", _TASKS, "postgresql", appends.stock_append_64, appends.append_tasks, at_least(20)),
     Ratio(
         "append_64_threads_x", _THREADS, "postgresql", appends.stock_append_64, appends.append_64_threads, at_least(10)
+    ),
+    Ratio(
+        "append_64_buckets_4_x",
+        "64 producers, tasks, four buckets",
+        "postgresql",
+        appends.stock_append_64,
+        partial(appends.append_tasks, create=partial(Engine.create, buckets=4)),
     ),
     Ratio(
         "append_8_processes_x",

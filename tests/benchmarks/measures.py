@@ -152,6 +152,7 @@ def _run(ground: Ground, measure: Measure, measured: Measured) -> str:
 def rate(count: int, work: Callable[[], object]) -> float:
     """Do a work; how many of its `count` it did a second."""
     # What the harness itself holds in memory must not make the collector run longer than in a real process.
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     began = perf_counter()
@@ -174,4 +175,4 @@ def chosen(measures: Sequence[Measure], keys: Sequence[str]) -> list[Measure]:
     known = set(chain.from_iterable(measure.keys for measure in measures))
     if unknown := [key for key in keys if key not in known]:
         raise ValueError(f"{', '.join(unknown)}: no such key. There are: {' '.join(sorted(known))}")
-    return [measure for measure in measures if not known.isdisjoint(keys) and set(measure.keys) & set(keys)]
+    return [measure for measure in measures if not set(measure.keys).isdisjoint(keys)]

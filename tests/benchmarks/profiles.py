@@ -220,8 +220,8 @@ def main(count: int) -> None:
         "",
         f"Made by `make profile` over {count:,} seeded touchpoints on PostgreSQL, in one process. A stage is timed by",
         "itself, without a profiler: µs per touchpoint of this process's processor, and of waiting for the server, the",
-        "disk or a processor. The lists below are cProfile's, by each function's own time; it makes small functions look",
-        "dearer than they are.",
+        "disk or a processor. The lists below are cProfile's, by each function's own time; it makes small functions",
+        "look dearer than they are.",
     ]
     with Ground(Sizes()) as ground:
         for name, staged, work in WORKS:

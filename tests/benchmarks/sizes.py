@@ -66,13 +66,13 @@ class Sizes:
     def quick(cls) -> Self:
         """What ratios that are only compared with themselves can do with."""
         return cls(
-            alone=150,
+            alone=100,
             append=40,
-            append_peer=10,
+            append_peer=8,
             batches=6,
             read=10_000,
             histories=100,
-            rebuild=30_000,
+            rebuild=20_000,  # one part: it needs no processes, whose start would be most of it
             rebuild_peer=400,
             imported=15_000,
         )
