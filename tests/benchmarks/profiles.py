@@ -10,9 +10,10 @@ import pstats
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
+from hashlib import sha256
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -28,9 +29,11 @@ from adapters.log import Draft, Group
 from adapters.postgres.facts import Facts
 from adapters.rebuild import rebuild
 from adapters.settings import LIMITS
+from adapters.sources.files import open_source
 from adapters.sources.mapping import Mapping
 from adapters.sources.plan import Plan
-from adapters.sources.readers import SourceFile
+from adapters.sources.scratch import Scratch
+from adapters.sweep import Part, Sweep
 from domain.history import effective_histories
 from projections import view_named
 from projections.view import fold
@@ -121,13 +124,21 @@ def imported(site: Site, count: int) -> list[Stage]:
     stages = Stages(count)
     url = site.fresh()
     with Engine.create(url) as engine:
-        source = SourceFile(path)
+        source = open_source(path, mapping.file)
         plan = Plan(mapping, source.columns, None)
         clock = clock_us()
         rows = stages.timed("read rows", lambda: list(source.rows()))
-        made = stages.timed(
-            "map", lambda: [plan.touchpoints([row.cells], str(at))[0][1] for at, row in enumerate(rows)]
-        )
+        with Scratch() as scratch:
+
+            def stem_of(key: str) -> str:
+                digest = sha256(key.encode()).digest()
+                return f"{digest.hex()}/{scratch.ordinal(digest)}"
+
+            stems = stages.timed("tell rows apart", lambda: [stem_of(plan.key(row.cells)) for row in rows])
+            of_rows = zip(rows, stems, strict=True)
+            made = stages.timed(
+                "map", lambda: [plan.touchpoints([row.cells], stem, stem_of)[0][1] for row, stem in of_rows]
+            )
         envelopes = stages.timed("validate", lambda: [read_envelope(each, clock, engine.company) for each in made])
         drafts = stages.timed("encode", lambda: [draft_of(each, "bench") for each in envelopes])
     stages.stored(url, drafts)
@@ -140,7 +151,7 @@ def rebuilt(site: Site, count: int) -> list[Stage]:
     stages = Stages(count)
     with Engine.open(url) as engine, closing(open_sweep(url)) as sweep:
         cut = engine.log.heads()
-        parts = list(sweep.parts(cut, LIMITS.rebuild_part_touchpoints))
+        parts = list(_parts(sweep))
         stored = stages.timed("read by stream", lambda: [each for part in parts for each in sweep.read(part, cut)])
         facts = stages.timed("decode", lambda: [fact_of(each) for each in stored])
         streams = [list(each) for _, each in groupby(facts, key=attrgetter("stream"))]
@@ -156,6 +167,14 @@ def rebuilt(site: Site, count: int) -> list[Stage]:
     busy = whole_stage.busy_us - sum(stage.busy_us for stage in alone)
     waiting = whole_stage.waiting_us - sum(stage.waiting_us for stage in alone)
     return [*alone, whole_stage._replace(busy_us=max(0.0, busy), waiting_us=max(0.0, waiting))]
+
+
+def _parts(sweep: Sweep) -> Iterator[Part]:
+    after: str | None = ""
+    while after is not None:
+        last = sweep.end_of_part(1, after, LIMITS.rebuild_part_touchpoints)
+        yield Part(1, after, last)
+        after = last
 
 
 def _folded(view: Any, histories: Iterable[Any]) -> None:
