@@ -64,7 +64,7 @@ def _ours(url: str, process: int, producers: int, each: int) -> tuple[float, flo
 
 def _stock(url: str, process: int, producers: int, each: int) -> tuple[float, float]:
     stored = apart(stock.stored_events(envelopes(producers * (each + 1)), {}), f"{process}/")
-    factory, recorder = stock.recorder(url, connections=producers)
+    factory, recorder = stock.recorder(url, connections=producers, made=True)
     with factory:
         in_threads(stored[:producers], producers, lambda event: recorder.insert_events([event]))
         began = _all_ready()

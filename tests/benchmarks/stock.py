@@ -42,9 +42,13 @@ def environment(url: str, connections: int = 32) -> dict[str, str]:
     }
 
 
-def recorder(url: str, connections: int = 32) -> tuple[InfrastructureFactory, ApplicationRecorder]:
-    """A fresh recorder of the library, and the factory to close afterwards."""
-    factory = InfrastructureFactory.construct(environment(url, connections))
+def recorder(
+    url: str, connections: int = 32, *, made: bool = False
+) -> tuple[InfrastructureFactory, ApplicationRecorder]:
+    """A recorder of the library, whose table may be made already; and the factory to close afterwards."""
+    # Several that make the same table at the same moment fail.
+    creates = {"CREATE_TABLE": "no" if made else "yes"}
+    factory = InfrastructureFactory.construct(environment(url, connections) | creates)
     return factory, factory.application_recorder()
 
 
