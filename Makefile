@@ -1,6 +1,6 @@
 # Every target sets up its own private environment in .venv; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench bench-quick bench-peers bench-page profile laws reference lock clean
+.PHONY: help demo test check docs tamper bench bench-quick bench-peers bench-page profile laws reference lock clean
 
 BIN := .venv/bin
 DATA ?= ../shared/data
@@ -26,6 +26,9 @@ check: .venv/installed  ## lint, format, types, and the direction of imports
 docs: .venv/installed  ## write docs/reference from the code, and what the other pages show from running them
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m tests.docs.sessions
+
+tamper: .venv/installed  ## change every bit of a small sealed log, and look whether it is found, to build/tamper.json
+	@$(BIN)/python -m tests.audit.tamper
 
 bench: .venv/installed  ## speed against the stock library and the machine's limits, to build/bench.json; an hour
 	@$(BIN)/python -m tests.benchmarks

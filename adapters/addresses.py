@@ -4,6 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from adapters.audit.rows import AuditRows
 from adapters.extensions import load_extensions
 from adapters.log import Log
 from adapters.settings import LIMITS
@@ -119,6 +120,12 @@ def open_writing(url: str, company: Company, buckets: int) -> "NewLog":
     """
     writing: NewLog = _chosen(url, "Writing", ".copying").making(url, company, buckets)
     return writing
+
+
+def open_audit_rows(url: str) -> AuditRows:
+    """Begin to read the rows of the log at an address, every column of them."""
+    rows: AuditRows = _chosen(url, "AuditRows", ".audit")(url)
+    return rows
 
 
 def _chosen(url: str, part: str, module: str) -> Any:

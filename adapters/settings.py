@@ -104,6 +104,21 @@ class Limits:
     rebuild_part_touchpoints: int = 20_000
     """About how many touchpoints a rebuild folds and writes at once; a subject is never split."""
 
+    seal_page_touchpoints: int = 20_000
+    """How many touchpoints a sealer reads at once."""
+
+    seal_interval_s: float = 0.5
+    """How often a following sealer looks for what was recorded, and signs it."""
+
+    seal_wait_s: float = 10.0
+    """How long a proof waits for a sealer that is at work."""
+
+    bundle_size_max_bytes: int = 4_000_000_000
+    """The largest evidence bundle that is read, unpacked."""
+
+    verify_part_touchpoints: int = 20_000
+    """About how many touchpoints one process verifies at once; a stream is never split."""
+
     views_lock_wait_s: float = 60.0
     """How long a writer of views waits for another one."""
 

@@ -73,8 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and leave with its exit code.
 
     0 done; 1 a failure; 2 wrong usage; 3 refused input; 4 a conflict; 5 a broken rule; 6 not found; 7 the log cannot
-    be reached or written; 8 not our log; 9 another projector leads; 10 an import put rows into quarantine;
-    11 a comparison found differences; 130 stopped.
+    be reached or written; 8 not our log; 9 another projector or sealer leads; 10 an import put rows into quarantine;
+    11 a comparison found differences; 12 something is not what was sealed; 130 stopped.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:

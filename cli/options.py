@@ -25,6 +25,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 LOG_HELP = "The log: sqlite:///file.db or postgresql://…; by default what LIFECIRCLE_LOG says."
 
 
+SEAL_HELP = "The seal's folder; by default NAME.seal beside a SQLite log, or where LIFECIRCLE_SEAL says."
+
+
 def log_url(ctx: click.Context, given: str | None) -> str:
     """The log's address: as given after the command's name, before it, or by the environment."""
     url = given or (ctx.find_root().obj or {}).get("url")

@@ -52,13 +52,13 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[Any]], style: str, titl
 
 
 @contextmanager
-def folding() -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal while touchpoints are folded, told how many are and of how many; else nothing."""
+def folding(doing: str = "folding") -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal while touchpoints are worked on, told how many are done and of how many; else nothing."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
-    bar = (TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("touchpoints"))
+    bar = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn("touchpoints"))
     console = Console(stderr=True)
     progress = Progress(
         *bar, TimeElapsedColumn(), Remaining(), console=console, transient=True, disable=not console.is_terminal

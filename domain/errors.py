@@ -218,6 +218,24 @@ class ProjectorFenced(LifecircleError):
     exit_code = 9
 
 
+class SealerFenced(LifecircleError):
+    """Another sealer leads this seal."""
+
+    exit_code = 9
+
+
+class SealUnusable(LifecircleError):
+    """The seal's folder, its key, or what is named as its verifier key cannot be used."""
+
+    exit_code = 8
+
+
+class SealContradicted(LifecircleError):
+    """The log, the seal or the evidence is not what was signed."""
+
+    exit_code = 12
+
+
 class FoldingStopped(LifecircleError):
     """Folding the log was stopped before its end; the live views are as they were."""
 

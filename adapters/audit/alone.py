@@ -1,0 +1,37 @@
+"""The end of the one file that a bundle carries: it checks the bundle that it lies in, with Python and openssl."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from adapters.audit.evidence import problems_of
+
+_PEM_PREFIX = bytes.fromhex("302a300506032b6570032100")
+"""What stands before an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410)."""
+
+
+def openssl_verify(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether an Ed25519 signature holds, as openssl says."""
+    with tempfile.TemporaryDirectory() as place:
+        names = {"key": _PEM_PREFIX + public, "message": message, "signature": signature}
+        for name, content in names.items():
+            (Path(place) / name).write_bytes(content)
+        command = "openssl pkeyutl -verify -pubin -keyform DER -inkey key -rawin -in message -sigfile signature"
+        done = subprocess.run(command.split(), cwd=place, capture_output=True, check=False)  # noqa: S603
+    return done.returncode == 0
+
+
+def main() -> None:
+    """Check the folder that this file lies in against the key that is given."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python3 verify.py KEY\nKEY is the verifier key that you trust: NAME+ID+KEY")
+    here = Path(sys.argv[0]).absolute().parent
+    files = {path.relative_to(here).as_posix(): path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    problems = problems_of(files, sys.argv[1], openssl_verify)
+    print("\n".join(problems) or "proved: all of it is as it was sealed, and nothing is missing")
+    sys.exit(12 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The rows of a SQLite log as an auditor reads them."""
+
+from contextlib import closing
+
+from adapters.addresses import read_sqlite_url
+from adapters.audit.rows import Extent, Row, WholeRow
+from adapters.settings import LIMITS
+from adapters.sqlite.datastore import connect, explained
+
+_PAGE = """
+SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac
+FROM touchpoints WHERE bucket = ? AND number > ? AND number <= ? ORDER BY number
+"""
+
+# Streams come and go as bytes, for a damaged text may be no UTF-8.
+_LAST_STREAM = """
+SELECT stream FROM touchpoints INDEXED BY touchpoints_stream WHERE bucket = ? AND stream > CAST(? AS TEXT)
+ORDER BY stream LIMIT 1 OFFSET ?
+"""
+
+_PART = """
+SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac, id, source, occurred
+FROM touchpoints INDEXED BY touchpoints_stream
+WHERE bucket = ?1 AND stream > CAST(?2 AS TEXT) AND (?3 IS NULL OR stream <= CAST(?3 AS TEXT)) ORDER BY stream, version
+"""
+
+_STREAM = """
+SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac, id, source, occurred
+FROM touchpoints WHERE bucket = ? AND stream = CAST(? AS TEXT) AND +number <= ? ORDER BY version
+"""
+
+# The plus keeps the count out of the indexes.
+_EXTENTS = "SELECT +bucket, count(+number), max(+number) FROM touchpoints GROUP BY +bucket ORDER BY 1"
+
+
+class SQLiteAuditRows:
+    """Reads a log's table as it stands, whatever has been done to it."""
+
+    def __init__(self, url: str) -> None:
+        self._path = read_sqlite_url(url).path
+        self._connection = connect(read_sqlite_url(url).uri, LIMITS.sqlite_lock_timeout_s)
+        self._connection.text_factory = bytes
+
+    def page(self, bucket: int, after: int, last: int) -> list[Row]:
+        """The rows of a bucket with numbers above `after`, up to `last`, by number."""
+        return self._fetch(_PAGE, bucket, after, last)
+
+    def end_of_part(self, bucket: int, after: bytes, size: int) -> bytes | None:
+        """The stream that holds the row that comes `size` after the streams up to `after`; None at the end."""
+        found: list[tuple[bytes]] = self._fetch(_LAST_STREAM, bucket, after, size)
+        return found[0][0] if found else None
+
+    def part(self, bucket: int, after: bytes, last: bytes | None) -> list[WholeRow]:
+        """The rows of the streams of a bucket above `after`, up to `last` or the end, by stream and version."""
+        return self._fetch(_PART, bucket, after, last)
+
+    def stream(self, bucket: int, stream: bytes, last: int) -> list[WholeRow]:
+        """The rows of one stream with numbers up to `last`, by version."""
+        return self._fetch(_STREAM, bucket, stream, last)
+
+    def extents(self) -> list[Extent]:
+        """What buckets there are, counted in the table itself and not in an index."""
+        return list(map(Extent._make, self._fetch(_EXTENTS)))
+
+    def damage(self) -> list[str]:
+        """What SQLite finds wrong with the file: pages, and indexes that are not as their table."""
+        found: list[tuple[bytes]] = self._fetch("PRAGMA integrity_check(3)")
+        return [said.decode("utf-8", "replace") for (said,) in found if said != b"ok"]
+
+    # Any, for each statement has columns of its own.
+    def _fetch(self, sql: str, *given: int | bytes | None) -> list:  # type: ignore[type-arg]
+        with explained(self._path), closing(self._connection.execute(sql, given)) as cursor:
+            return cursor.fetchall()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()

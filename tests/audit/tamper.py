@@ -1,0 +1,264 @@
+"""The tamper campaign: every bit of every column of a small log, every row and the seal itself, changed and looked for.
+
+As a program it does all of it on both databases and writes build/tamper.json; a test does a share of it.
+"""
+
+import json
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import psycopg
+
+from adapters.audit.files import write_whole
+from adapters.engine import Engine
+from domain.company import Company
+from domain.errors import LifecircleError
+from tests.audit.conftest import Sealed
+from tests.postgres_server import PostgresServer
+
+COLUMNS = (
+    "bucket", "number", "stream", "version", "kind", "id", "source", "occurred", "recorded", "recordedby", "state",
+    "content_hmac",
+)  # fmt: skip
+INTEGERS = {"bucket": 32, "number": 64, "version": 64, "occurred": 64, "recorded": 64}
+Row = tuple[Any, ...]
+
+
+class Database(Protocol):
+    """A superuser's way round the log."""
+
+    def rows(self) -> list[Row]: ...
+    def put(self, rows: list[Row]) -> bool: ...
+
+
+def as_stored(column: str, value: Any) -> Any:
+    return value.encode() if isinstance(value, str) else value
+
+
+def as_text(column: str, value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) and column not in ("state", "content_hmac") else value
+
+
+class SQLiteDatabase:
+    """The file with its triggers and unique indexes gone: whoever may write it can do that."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.executescript(
+            "DROP TRIGGER touchpoints_never_updated; DROP TRIGGER touchpoints_never_deleted;"
+            "DROP TRIGGER touchpoints_never_replaced;"
+        )
+
+    def rows(self) -> list[Row]:
+        return self._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM touchpoints ORDER BY 1, 2").fetchall()
+
+    def put(self, rows: list[Row]) -> bool:
+        """Make the table hold these rows; false where the database cannot hold them."""
+        texts = {"stream", "kind", "id", "source", "recordedby"}
+        places = ", ".join("CAST(? AS TEXT)" if column in texts else "?" for column in COLUMNS)
+        self._connection.execute("BEGIN")
+        try:
+            self._connection.execute("DELETE FROM touchpoints")
+            self._connection.executemany(
+                f"INSERT INTO touchpoints ({', '.join(COLUMNS)}) VALUES ({places})",
+                [tuple(map(as_stored, COLUMNS, row)) for row in rows],
+            )
+        except sqlite3.IntegrityError:
+            self._connection.execute("ROLLBACK")
+            return False
+        self._connection.execute("COMMIT")
+        return True
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class PostgresDatabase:
+    """The table under a superuser, its trigger disabled and its keys dropped, so that rows can be doubled."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url, autocommit=True)
+        for done in ("DISABLE TRIGGER ALL", "DROP CONSTRAINT touchpoints_pkey"):
+            self._connection.execute(f"ALTER TABLE lifecircle.touchpoints {done}")  # type: ignore[arg-type]
+
+    def rows(self) -> list[Row]:
+        return self._connection.execute(
+            f"SELECT {', '.join(COLUMNS)} FROM lifecircle.touchpoints ORDER BY 1, 2"  # type: ignore[arg-type]
+        ).fetchall()
+
+    def put(self, rows: list[Row]) -> bool:
+        """Make the table hold these rows; false where the database cannot hold them."""
+        try:
+            texts = [
+                tuple(
+                    v.decode() if c != "state" and isinstance(v, bytes) else v
+                    for c, v in zip(COLUMNS, row, strict=True)
+                )
+                for row in rows
+            ]
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                cursor.execute("DELETE FROM lifecircle.touchpoints")
+                cursor.executemany(
+                    f"INSERT INTO lifecircle.touchpoints ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * 12)})",  # type: ignore[arg-type]
+                    texts,
+                )
+        except (psycopg.IntegrityError, psycopg.DataError, UnicodeDecodeError):
+            return False
+        return True
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Found(NamedTuple):
+    """How many changes were made, and how many of them were found; what was missed, in words."""
+
+    done: int
+    found: int
+    missed: tuple[str, ...]
+
+
+def flips(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Every bit of every column of every row, each in a log that is else as it was."""
+    for at, row in enumerate(rows):
+        for place, column in enumerate(COLUMNS):
+            value = row[place]
+            bits = INTEGERS.get(column) or (0 if value is None else len(as_stored(column, value)) * 8)
+            for bit in range(bits):
+                if column in INTEGERS:
+                    width = bits // 8
+                    changed: Any = int.from_bytes(
+                        (value ^ 1 << bit if bit < bits - 1 else value + (1 << bits - 1)).to_bytes(width, signed=False),
+                        signed=True,
+                    )
+                else:
+                    raw = bytearray(as_stored(column, value))
+                    raw[bit // 8] ^= 1 << bit % 8
+                    changed = bytes(raw)
+                yield f"{column} of row {at + 1}, bit {bit}", [
+                    *rows[:at], (*row[:place], changed, *row[place + 1 :]), *rows[at + 1 :]
+                ]  # fmt: skip
+        yield f"content_hmac of row {at + 1} set", [*rows[:at], (*row[:-1], b"\1" * 32), *rows[at + 1 :]]
+        yield f"content_hmac of row {at + 1} set to zeros", [*rows[:at], (*row[:-1], bytes(32)), *rows[at + 1 :]]
+
+
+def row_operations(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Rows deleted, doubled, swapped, replaced, the rest renumbered or not; and the tail cut."""
+    for at, row in enumerate(rows):
+        yield f"row {at + 1} deleted", [*rows[:at], *rows[at + 1 :]]
+        yield f"row {at + 1} deleted, the rest moved up", _renumbered([*rows[:at], *rows[at + 1 :]])
+        yield f"row {at + 1} doubled in place", [*rows, row]
+        yield f"row {at + 1} doubled after it", _renumbered([*rows[: at + 1], row, *rows[at + 1 :]])
+        yield (
+            f"row {at + 1} doubled before the first number",
+            [
+                (row[0], 0, row[2], 0, row[4], "x", *row[6:]),
+                *rows,
+            ],
+        )
+        yield f"all cut from row {at + 1} on", rows[:at]
+        for other in range(at + 1, len(rows)):
+            swapped = list(rows)
+            swapped[at], swapped[other] = rows[other], rows[at]
+            yield f"rows {at + 1} and {other + 1} swapped", _renumbered(swapped, versions=False)
+            replaced = list(rows)
+            replaced[at] = (*row[:2], *rows[other][2:3], *row[3:10], *rows[other][10:])
+            yield f"row {at + 1} replaced by the content of {other + 1}", replaced
+
+
+def _renumbered(rows: list[Row], *, versions: bool = True) -> list[Row]:
+    ends: dict[str, int] = {}
+    found = []
+    for number, row in enumerate(rows, 1):
+        ends[row[2]] = version = ends.get(row[2], 0) + 1
+        id_ = row[5] if versions is False or [each[5] for each in rows].count(row[5]) == 1 else f"{row[5]}-{number}"
+        found.append((row[0], number, row[2], version if versions else row[3], row[4], id_, *row[6:]))
+    return found
+
+
+def seal_operations(sealed: Sealed) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Every byte of every signed file and tile changed; files gone."""
+    tree = sealed.folder / "1" / "1"
+    for path in (sealed.folder / "head", tree / "checkpoint", *filter(Path.is_file, (tree / "tile").rglob("*"))):
+        whole = path.read_bytes()
+        for at in range(len(whole)):
+            changed = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+            yield f"byte {at} of {path.name}", lambda path=path, changed=changed: write_whole(path, changed, sync=False)  # type: ignore[misc]
+            write_whole(path, whole, sync=False)
+        yield f"{path.name} gone", lambda path=path: path.unlink()  # type: ignore[misc]
+        write_whole(path, whole, sync=False)
+
+
+def is_found(sealed: Sealed) -> bool:
+    try:
+        return bool(sealed.verify().problems)
+    except LifecircleError:
+        return True
+
+
+def tampered(
+    sealed: Sealed, database: Database, changes: Callable[[list[Row]], Iterator[tuple[str, list[Row]]]], every: int = 1
+) -> Found:
+    """Do every so manieth change, look for it, and put things back."""
+    rows, done, missed = database.rows(), 0, []
+    for at, (what, changed) in enumerate(changes(rows)):
+        if at % every or changed == rows or not database.put(changed):
+            continue
+        done += 1
+        if not is_found(sealed):
+            missed.append(what)
+    assert database.put(rows)
+    assert not is_found(sealed), "the log that was put back must verify"
+    return Found(done, done - len(missed), tuple(missed))
+
+
+def tampered_seal(sealed: Sealed, every: int = 1) -> Found:
+    """Change the seal itself."""
+    key, done, missed = sealed.key, 0, []
+    for at, (what, change) in enumerate(seal_operations(sealed)):
+        if at % every == 0:
+            change()
+            done += 1
+            if not is_found(sealed):
+                missed.append(what)
+    assert sealed.key == key
+    assert not is_found(sealed)
+    return Found(done, done - len(missed), tuple(missed))
+
+
+def _main() -> int:
+    totals: dict[str, int] = dict.fromkeys(("flips", "flips_found", "row_operations", "row_operations_found"), 0)
+    totals |= dict.fromkeys(("seal_operations", "seal_operations_found"), 0)
+    missed: list[str] = []
+    server = PostgresServer()
+    try:
+        with tempfile.TemporaryDirectory() as place:
+            for name, url in (("SQLite", f"sqlite:///{place}/log.db"), ("PostgreSQL", server.url())):
+                with Engine.create(url, Company()) as engine:
+                    sealed = Sealed(url, Path(place) / f"{name}.seal", engine)
+                    sealed.record("anna", "bert", "anna")
+                    sealed.seal()
+                    database = SQLiteDatabase(Path(place) / "log.db") if name == "SQLite" else PostgresDatabase(url)
+                    for what, came in (
+                        ("flips", tampered(sealed, database, flips)),
+                        ("row_operations", tampered(sealed, database, row_operations)),
+                        ("seal_operations", tampered_seal(sealed)),
+                    ):
+                        totals[what] += came.done
+                        totals[f"{what}_found"] += came.found
+                        missed += [f"{name}: {each}" for each in came.missed]
+                    database.close()
+    finally:
+        server.remove()
+    Path("build").mkdir(exist_ok=True)
+    Path("build/tamper.json").write_text(json.dumps({**totals, "missed": missed}, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps({**totals, "missed": missed}, indent=2))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

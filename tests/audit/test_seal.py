@@ -1,0 +1,193 @@
+"""Sealing and verifying on both databases: what is signed, what is refused, what is found."""
+
+import os
+import shutil
+import signal
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from adapters.audit.seal import Seal, read_key
+from adapters.audit.sealer import key_path, sealer
+from adapters.audit.verifier import verify_log
+from adapters.settings import LIMITS
+from domain.errors import SealContradicted, SealerFenced, SealUnusable
+from domain.merkle import consistency_proof, consistent
+from tests.audit.conftest import Sealed
+from tests.audit.tamper import (
+    Database,
+    PostgresDatabase,
+    SQLiteDatabase,
+    flips,
+    row_operations,
+    tampered,
+    tampered_seal,
+)
+from tests.cli.program import Shell, orders
+
+PATIENCE_S = 60
+
+
+def test_what_is_sealed_verifies_and_the_rest_is_said_to_be_unsealed(sealed: Sealed) -> None:
+    assert sealed.seal().sizes == (0,) * sealed.engine.log.buckets
+    sealed.record("anna", "bert", "anna")
+    head = sealed.seal()
+    assert (sum(head.sizes), head.streams) == (3, 2)
+    sealed.record("carl")
+    assert sealed.verify() == (3, 1, [])
+    assert sealed.seal().streams == 3
+    assert sealed.verify() == (4, 0, [])
+
+
+def test_every_head_extends_the_one_before(sealed: Sealed) -> None:
+    heads = []
+    for size in (1, 2, 255, 258, 300):
+        while (count := sum(sealed.engine.log.heads().numbers)) < size:
+            sealed.record(*(f"c{at % 7}" for at in range(count, size)))
+        heads.append(sealed.seal())
+    tiles = Seal(sealed.folder, [read_key(sealed.key)]).tiles(1)
+    for before, after in pairwise(heads):
+        (old, old_root), (new, new_root) = before.trees[0], after.trees[0]
+        proof = consistency_proof(old, new, tiles.of_size(new))
+        assert consistent(old, new, old_root, new_root, proof)
+    assert sealed.verify() == (300, 0, [])
+
+
+def test_what_the_sealer_remembers_can_be_lost(sealed: Sealed) -> None:
+    sealed.record("anna", "bert")
+    before = sealed.seal()
+    (sealed.folder / "sealer-1.db").unlink()
+    sealed.record("anna")
+    after = sealed.seal()
+    assert after.origin == before.origin
+    assert sealed.verify() == (3, 0, [])
+
+
+def database_of(sealed: Sealed) -> SQLiteDatabase | PostgresDatabase:
+    if sealed.url.startswith("sqlite"):
+        return SQLiteDatabase(Path(sealed.url.removeprefix("sqlite:///")))
+    return PostgresDatabase(sealed.url)
+
+
+def cut(database: Database, rows: int) -> None:
+    assert database.put(database.rows()[:rows])
+
+
+def test_a_log_restored_from_a_backup_is_refused_until_it_begins_anew(sealed: Sealed) -> None:
+    sealed.record("anna", "bert", "anna", "carl")
+    first = sealed.seal()
+    database = database_of(sealed)
+    cut(database, 2)
+    with pytest.raises(SealContradicted) as refused:
+        sealed.seal()
+    assert "1/3" in refused.value.where
+    sealed.record("dora", "emil", "dora")
+    with pytest.raises(SealContradicted) as refused:
+        sealed.seal()
+    assert "1/3" in refused.value.where, "regrown beyond what was sealed, it is still another history"
+    assert sealed.verify().problems[0][:2] == (1, 3)
+    anew = sealed.seal(new_origin=True)
+    assert anew.origin == first.origin[:-1] + "2"
+    assert anew.supersedes.startswith(first.origin)
+    assert sealed.verify() == (5, 0, [])
+    sealed.record("anna")
+    assert sealed.seal().supersedes == anew.supersedes, "it is said for ever"
+    database.close()
+
+
+def test_one_sealer_leads(sealed: Sealed) -> None:
+    with sealer(sealed.engine.log, sealed.url, sealed.folder), pytest.raises(SealerFenced):
+        sealed.seal()
+    sealed.seal()
+
+
+def test_a_key_that_others_may_read_or_that_is_gone_is_refused(sealed: Sealed) -> None:
+    sealed.seal()
+    key = key_path(sealed.folder)
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.chmod(0o640)
+    with pytest.raises(SealUnusable, match="others may read"):
+        sealed.seal()
+    key.unlink()
+    with pytest.raises(SealUnusable, match="missing"):
+        sealed.seal()
+
+
+def test_a_head_forged_with_another_key_is_found(sealed: Sealed, tmp_path: Path) -> None:
+    sealed.record("anna")
+    sealed.seal()
+    trusted = sealed.key
+    shutil.rmtree(sealed.folder)
+    key_path(sealed.folder).unlink()
+    sealed.seal()
+    with pytest.raises(SealContradicted, match="not signed by a trusted key"):
+        Seal(sealed.folder, [read_key(trusted)])
+
+
+def test_a_key_hands_over_to_a_new_one_and_who_trusts_the_old_one_trusts_it(sealed: Sealed) -> None:
+    sealed.record("anna")
+    sealed.seal()
+    first = sealed.key
+    with sealer(sealed.engine.log, sealed.url, sealed.folder) as leading:
+        leading.rotate()
+    assert sealed.key != first
+    sealed.record("bert")
+    sealed.seal()
+    for key in (first, sealed.key):
+        seal = Seal(sealed.folder, [read_key(key)])
+        assert verify_log(sealed.engine.log, sealed.url, seal) == (2, 0, [])
+
+
+def test_a_share_of_the_tamper_campaign(sealed: Sealed) -> None:
+    sealed.record("anna", "bert", "anna")
+    sealed.seal()
+    database = database_of(sealed)
+    found = tampered(sealed, database, flips, every=401)
+    assert found.missed == ()
+    assert found.done > 8
+    found = tampered(sealed, database, row_operations, every=3)
+    assert found.missed == ()
+    assert found.done > 5
+    found = tampered_seal(sealed, every=97)
+    assert found.missed == ()
+    database.close()
+
+
+def test_many_parts_and_several_processes(sealed: Sealed) -> None:
+    sealed.record(*(f"c{at % 40}" for at in range(600)))
+    sealed.seal()
+    object.__setattr__(LIMITS, "verify_part_touchpoints", 100)
+    try:
+        assert sealed.verify() == (600, 0, [])
+        database = database_of(sealed)
+        cut(database, 599)
+        assert sealed.verify().problems[0][:2] == (1, 600)
+        database.close()
+    finally:
+        object.__setattr__(LIMITS, "verify_part_touchpoints", 20_000)
+
+
+def test_a_sealer_that_is_killed_goes_on(shop_folder: Path, url: str) -> None:
+    shell = Shell(url)
+    assert shell("init").code == 0
+    for round_ in range(3):
+        with shell.start("seal", "--seal", "shop.seal", "--follow") as running:
+            shell("record", "--json", "-", stdin=orders([f"{round_}-{n}" for n in range(100)]))
+            head, until = shop_folder / "shop.seal" / "head", monotonic() + PATIENCE_S
+            seen = head.read_bytes() if head.exists() else b""
+            while not head.exists() or head.read_bytes() == seen:
+                assert monotonic() < until
+                sleep(0.01 * round_)
+            os.kill(running.pid, signal.SIGKILL)
+    assert shell("seal", "--seal", "shop.seal").code == 0
+    told = shell("verify", "--seal", "shop.seal", "--key", "shop.seal/key.pub", "--format", "json")
+    assert told.json == [{"sealed": 300, "unsealed": 0}]
+
+
+@pytest.fixture
+def shop_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LIFECIRCLE_KEY", raising=False)
+    return tmp_path
