@@ -5,7 +5,7 @@ import struct
 from array import array
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -136,7 +136,7 @@ def _columns(row: WholeRow, bucket: int, buckets: int) -> str:
     return ""
 
 
-def _elsewhere(stream: str, envelope: dict[str, dict[str, str]]) -> bool:
+def _elsewhere(stream: str, envelope: dict[str, Any]) -> bool:
     """Whether a touchpoint is rightly stored under another stream: a merge's other side, a correction's survivor."""
     data = envelope["data"]
     return envelope["type"] == CORRECTED or (

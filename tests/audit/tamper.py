@@ -83,11 +83,11 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         self._connection = psycopg.connect(url, autocommit=True)
         for done in ("DISABLE TRIGGER ALL", "DROP CONSTRAINT touchpoints_pkey"):
-            self._connection.execute(f"ALTER TABLE lifecircle.touchpoints {done}")  # type: ignore[arg-type]
+            self._connection.execute(f"ALTER TABLE lifecircle.touchpoints {done}")
 
     def rows(self) -> list[Row]:
         return self._connection.execute(
-            f"SELECT {', '.join(COLUMNS)} FROM lifecircle.touchpoints ORDER BY 1, 2"  # type: ignore[arg-type]
+            f"SELECT {', '.join(COLUMNS)} FROM lifecircle.touchpoints ORDER BY 1, 2"
         ).fetchall()
 
     def put(self, rows: list[Row]) -> bool:
@@ -103,7 +103,7 @@ class PostgresDatabase:
             with self._connection.transaction(), self._connection.cursor() as cursor:
                 cursor.execute("DELETE FROM lifecircle.touchpoints")
                 cursor.executemany(
-                    f"INSERT INTO lifecircle.touchpoints ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * 12)})",  # type: ignore[arg-type]
+                    f"INSERT INTO lifecircle.touchpoints ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * 12)})",
                     texts,
                 )
         except (psycopg.IntegrityError, psycopg.DataError, UnicodeDecodeError):

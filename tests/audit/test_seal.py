@@ -12,7 +12,9 @@ import pytest
 from adapters.audit.seal import Seal, read_key
 from adapters.audit.sealer import key_path, sealer
 from adapters.audit.verifier import verify_log
+from adapters.engine import Engine
 from adapters.settings import LIMITS
+from domain.company import Company
 from domain.errors import SealContradicted, SealerFenced, SealUnusable
 from domain.merkle import consistency_proof, consistent
 from tests.audit.conftest import Sealed
@@ -39,6 +41,23 @@ def test_what_is_sealed_verifies_and_the_rest_is_said_to_be_unsealed(sealed: Sea
     assert sealed.verify() == (3, 1, [])
     assert sealed.seal().streams == 3
     assert sealed.verify() == (4, 0, [])
+
+
+def test_every_bucket_has_its_tree_and_one_head_lists_them(url: str, tmp_path: Path) -> None:
+    with Engine.create(url, Company(), buckets=3) as engine:
+        sealed = Sealed(url, tmp_path / "shop.seal", engine)
+        sealed.record(*(f"c{at}" for at in range(30)))
+        head = sealed.seal()
+        assert head.sizes == engine.log.heads().numbers
+        assert len([size for size in head.sizes if size]) == 3
+        assert sealed.verify() == (30, 0, [])
+        database = database_of(sealed)
+        rows = database.rows()
+        assert database.put([row for row in rows if row[0] != 2])
+        assert sealed.verify().problems[0][:2] == (2, 1)
+        assert database.put([*rows, (4, *rows[0][1:])])
+        assert "a bucket that the log does not have" in str(sealed.verify().problems)
+        database.close()
 
 
 def test_every_head_extends_the_one_before(sealed: Sealed) -> None:
