@@ -1,12 +1,40 @@
 """Files that are there whole or not at all, whenever the program is killed."""
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+from domain.errors import SealerFenced
+
 _SYNCS_AT_ONCE = 8
+
+
+@contextmanager
+def leading(folder: Path) -> Iterator[None]:
+    """Be the only process that writes a folder, until the end of the block or of the process.
+
+    Raises:
+        SealerFenced: another process leads.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SealerFenced(
+                "another process leads here",
+                where=str(folder),
+                rule="one process at a time signs a log",
+                way_out="leave it to that one, or stop it first",
+            ) from None
+        yield
+    finally:
+        os.close(lock)
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o644, sync: bool = True) -> None:

@@ -2,13 +2,14 @@
 
 import os
 from pathlib import Path
+from time import time
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from adapters.audit.files import write_whole
 from domain.errors import SealUnusable
-from domain.notes import ED25519, Note, VerifierKey
+from domain.notes import COSIGNATURE, ED25519, Note, VerifierKey, cosigned_text
 
 _MARK = "lifecircle signing key v1"
 
@@ -25,23 +26,27 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
 class SigningKey:
     """A private key and the name it signs under."""
 
-    def __init__(self, name: str, private: Ed25519PrivateKey) -> None:
+    def __init__(self, name: str, private: Ed25519PrivateKey, kind: int = ED25519) -> None:
         self._private = private
-        self.verifier = VerifierKey(name, ED25519, private.public_key().public_bytes_raw())
+        self.verifier = VerifierKey(name, kind, private.public_key().public_bytes_raw())
 
     def signed(self, note: Note) -> Note:
         """The note with this key's signature."""
+        if self.verifier.kind == COSIGNATURE:
+            at_s = int(time())
+            said = self._private.sign(cosigned_text(note.text, at_s))
+            return note.with_signature(self.verifier, at_s.to_bytes(8) + said)
         return note.with_signature(self.verifier, self._private.sign(note.text.encode()))
 
     @classmethod
-    def make(cls, name: str, path: Path) -> "SigningKey":
+    def make(cls, name: str, path: Path, kind: int = ED25519) -> "SigningKey":
         """Make a new key and keep it in a file that only its owner may read."""
         private = Ed25519PrivateKey.generate()
         write_whole(path, f"{_MARK}\n{name}\n{private.private_bytes_raw().hex()}\n".encode(), mode=0o600)
-        return cls(name, private)
+        return cls(name, private, kind)
 
     @classmethod
-    def read(cls, path: Path) -> "SigningKey":
+    def read(cls, path: Path, kind: int = ED25519) -> "SigningKey":
         """Read a key.
 
         Raises:
@@ -58,7 +63,7 @@ class SigningKey:
         try:
             if mark != _MARK or not name:
                 raise ValueError(mark)  # noqa: TRY301
-            return cls(name, Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private)))
+            return cls(name, Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private)), kind)
         except ValueError:
             raise SealUnusable(
                 "this is no key of a sealer",

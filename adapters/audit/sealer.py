@@ -4,8 +4,6 @@ Whatever it is killed at, it goes on: tiles first, then what it remembers, then 
 whole or not at all. Only what `head` says is signed for; all else can be made again from the log.
 """
 
-import fcntl
-import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -15,7 +13,7 @@ from threading import Event
 from time import monotonic, time_ns
 
 from adapters.addresses import open_audit_rows
-from adapters.audit.files import sync_all, write_whole
+from adapters.audit.files import leading, sync_all, write_whole
 from adapters.audit.keys import SigningKey
 from adapters.audit.progress import Progress, unseen
 from adapters.audit.rows import AuditRows, Row
@@ -24,7 +22,7 @@ from adapters.audit.store import Store, Tree
 from adapters.audit.tiles import GrowingTiles, Tiles, contradiction
 from adapters.log import Cursor, Log
 from adapters.settings import LIMITS
-from domain.errors import SealContradicted, SealerFenced, SealUnusable
+from domain.errors import SealContradicted, SealUnusable
 from domain.leaf import NONE_BEFORE, LeafOf, leaves_of
 from domain.merkle import HASH_BYTES
 from domain.merkle import root as root_of
@@ -47,26 +45,12 @@ def sealer(log: Log, url: str, folder: Path, *, new_origin: bool = False) -> Ite
         SealUnusable: the key is missing, damaged or readable by others.
         SealContradicted: what is signed there is not this log's.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
+    with leading(folder), closing(open_audit_rows(url)) as rows:
+        leader = Sealer(log, rows, folder, new_origin=new_origin)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SealerFenced(
-                "another sealer leads this seal",
-                where=str(folder),
-                rule="one sealer at a time signs a log",
-                way_out="leave it to that one, or stop it first",
-            ) from None
-        with closing(open_audit_rows(url)) as rows:
-            leading = Sealer(log, rows, folder, new_origin=new_origin)
-            try:
-                yield leading
-            finally:
-                leading.close()
-    finally:
-        os.close(lock)
+            yield leader
+        finally:
+            leader.close()
 
 
 class Sealer:

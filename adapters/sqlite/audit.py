@@ -32,6 +32,9 @@ FROM touchpoints WHERE bucket = ? AND stream = CAST(? AS TEXT) AND +number <= ? 
 # The plus keeps the count out of the indexes.
 _EXTENTS = "SELECT +bucket, count(+number), max(+number) FROM touchpoints GROUP BY +bucket ORDER BY 1"
 
+_MAPPED_MAX_BYTES = 2**31 - 2**16
+"""The most that SQLite maps of a file."""
+
 
 class SQLiteAuditRows:
     """Reads a log's table as it stands, whatever has been done to it."""
@@ -40,6 +43,8 @@ class SQLiteAuditRows:
         self._path = read_sqlite_url(url).path
         self._connection = connect(read_sqlite_url(url).uri, LIMITS.sqlite_lock_timeout_s)
         self._connection.text_factory = bytes
+        # Streams lie all over the file: read through the system's cache, and not page by page.
+        self._connection.execute(f"PRAGMA mmap_size = {_MAPPED_MAX_BYTES:d}")
 
     def page(self, bucket: int, after: int, last: int) -> list[Row]:
         """The rows of a bucket with numbers above `after`, up to `last`, by number."""
