@@ -223,7 +223,7 @@ class Head(NamedTuple):
             NoteMalformed: it is no head.
         """
         try:
-            lines = [line.partition(" ")[::2] for line in text.splitlines()[1:]]
+            lines = [(name, rest) for name, _, rest in (line.partition(" ") for line in text.splitlines()[1:])]
             said = dict(lines[:5])
             streams, tails = said["streams"].split()
             trees = tuple(

@@ -204,8 +204,9 @@ class Sealer:
             stream = row[1]
             if (tail := tails.get(stream)) is None:
                 key = stream_key(stream)
-                tail = (key, *(self._store.tail(key) or (0, NONE_BEFORE)))
-            key, version, before = tail
+                version, before = self._store.tail(key) or (0, NONE_BEFORE)
+            else:
+                key, version, before = tail
             try:
                 leaf = leaf_of(*row, before)
             except (TypeError, ValueError, struct.error):

@@ -168,8 +168,8 @@ class _Verification:
         def slots() -> Iterator[tuple[int, bytes]]:
             nonlocal streams
             for share, held in enumerate(self._tails):
-                self._spill(share, held)
-                entries = sorted(ENTRY.iter_unpack((self._task.scratch / f"tails-{share}").read_bytes()))
+                spilled = self._task.scratch / f"tails-{share}"
+                entries = sorted(ENTRY.iter_unpack(held + (spilled.read_bytes() if spilled.exists() else b"")))
                 streams += len(entries)
                 yield from slots_in(entries)
 

@@ -93,19 +93,12 @@ class PostgresDatabase:
     def put(self, rows: list[Row]) -> bool:
         """Make the table hold these rows; false where the database cannot hold them."""
         try:
-            texts = [
-                tuple(
-                    v.decode() if c != "state" and isinstance(v, bytes) else v
-                    for c, v in zip(COLUMNS, row, strict=True)
-                )
-                for row in rows
-            ]
+            texts = [tuple(map(as_text, COLUMNS, row)) for row in rows]
             with self._connection.transaction(), self._connection.cursor() as cursor:
                 cursor.execute("DELETE FROM lifecircle.touchpoints")
-                cursor.executemany(
-                    f"INSERT INTO lifecircle.touchpoints ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * 12)})",
-                    texts,
-                )
+                places = ", ".join(["%s"] * len(COLUMNS))
+                insert = f"INSERT INTO lifecircle.touchpoints ({', '.join(COLUMNS)}) VALUES ({places})"
+                cursor.executemany(insert.encode(), texts)
         except (psycopg.IntegrityError, psycopg.DataError, UnicodeDecodeError):
             return False
         return True
@@ -122,23 +115,23 @@ class Found(NamedTuple):
     missed: tuple[str, ...]
 
 
+def flipped(column: str, value: Any, bit: int) -> Any:
+    """A value with one bit changed, as the database stores it."""
+    if bits := INTEGERS.get(column):
+        return int.from_bytes((value % (1 << bits) ^ 1 << bit).to_bytes(bits // 8), signed=True)
+    raw = bytearray(as_stored(column, value))
+    raw[bit // 8] ^= 1 << bit % 8
+    return bytes(raw)
+
+
 def flips(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
     """Every bit of every column of every row, each in a log that is else as it was."""
     for at, row in enumerate(rows):
         for place, column in enumerate(COLUMNS):
-            value = row[place]
+            value: Any = row[place]
             bits = INTEGERS.get(column) or (0 if value is None else len(as_stored(column, value)) * 8)
             for bit in range(bits):
-                if column in INTEGERS:
-                    width = bits // 8
-                    changed: Any = int.from_bytes(
-                        (value ^ 1 << bit if bit < bits - 1 else value + (1 << bits - 1)).to_bytes(width, signed=False),
-                        signed=True,
-                    )
-                else:
-                    raw = bytearray(as_stored(column, value))
-                    raw[bit // 8] ^= 1 << bit % 8
-                    changed = bytes(raw)
+                changed = flipped(column, value, bit)
                 yield f"{column} of row {at + 1}, bit {bit}", [
                     *rows[:at], (*row[:place], changed, *row[place + 1 :]), *rows[at + 1 :]
                 ]  # fmt: skip
