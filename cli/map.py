@@ -37,12 +37,14 @@ def command(
     in the mapping too, and nothing is recorded. Works without a log.
     """
     from adapters.engine import Engine
+    from adapters.extensions import load_extensions
     from adapters.idkey import KEY_BYTES, read_id_key
     from adapters.sources.guess import guess_mapping
     from adapters.sources.mapping import read_mapping
     from adapters.sources.rehearsal import rehearse
     from domain.company import Company
 
+    load_extensions()
     output = output or Path(file.name.removesuffix(".gz")).with_suffix(".toml")
     if output.exists() and not force:
         raise click.UsageError(f"{output} is there already: name another one with -o, or say --force")

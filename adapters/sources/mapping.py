@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-import domain.kinds  # noqa: F401 - registers every kind
 from adapters.extensions import load_extensions
 from adapters.sources.values import Conditions, OneValue, Part, Value, Values
 from domain.errors import MappingInvalid, UnknownKind

@@ -226,3 +226,13 @@ def test_a_validator_that_fails_is_a_named_error_and_stores_nothing(sqlite_url: 
     done(command("record", "DrinkServed", "--subject", "anna", "drink=tea"))
     done(command("record", "--json", json.dumps(order)))
     assert done(command("status", "--format", "json"))["touchpoints"] == 2
+
+
+def test_own_kinds_are_guessed_and_imported_from_files(sqlite_url: str, gym: Path, tmp_path: Path) -> None:
+    file, mapping = tmp_path / "started.csv", tmp_path / "started.toml"
+    file.write_text("member id,trial,club,started at\nanna,t1,North,2026-03-02T10:00:00Z\n")
+    command = typed(sqlite_url, gym)
+    done(command("init"))
+    done(command("map", str(file), "--kind", "TrialStarted", "-o", str(mapping)))
+    assert done(command("import", str(file), "--map", str(mapping), "--format", "json"))["stored"] == 1
+    assert done(command("history", "anna", "--format", "json"))[0]["data"] == {"trial": "t1", "club": "North"}
