@@ -71,6 +71,10 @@ class TouchpointMapper(Mapper[str]):
         return Recorded(stream, version, fact_from(stream, version, stored_event.state))
 
 
+class _OtherRules(Exception):
+    """A snapshot was made under other rules or settings."""
+
+
 @dataclass(frozen=True)
 class RuleMemory:
     """What the rules remember of one unmerged stream at a version.
@@ -98,13 +102,12 @@ class RuleMemory:
     @classmethod
     def read(cls, written: RuleSnapshot) -> "RuleMemory":
         """The memory that a snapshot is of."""
-        newest, state, stale, named, corrections = decode_state(written.state)
+        try:
+            newest, state, stale, named, corrections = decode_state(written.state)
+        except KeyError as error:
+            raise _OtherRules from error
         version = written.originator_version
         return cls(written.originator_id, version, newest, state, stale, named, corrections, snapshot=version)
-
-
-class _OtherRules(Exception):
-    """A snapshot was made under other rules or settings."""
 
 
 class Journal(Application[str]):
@@ -161,7 +164,9 @@ class Journal(Application[str]):
         # Ever more seldom, as it grows: all snapshots of a stream are a few times as large as the last one.
         if not memory.stale and grown >= max(LIMITS.rule_snapshot_touchpoints, memory.snapshot // 2):
             memory = replace(memory, snapshot=memory.version)
-            with suppress(IntegrityError):  # another process was faster, and wrote the same
+            # Another process was faster, and wrote the same; or a company's own lifecycle keeps what cannot be written,
+            # and its streams are folded from their start.
+            with suppress(IntegrityError, TypeError):
                 self._snapshot_store.put([memory.written(self._rules)])
         if self.repository.cache is not None:
             # The library fast-forwards what it cached but keeps the old object, which suits mutable aggregates only.

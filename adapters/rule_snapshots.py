@@ -29,7 +29,11 @@ def encode_state(state: Any) -> bytes:
 
 
 def decode_state(raw: bytes) -> Any:
-    """Read rule state back."""
+    """Read rule state back.
+
+    Raises:
+        KeyError: it holds a type that no lifecycle keeps any more.
+    """
     return _alive(orjson.loads(raw))
 
 
@@ -38,15 +42,19 @@ def _named_tuples() -> dict[str, type[Any]]:
     """The types that lives and their lifecycles keep, by name; no other can be read back."""
     rooms = {function.__module__ for table in lifecycles() for function in table.keeps.values()}
     found = [member for room in rooms for member in vars(sys.modules[room]).values() if hasattr(member, "_fields")]
-    return {member.__name__: member for member in (Fact, Life, *found) if isinstance(member, type)}
+    return {_name(member): member for member in (Fact, Life, *found) if isinstance(member, type)}
+
+
+def _name(member: type[Any]) -> str:
+    return f"{member.__module__}.{member.__qualname__}"
 
 
 def _plain(value: Any) -> Any:
     match value:
         case None | bool() | int() | float() | str():
             return value
-        case tuple() if type(value).__name__ in _named_tuples():
-            return {_TYPE: type(value).__name__, _PARTS: [_plain(part) for part in value]}
+        case tuple() if _name(type(value)) in _named_tuples():
+            return {_TYPE: _name(type(value)), _PARTS: [_plain(part) for part in value]}
         case (_, None) | (_, tuple((_, _))) if type(value) is tuple:
             return _chain(value)
         case tuple() if type(value) is tuple:
