@@ -1,6 +1,5 @@
 """The engine: the one door through which touchpoints enter a log and histories come out."""
 
-import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -8,10 +7,9 @@ from itertools import groupby
 from threading import Lock
 from time import time_ns
 from types import TracebackType
-from typing import Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from adapters.addresses import create_log, open_log
-from adapters.async_committer import AsyncCommitter
 from adapters.codec import draft_of, encode, envelope_of
 from adapters.committer import Committer
 from adapters.door import Door, Expected, needs_deciding
@@ -22,6 +20,9 @@ from domain.company import Company
 from domain.errors import CursorInvalid, IdReused, InvalidTouchpoint, LifecircleError, Refused, VersionConflict
 from domain.lifecycle import Breach
 from domain.touchpoint import Envelope, Fact
+
+if TYPE_CHECKING:  # a command line that starts must not wait for asyncio
+    from adapters.async_committer import AsyncCommitter
 
 EMBEDDED = "embedded"
 """The principal that is recorded when the caller is Python code in the same process."""
@@ -36,7 +37,6 @@ class Engine:
         self._deciding = [Lock() for _ in range(LIMITS.deciding_at_once)]
         self._settings_read = 0
         self._committer = Committer(log)
-        self._async_committer = AsyncCommitter(log)
 
     @classmethod
     def create(cls, url: str, company: Company | None = None, buckets: int = 1) -> Self:
@@ -108,6 +108,12 @@ class Engine:
                 self._door = Door(self.log)
 
     @cached_property
+    def _async_committer(self) -> "AsyncCommitter":
+        from adapters.async_committer import AsyncCommitter
+
+        return AsyncCommitter(self.log)
+
+    @cached_property
     def _door(self) -> Door:
         return Door(self.log)
 
@@ -172,17 +178,19 @@ class Engine:
 
         A task that is cancelled meanwhile does not know the outcome; sending the same again is safe.
         """
+        from asyncio import to_thread  # which whoever has no event loop need not wait for
+
         subject = touchpoints[0].subject if touchpoints else ""
         foreseen = Expected.read(subject, expected)
         decided = foreseen.processes or needs_deciding(touchpoints, strict=strict)
         if decided or any(each.subject != subject for each in touchpoints):
             options: dict[str, Any] = {"expected": expected, "strict": strict, "recordedby": recordedby}
-            return await asyncio.to_thread(self.append, touchpoints, **options)
+            return await to_thread(self.append, touchpoints, **options)
         drafts = tuple([draft_of(each, recordedby) for each in touchpoints])
         group = Group(drafts, foreseen.subjects)
         verdict = await self._async_committer.commit(group)
         if isinstance(verdict, IdReused):
-            verdict = await asyncio.to_thread(self._reconsidered, verdict, group)
+            verdict = await to_thread(self._reconsidered, verdict, group)
         if isinstance(verdict, LifecircleError):
             raise verdict
         return verdict
@@ -232,10 +240,16 @@ class Engine:
         for decides, entries in groupby(batch, key=lambda entry: isinstance(entry, _Undecided)):
             run = list(entries)
             if decides:
-                verdicts += [self._append_group(cast("_Undecided", each).touchpoints, _ANY, recordedby) for each in run]
+                verdicts += [self._append_refusing(cast("_Undecided", each).touchpoints, recordedby) for each in run]
             else:
                 verdicts += self._answered(run, self.log.append([each for each in run if isinstance(each, Group)]))
         return verdicts
+
+    def _append_refusing(self, touchpoints: Sequence[Envelope], recordedby: str) -> Verdict:
+        try:
+            return self._append_group(touchpoints, _ANY, recordedby)
+        except Refused as refusal:
+            return refusal
 
     def _append_group(
         self, touchpoints: Sequence[Envelope], expected: Expected, recordedby: str, *, strict: bool = False

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from eventsourcing.persistence import IntegrityError, Tracking
+from eventsourcing.persistence import Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
 from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier
 
+from adapters.generations import FORGET_PARTS, generations, live_tables, move
 from adapters.log import Cursor
 from adapters.postgres.datastore import sql as sql_file
 from adapters.postgres.report import TYPES, comment_on, declared, listed, publish
@@ -32,9 +33,6 @@ from projections.view import Column, Row
 
 if TYPE_CHECKING:
     from adapters.postgres.tables import PostgresTables
-
-# What is known of the parts of generations that are not being built any more.
-_FORGET_PARTS = "DELETE FROM folded_parts WHERE begun NOT IN (SELECT built FROM generations WHERE state = 'building')"
 
 # Locked, so that they are not forgotten, and others made of their names, before the rows of a part are there.
 _BUILDING = "SELECT view FROM generations WHERE state = 'building' AND built = %s FOR SHARE"
@@ -109,7 +107,7 @@ class PostgresTransaction:
             named = generation[:2]
             self._connection.execute("DELETE FROM parked WHERE view = %s AND generation = %s", named)
             self._connection.execute("DELETE FROM generations WHERE view = %s AND number = %s", named)
-        self._connection.execute(_FORGET_PARTS)
+        self._connection.execute(FORGET_PARTS)
 
     def claim(self, made: Sequence[Generation], part: Part, touchpoints: int) -> bool:
         """Note that the rows of a part are written in this transaction; False where another one wrote them before.
@@ -221,11 +219,7 @@ class PostgresTransaction:
         Raises:
             ProjectorFenced: it already stands there or further, so another projector wrote meanwhile.
         """
-        try:
-            for bucket, number in moved.items():
-                self._tables.tracker.track(self._connection, Tracking(f"views/{bucket}", number))
-        except IntegrityError:
-            raise fenced("projector") from None
+        move(self._tables.tracker, self._connection, moved)
 
     def switch(self, made: Sequence[Generation], cut: Cursor) -> None:
         """Make generations live, retire those before them, and replace the public names and all questions.
@@ -243,7 +237,7 @@ class PostgresTransaction:
             )
             if went_live.rowcount != 1:
                 raise fenced("rebuild")
-        self._connection.execute(_FORGET_PARTS)
+        self._connection.execute(FORGET_PARTS)
         self._connection.execute("UPDATE reference_time SET names = ''")
         self.publish()
 
@@ -258,7 +252,7 @@ class PostgresTransaction:
 
     def publish(self) -> None:
         """Replace public names and questions, where their definition is another than what stands."""
-        live = {known.view: known.table for known in self.generations() if known.state == "live"}
+        live = live_tables(self._connection)
         publish(self._connection, self._tables.views, live, self._tables.schema, self._tables.report)
 
     def drop(self) -> None:
@@ -278,14 +272,6 @@ class PostgresTransaction:
 def stands(connection: Connection[Any]) -> bool:
     """Whether the tables are made."""
     return connection.execute("SELECT to_regclass('generations') IS NOT NULL").fetchone() == (True,)
-
-
-def generations(connection: Connection[Any]) -> list[Generation]:
-    """Every generation that stands, by view and number."""
-    found = connection.execute(
-        "SELECT view, number, fingerprint, state, cut, built FROM generations ORDER BY view, number"
-    )
-    return [Generation(*row) for row in found]
 
 
 def position(connection: Connection[Any]) -> dict[int, int]:

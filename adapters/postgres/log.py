@@ -154,7 +154,7 @@ class PostgresLog(Books):
                 facts = Facts(groups, self.buckets) if not self._repeating and unjudged(groups) else None
                 landing, flight = flight, None
                 verdicts = landing.land() if landing else None
-                flight = _Flight(self, self.datastore, groups, facts)
+                flight = _Flight(self, groups, facts)
                 if verdicts is not None:
                     yield verdicts
             if flight:
@@ -240,12 +240,12 @@ class PostgresLog(Books):
 class _Flight:
     """A batch of groups on its way into the log."""
 
-    def __init__(self, log: PostgresLog, datastore: Datastore, groups: Sequence[Group], facts: Facts | None) -> None:
-        self._log, self.datastore, self._groups, self._facts = log, datastore, groups, facts
+    def __init__(self, log: PostgresLog, groups: Sequence[Group], facts: Facts | None) -> None:
+        self._log, self._groups, self._facts = log, groups, facts
         self._held = ExitStack()
         if facts:
             with suppress(psycopg.Error):  # it is then met again, and said, when the batch is appended by itself
-                self._connection = self._held.enter_context(datastore.connection())
+                self._connection = self._held.enter_context(log.datastore.connection())
                 facts.send(self._connection)
                 return
         self._facts = None
@@ -254,7 +254,7 @@ class _Flight:
         """Wait for what became of it."""
         with suppress(psycopg.Error), self._held:
             if self._facts and (verdicts := self._facts.receive(self._connection)) is not None:
-                self.datastore.announce()
+                self._log.datastore.announce()
                 return verdicts
         return self._log.append(self._groups)
 

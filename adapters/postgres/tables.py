@@ -10,8 +10,9 @@ import psycopg
 from psycopg import Connection, errors
 from psycopg.sql import SQL, Identifier
 
+from adapters.generations import generations
 from adapters.postgres.datastore import Datastore, in_our_words
-from adapters.postgres.generations import PostgresTransaction, Tracker, generations, position, stands
+from adapters.postgres.generations import PostgresTransaction, Tracker, position, stands
 from adapters.postgres.report import ask, listed
 from adapters.settings import LIMITS
 from adapters.tables import Generation, Views, fenced, not_built, primary_key

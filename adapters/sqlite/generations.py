@@ -6,9 +6,10 @@ from json import dumps
 from time import time_ns
 from typing import TYPE_CHECKING
 
-from eventsourcing.persistence import IntegrityError, Tracking
+from eventsourcing.persistence import Tracking
 from eventsourcing.sqlite import SQLiteCursor, SQLiteTrackingRecorder
 
+from adapters.generations import FORGET_PARTS, generations, live_tables, move
 from adapters.log import Cursor
 from adapters.sqlite.ddl import declared, insert, listed, quoted
 from adapters.sqlite.report import publish
@@ -46,9 +47,6 @@ CREATE TABLE IF NOT EXISTS reference_time (
 ) STRICT;
 INSERT INTO reference_time SELECT 0, '1970-01-01', 0, 0, '' WHERE NOT EXISTS (SELECT 1 FROM reference_time)
 """
-
-# What is known of the parts of generations that are not being built any more.
-_FORGET_PARTS = "DELETE FROM folded_parts WHERE begun NOT IN (SELECT built FROM generations WHERE state = 'building')"
 
 
 class Tracker(SQLiteTrackingRecorder):
@@ -94,7 +92,7 @@ class SQLiteTransaction:
             self._connection.execute(f"DROP TABLE IF EXISTS {quoted(generation.table)}")
             self._connection.execute("DELETE FROM parked WHERE view = ? AND generation = ?", named)
             self._connection.execute("DELETE FROM generations WHERE view = ? AND number = ?", named)
-        self._connection.execute(_FORGET_PARTS)
+        self._connection.execute(FORGET_PARTS)
 
     def claim(self, made: Sequence[Generation], part: Part, touchpoints: int) -> bool:
         """Note that the rows of a part are written in this transaction; False where another one wrote them before.
@@ -188,11 +186,7 @@ class SQLiteTransaction:
         Raises:
             ProjectorFenced: it already stands there or further, so another projector wrote meanwhile.
         """
-        try:
-            for bucket, number in moved.items():
-                self._tables.tracker.track(self._connection, Tracking(f"views/{bucket}", number))
-        except IntegrityError:
-            raise fenced("projector") from None
+        move(self._tables.tracker, self._connection, moved)
 
     def switch(self, made: Sequence[Generation], cut: Cursor) -> None:
         """Make generations live, retire those before them, and replace the public names and all questions.
@@ -211,7 +205,7 @@ class SQLiteTransaction:
             )
             if went_live.rowcount != 1:
                 raise fenced("rebuild")
-        self._connection.execute(_FORGET_PARTS)
+        self._connection.execute(FORGET_PARTS)
         self._connection.execute("UPDATE reference_time SET names = ''")
         self.publish()
 
@@ -227,7 +221,7 @@ class SQLiteTransaction:
 
     def publish(self) -> None:
         """Replace public names and questions, where their definition is another than what stands."""
-        live = {known.view: known.table for known in self.generations() if known.state == "live"}
+        live = live_tables(self._connection)
         publish(self._connection, self._tables.views, live)
 
     def set_clock(self, at_us: int, *, pinned: bool | None = None) -> None:
@@ -254,14 +248,6 @@ def make(connection: sqlite3.Connection, tables: "SQLiteTables") -> None:
 def stands(connection: sqlite3.Connection) -> bool:
     """Whether the tables are made; whoever makes them has the file for a moment before."""
     return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'generations'").fetchone() is not None
-
-
-def generations(connection: sqlite3.Connection) -> list[Generation]:
-    """Every generation that stands, by view and number."""
-    found = connection.execute(
-        "SELECT view, number, fingerprint, state, cut, built FROM generations ORDER BY view, number"
-    )
-    return [Generation(*row) for row in found]
 
 
 def position(connection: sqlite3.Connection) -> dict[int, int]:

@@ -12,9 +12,10 @@ from typing import Literal
 from eventsourcing.sqlite import SQLiteDatastore
 
 from adapters.addresses import read_sqlite_url
+from adapters.generations import generations
 from adapters.settings import LIMITS
 from adapters.sqlite.ddl import listed, quoted
-from adapters.sqlite.generations import SQLiteTransaction, Tracker, generations, make, position, stands
+from adapters.sqlite.generations import SQLiteTransaction, Tracker, make, position, stands
 from adapters.sqlite.report import ask
 from adapters.tables import Generation, Views, fenced, not_built, primary_key
 from domain.company import Company

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from domain.kinds.analysis import CustomerValueAssessed, RecommendationIssued, RiskAssessed, SegmentAssigned
 from domain.kinds.attraction import MessageSent
 from domain.kinds.circle import ConsentGranted, ObjectionRaised
 from domain.lifecycle import Lifecycle, World
+from domain.lifecycles.restriction import USES
 from domain.touchpoint import Fact
 
 PROFILING = "profiling"
@@ -33,11 +33,7 @@ OBJECTION = Lifecycle(
         "lifted": {
             ObjectionRaised: "raised",
             ConsentGranted: "lifted",
-            MessageSent: "lifted",
-            SegmentAssigned: "lifted",
-            CustomerValueAssessed: "lifted",
-            RiskAssessed: "lifted",
-            RecommendationIssued: "lifted",
+            **dict.fromkeys(USES, "lifted"),
         },
     },
     never="never raised",

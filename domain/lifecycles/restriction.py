@@ -8,6 +8,9 @@ from domain.kinds.circle import DataExported, ProcessingRestricted, ProcessingRe
 from domain.lifecycle import Lifecycle, World
 from domain.touchpoint import Fact
 
+USES = (MessageSent, SegmentAssigned, CustomerValueAssessed, RiskAssessed, RecommendationIssued)
+"""What uses a customer's data for a purpose of ours."""
+
 _ONE = "data"
 _STATED = frozenset({ProcessingRestricted.kind, ProcessingRestrictionLifted.kind})
 
@@ -28,11 +31,7 @@ RESTRICTION = Lifecycle(
         "standing": {ProcessingRestricted: "standing", ProcessingRestrictionLifted: "lifted"},
         "lifted": {
             ProcessingRestricted: "standing",
-            MessageSent: "lifted",
-            SegmentAssigned: "lifted",
-            CustomerValueAssessed: "lifted",
-            RiskAssessed: "lifted",
-            RecommendationIssued: "lifted",
+            **dict.fromkeys(USES, "lifted"),
             DataExported: "lifted",
         },
     },

@@ -297,6 +297,15 @@ def test_groups_of_an_import_are_judged_alone(engine: Engine, touch: Touch) -> N
     assert engine.history("anna")[0].data["owner"] == "tom"
 
 
+def test_a_correction_that_cannot_be_stored_is_refused_alone(engine: Engine, touch: Touch) -> None:
+    opened = touch("OpportunityOpened", "anna", "1", opportunity="d", owner="rosa")
+    fixed = touch("TouchpointCorrected", "anna", "2", day=2, target="1", replacement={"owner": "tom"}, reason="typo")
+    huge = fixed.model_copy(update={"id": "3", "custom": {"x": "x" * 2_000_000}})
+    verdicts = engine.append_each([[opened], [huge], [fixed]])
+    assert [isinstance(verdict, list) for verdict in verdicts] == [True, False, True]
+    assert isinstance(verdicts[1], InvalidTouchpoint)
+
+
 def test_batches_are_stored_in_turn_and_answered_in_order(engine: Engine, touch: Touch) -> None:
     opened = touch("OpportunityOpened", "anna", "1", opportunity="d", owner="rosa")
     fixed = touch("TouchpointCorrected", "anna", "2", day=2, target="1", replacement={"owner": "tom"}, reason="typo")
