@@ -333,5 +333,5 @@ def fenced(role: str) -> ProjectorFenced:
 
 
 def day_number(day: str) -> int:
-    """Days from 1970-01-01 to an ISO day."""
-    return date.fromisoformat(day).toordinal() - date(1970, 1, 1).toordinal()
+    """An ISO day as the number that views reckon with: 1 is 0001-01-01."""
+    return date.fromisoformat(day).toordinal()

@@ -22,7 +22,7 @@ class ReferenceTime(NamedTuple):
 
     at: Annotated[int, "microseconds since 1970 UTC"]
     day: Annotated[str, "the day in the company's zone"]
-    dayno: Annotated[int, "days from 1970-01-01 to that day"]
+    dayno: Annotated[int, "the same as a day number (1 is 0001-01-01), to subtract"]
 
 
 class Relation(NamedTuple):
