@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from domain.custom import EVERY_KIND, CustomSchema
 from domain.errors import SettingsInvalid
-from domain.money import MICROS
+from domain.money import MICROS, Currency
 from domain.touchpoint import Fact, Label, microseconds
 
 DAY_US = 86_400_000_000
@@ -69,6 +69,13 @@ class Company(BaseModel):
     )
     dunning_grace_days: int = Field(
         default=0, ge=0, description="how many days after the due date a dunning notice still comes too early"
+    )
+    dunning_interval_days: int = Field(
+        default=14, ge=1, description="how many days after a dunning notice the next one is due"
+    )
+    currency: Currency | None = Field(
+        default=None,
+        description="the currency that reports show amounts in as well, where a rate is recorded; none where unset",
     )
     request_days: int = Field(
         default=30, ge=1, description="days in which to answer a subject's request that names no due date"

@@ -1,6 +1,7 @@
 """What an order remembers: its goods, and the money that came and went for it. Every change makes a new book."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -49,6 +50,13 @@ class Book(NamedTuple):
             total["currency"]
         )
 
+    def placed(self, items: Iterable[Mapping[str, Any]]) -> "Book":
+        """The book with the lines of an order that was placed; placed a second time, with those of the last."""
+        named = ((item.get("line", str(place)), item) for place, item in enumerate(items, start=1))
+        return self.with_lines(
+            {line: (item.get("sku", UNNAMED + line), quantity_micros(item["quantity"])) for line, item in named}
+        )
+
     def with_lines(self, lines: Mapping[str, tuple[str, int]]) -> "Book":
         """The book with other lines."""
         return self._replace(lines=lines, ordered=sum_of(lines.values())).with_cancelled(self.cancelled)
@@ -87,6 +95,22 @@ class Book(NamedTuple):
             lines[line] = (name, quantity)
             cancelled.pop(name, None)
         return self._replace(cancelled=cancelled).with_lines(lines)
+
+    def dispatched(self, items: Iterable[Mapping[str, Any]]) -> "Book":
+        """The book with what one more shipment holds."""
+        return self._replace(shipped=added(self.shipped, self.goods(items)))
+
+    def fulfilled_by(self, arrived: Sequence[Goods]) -> bool:
+        """Whether the goods of these shipments are all that the order still stands for, as far as is known."""
+        if not arrived:
+            return False
+        # A shipment that does not say what it held is taken for the whole order.
+        if not self.lines or not all(arrived):
+            return True
+        delivered = reduce(added, arrived)
+        if any(name.startswith(UNNAMED) for name in (*self.standing, *delivered)):
+            return sum(delivered.values()) >= sum(self.standing.values())
+        return all(delivered.get(name, 0) >= quantity for name, quantity in self.standing.items())
 
     def called_off(self, items: Iterable[Mapping[str, Any]]) -> "Book":
         """The book after a cancellation: of the goods named, or of all that was not dispatched."""

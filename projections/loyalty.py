@@ -53,6 +53,7 @@ class Loyalty(View[Loyal]):
     )
     row_type = LoyaltyRow
     key = ("subject", "currency")
+    revision = 2
     questions = (
         Question(
             name="rfm",

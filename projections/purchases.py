@@ -83,10 +83,10 @@ class Order:
         if self.placed and not (self.amended or self.cancelled or self.called_off or self.returned or self.refunded):
             quantity, gross = _as_placed(self.placed)
             return {self.currency: Figures(1, quantity, gross, 0, 0, 0, gross)}
-        lines, total, gross = self._as_amended()
+        lines, total, gross = self.as_amended()
         quantity = sum(line.quantity for line in lines.values())
         off_quantity = sum(quantity_micros(item["quantity"]) for item in self.cancelled)
-        off = sum(_value(item, lines) for item in self.cancelled)
+        off = sum(value_of(item, lines) for item in self.cancelled)
         whole = self.called_off or (0 < quantity <= off_quantity)
         cancelled = gross if whole else min(off, gross)
         back = self._back(lines)
@@ -102,23 +102,27 @@ class Order:
             answer[currency] = Figures(int(not whole), quantity, gross, cancelled, returned, refunded, net)
         return answer
 
-    def _as_amended(self) -> "tuple[dict[str, _Line], int, int]":
+    def as_amended(self) -> "tuple[dict[str, OrderedLine], int, int]":
+        """Its lines by their names, its total and its gross value, as last amended."""
         if self.placed is None:
             return {}, 0, 0
         lines = {
-            line["line"]: _Line(line.get("sku"), quantity_micros(line["quantity"]), line["net"]["micros"])
+            line["line"]: OrderedLine(line.get("sku"), quantity_micros(line["quantity"]), line["net"]["micros"], line)
             for line in self.placed.get("lines", ())
         }
         total = self.placed["total"]["micros"]
         for data in self.amended:
             total = data["total"]["micros"] if "total" in data else total
             for item in data["lines"]:
-                changed = _Line(item.get("sku"), quantity_micros(item["quantity"]), _value(item, lines))
-                lines[_line_named(item, lines) or f"added/{len(lines)}"] = changed
+                name = line_named(item, lines) or f"added/{len(lines)}"
+                told = {**lines[name].told, **item} if name in lines else item
+                lines[name] = OrderedLine(
+                    told.get("sku"), quantity_micros(item["quantity"]), value_of(item, lines), told
+                )
         gross = sum(line.net for line in lines.values()) if lines else total - _tax_and_shipping(self.placed)
         return lines, total, gross
 
-    def _back(self, lines: "dict[str, _Line]") -> dict[str, int]:
+    def _back(self, lines: "dict[str, OrderedLine]") -> dict[str, int]:
         back = dict[str, int]()
         for data in self.returned:
             if value := data.get("value"):
@@ -126,17 +130,20 @@ class Order:
                 continue
             for item in data["lines"]:
                 currency = item["net"]["currency"] if "net" in item else self.currency
-                back[currency] = back.get(currency, 0) + _value(item, lines)
+                back[currency] = back.get(currency, 0) + value_of(item, lines)
         return back
 
 
-class _Line(NamedTuple):
+class OrderedLine(NamedTuple):
+    """A line of an order as last amended: its quantity and net in millionths, and all that was told of it."""
+
     sku: str | None
     quantity: int
     net: int
+    told: dict[str, Any]
 
 
-def _line_named(item: dict[str, Any], lines: dict[str, _Line]) -> str | None:
+def line_named(item: dict[str, Any], lines: dict[str, OrderedLine]) -> str | None:
     """The order line that goods belong to: the one they name, else the first of their stock keeping unit."""
     if "line" in item:
         name: str = item["line"]
@@ -145,12 +152,12 @@ def _line_named(item: dict[str, Any], lines: dict[str, _Line]) -> str | None:
     return next((name for name, line in lines.items() if sku is not None and line.sku == sku), None)
 
 
-def _value(item: dict[str, Any], lines: dict[str, _Line]) -> int:
+def value_of(item: dict[str, Any], lines: dict[str, OrderedLine]) -> int:
     """What goods are worth: as stated, else their share of the order line they belong to."""
     if "net" in item:
         stated: int = item["net"]["micros"]
         return stated
-    line = lines.get(_line_named(item, lines) or "")
+    line = lines.get(line_named(item, lines) or "")
     if line is None or line.quantity == 0:
         return 0
     return line.net * quantity_micros(item["quantity"]) // line.quantity
@@ -304,6 +311,7 @@ class Purchases(View[Ledger]):
     comment = "Purchases: orders, quantity and value, gross and net, one row per customer, day and currency."
     row_type = PurchaseDay
     key = ("subject", "day", "currency")
+    revision = 2
     questions = (
         Question(
             name="purchases_by_month",

@@ -23,8 +23,7 @@ from domain.kinds.order import (
 )
 from domain.lifecycle import Guard, Lifecycle, Step, World
 from domain.lifecycles.payment import PAYMENT_KINDS, came_in, held
-from domain.money import quantity_micros
-from domain.order_book import UNNAMED, Book, added
+from domain.order_book import Book, added
 from domain.touchpoint import Fact
 
 
@@ -46,11 +45,8 @@ def _items(step: Step) -> Any:
 
 def placed(step: Step) -> Book:
     """A new book; placed a second time, its lines are those of the last."""
-    items = enumerate(_items(step), start=1)
-    named = ((item.get("line", str(place)), item) for place, item in items)
-    lines = {line: (item.get("sku", UNNAMED + line), quantity_micros(item["quantity"])) for line, item in named}
     book: Book = step.memo or Book()
-    return book.with_lines(lines).with_total(step.fact.data["total"])
+    return book.placed(_items(step)).with_total(step.fact.data["total"])
 
 
 def amended(step: Step) -> Book:
@@ -68,8 +64,7 @@ def called_off(step: Step) -> Book:
 def dispatched(step: Step) -> Book:
     """The book with what one more shipment holds."""
     book: Book = step.memo
-    shipped = added(book.shipped, book.goods(_items(step)))
-    return book._replace(shipped=shipped, shipments=(step.fact.data["shipment"], book.shipments))
+    return book.dispatched(_items(step))._replace(shipments=(step.fact.data["shipment"], book.shipments))
 
 
 def returned(step: Step) -> Book:
@@ -146,16 +141,7 @@ def cancels_after_delivery(step: Step) -> bool:
 def promises_after_delivery(step: Step) -> bool:
     """All that the order still stands for had been delivered, as far as is known."""
     book: Book = step.memo
-    arrived = _arrived(step)
-    if not arrived:
-        return False
-    # A shipment that does not say what it held is taken for the whole order.
-    if not book.lines or not all(arrived):
-        return True
-    delivered = reduce(added, arrived)
-    if any(name.startswith(UNNAMED) for name in (*book.standing, *delivered)):
-        return sum(delivered.values()) >= sum(book.standing.values())
-    return all(delivered.get(name, 0) >= quantity for name, quantity in book.standing.items())
+    return book.fulfilled_by(_arrived(step))
 
 
 def pays_too_much(step: Step) -> bool:

@@ -1,0 +1,242 @@
+"""Order lines: what each customer bought of which product, what was kept of it, and what it cost us."""
+
+from collections.abc import Hashable, Iterable
+from datetime import date
+from typing import Annotated, Any, NamedTuple
+
+from domain.money import MICROS, quantity_micros
+from domain.touchpoint import Fact
+from projections.purchases import PURCHASE_STEPS, Order, OrderedLine, line_named, value_of
+from projections.view import Question, Row, View, bounded
+
+
+class LineRow(NamedTuple):
+    """One line of an order, or goods that came back without one."""
+
+    subject: Annotated[str, "the customer; after a merge the survivor"]
+    entry: Annotated[str, "the order's id; of goods that came back without one their return, as stream/version"]
+    line: Annotated[str, "the line's number in it; empty for an order without lines"]
+    order_id: Annotated[str | None, "the order; null for goods that came back without one"]
+    day: Annotated[str, "day the order was placed, in the company's zone; where that was never told, of what was"]
+    dayno: Annotated[int, "the same as a day number (1 is 0001-01-01), to subtract"]
+    sku: Annotated[str | None, "the stock keeping unit"]
+    category: Annotated[str | None, "the product's category"]
+    unit: Annotated[str | None, "the unit of the quantity; pieces where null"]
+    configuration: Annotated[str | None, "the variant or options chosen"]
+    purpose: Annotated[str | None, "what the customer wants it for"]
+    currency: Annotated[str | None, "the ISO 4217 currency of the amounts; null where none was told"]
+    quantity_micros: Annotated[int, "quantity ordered, as last amended, in millionths of the unit"]
+    cancelled_quantity_micros: Annotated[int, "of it cancelled, in millionths of the unit"]
+    returned_quantity_micros: Annotated[int, "quantity that came back, in millionths of the unit"]
+    net_micros: Annotated[
+        int, "value ordered, as last amended, after discount, without tax and shipping, in millionths"
+    ]
+    kept_micros: Annotated[
+        int, "the net less what was cancelled or came back, in millionths; below zero for goods without their order"
+    ]
+    unit_cost_micros: Annotated[int | None, "what one unit cost us, in millionths; null where that was not told"]
+    cost_micros: Annotated[int | None, "what the quantity kept cost us, in millionths; null without a unit cost"]
+    profit_micros: Annotated[int | None, "kept value less its cost, in millionths; null without a unit cost"]
+
+
+class _Came(NamedTuple):
+    """What came of one line: quantities and values in millionths; `ordered` is false of goods that only came back."""
+
+    line: OrderedLine
+    currency: str
+    ordered: bool = True
+    off_quantity: int = 0
+    off: int = 0
+    back_quantity: int = 0
+    back: int = 0
+
+
+class _Entry:
+    """An order that was named, or a return that names none, and what came of its lines."""
+
+    __slots__ = ("came", "named", "order")
+
+    def __init__(self, order: Order, *, named: bool) -> None:
+        self.order, self.named = order, named
+        self.came: dict[str, _Came] = {}
+
+
+class Lines:
+    """The entries of one subject, and the last unit cost of each sku that was ordered, in its currency."""
+
+    __slots__ = ("costs", "entries", "subject")
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.entries: dict[str, _Entry] = {}
+        self.costs: dict[str, dict[str, Any]] = {}
+
+
+class OrderLines(View[Lines]):
+    """The order lines of every customer."""
+
+    name = "order_lines"
+    comment = "Order lines: what was bought of which product, what was kept of it and what it cost, one row per line."
+    row_type = LineRow
+    key = ("subject", "entry", "line")
+    questions = (
+        Question(
+            name="profit_by_product",
+            comment="What each product brought: value kept, and its cost, by month of ordering. Without the cost of "
+            "each line there is no profit figure. Money given back without goods is of no product.",
+            columns={
+                "period": "month in which the order was placed, 2026-03",
+                "sku": "the stock keeping unit; null where none was told",
+                "category": "the product's category; null where none was told",
+                "currency": "the ISO 4217 currency of the amounts",
+                "customers": "customers who ordered it",
+                "orders": "orders that hold it",
+                "quantity_micros": "quantity kept, in millionths of the unit",
+                "kept_micros": "value kept, without tax and shipping, in millionths of the currency",
+                "reported_micros": "the same in the company's currency, each at the rate of its day; null without one",
+                "lines_without_cost": "lines of which no unit cost is known",
+                "cost_micros": "what the quantity kept cost us, in millionths; null where a unit cost is missing",
+                "profit_micros": "value kept less its cost, in millionths; null where a unit cost is missing",
+                "margin": "profit by value kept; null where a unit cost is missing, or nothing was kept",
+            },
+            sql="""
+                WITH told AS (
+                    SELECT substr(day, 1, 7) AS period, sku, category, order_lines.currency,
+                           COUNT(DISTINCT subject) AS customers,
+                           COUNT(DISTINCT order_id) AS orders,
+                           CAST(SUM(quantity_micros - cancelled_quantity_micros - returned_quantity_micros) AS BIGINT)
+                               AS quantity_micros,
+                           CAST(SUM(kept_micros) AS BIGINT) AS kept_micros,
+                           CASE WHEN COUNT(fx.rate_micros) = COUNT(*) THEN CAST(SUM(
+                               kept_micros / 1000000 * fx.rate_micros
+                               + kept_micros % 1000000 * fx.rate_micros / 1000000
+                           ) AS BIGINT) END AS reported_micros,
+                           COUNT(*) - COUNT(cost_micros) AS lines_without_cost,
+                           CASE WHEN COUNT(cost_micros) = COUNT(*) THEN CAST(SUM(cost_micros) AS BIGINT) END
+                               AS cost_micros
+                    FROM order_lines
+                    LEFT JOIN fx_in_force AS fx ON fx.from_currency = order_lines.currency
+                         AND fx.since_day <= day AND day < fx.until_day
+                    GROUP BY substr(day, 1, 7), sku, category, order_lines.currency
+                )
+                SELECT told.*, kept_micros - cost_micros AS profit_micros,
+                       CAST(kept_micros - cost_micros AS DOUBLE PRECISION) / NULLIF(kept_micros, 0) AS margin
+                FROM told
+                ORDER BY period, kept_micros DESC, sku
+            """,
+        ),
+    )
+
+    def initial(self, subject: str) -> Lines:
+        """A customer who bought nothing."""
+        return Lines(subject)
+
+    def evolve(self, state: Lines, fact: Fact) -> tuple[Lines, Iterable[Hashable]]:
+        """Take an order, or what became of it."""
+        step = PURCHASE_STEPS.get(fact.kind)
+        if step is None or fact.kind == "RefundIssued":  # money given back is of no line
+            return state, ()
+        name: str = fact.data.get("order") or f"{fact.stream}/{fact.version}"
+        entry = state.entries.get(name)
+        if entry is None:
+            order = Order(fact.at, self.company.day(fact))
+            entry = state.entries[name] = _Entry(order, named="order" in fact.data)
+        step(entry.order, fact, self.company)
+        if fact.kind == "OrderPlaced":
+            for line in fact.data.get("lines", ()):
+                if "sku" in line and "unit_cost" in line:
+                    state.costs[line["sku"]] = line["unit_cost"]
+        elif "order" not in fact.data:
+            _cost_as_bought(fact, entry.order, state.costs)
+        entry.came = _came_of(entry.order)
+        return state, [(name, line) for line in ("", *entry.came)]
+
+    def row(self, state: Lines, key: Hashable) -> Row | None:
+        """The line of this (entry, line)."""
+        match key:
+            case (str() as name, str() as line) if entry := state.entries.get(name):
+                came = entry.came.get(line)
+                return _row(state.subject, name, line, entry, came) if came else None
+        return None
+
+
+def _cost_as_bought(fact: Fact, order: Order, costs: dict[str, dict[str, Any]]) -> None:
+    """What comes back without an order cost us what the customer's last order of it did."""
+    items = [
+        {**item, "unit_cost": costs[item["sku"]]} if item.get("sku") in costs else item for item in fact.data["lines"]
+    ]
+    order.returned[-1] = {**fact.data, "lines": items}
+
+
+def _came_of(order: Order) -> dict[str, _Came]:
+    lines, _, gross = order.as_amended()
+    if not lines and order.placed is not None:
+        lines = {"": OrderedLine(None, 0, gross, {})}
+    came = {name: _Came(line, order.currency) for name, line in lines.items()}
+    for item in order.cancelled:
+        name = line_named(item, lines)
+        if name in came:
+            was = came[name]
+            quantity, value = was.off_quantity + quantity_micros(item["quantity"]), was.off + value_of(item, lines)
+            came[name] = was._replace(off_quantity=quantity, off=value)
+    ordered = sum(line.quantity for line in lines.values())
+    if order.called_off or 0 < ordered <= sum(each.off_quantity for each in came.values()):
+        for name, was in came.items():
+            came[name] = was._replace(off_quantity=was.line.quantity, off=was.line.net)
+    for data in order.returned:
+        for item in data["lines"]:
+            _take_back(item, data.get("value") if len(data["lines"]) == 1 else None, order, lines, came)
+    return came
+
+
+def _take_back(
+    item: dict[str, Any],
+    stated: dict[str, Any] | None,
+    order: Order,
+    lines: dict[str, OrderedLine],
+    came: dict[str, _Came],
+) -> None:
+    money = stated or item.get("net")
+    currency = money["currency"] if money else order.currency
+    name = line_named(item, lines) or f"returned/{item.get('sku', '')}"
+    if name in came and came[name].currency != currency:
+        name = f"{name}/{currency}"  # another currency is never mixed in
+    was = came.get(name) or _Came(OrderedLine(item.get("sku"), 0, 0, item), currency, ordered=False)
+    came[name] = was._replace(
+        back_quantity=was.back_quantity + quantity_micros(item["quantity"]),
+        back=was.back + (money["micros"] if money else value_of(item, lines)),
+    )
+
+
+def _row(subject: str, name: str, line_name: str, entry: _Entry, came: _Came) -> Row:
+    line, told, day = came.line, came.line.told, entry.order.day
+    kept, left = line.net - came.off - came.back, line.quantity - came.off_quantity - came.back_quantity
+    if came.ordered:
+        # What is taken from a line never turns it round; goods without their order have none to take from.
+        kept, left = (kept if (kept < 0) == (line.net < 0) else 0), max(left, 0)
+    unit_cost: int | None = None
+    if (money := told.get("unit_cost")) and money["currency"] == came.currency:
+        unit_cost = money["micros"]
+    cost = None if unit_cost is None else unit_cost * left // MICROS
+    return LineRow(
+        subject,
+        name,
+        line_name,
+        name if entry.named else None,
+        day,
+        date.fromisoformat(day).toordinal(),
+        line.sku,
+        told.get("category"),
+        told.get("unit"),
+        told.get("configuration"),
+        told.get("purpose"),
+        came.currency or None,
+        bounded(line.quantity),
+        bounded(came.off_quantity),
+        bounded(came.back_quantity),
+        bounded(line.net),
+        bounded(kept),
+        unit_cost,
+        None if cost is None else bounded(cost),
+        None if cost is None else bounded(kept - cost),
+    )
