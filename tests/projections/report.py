@@ -51,5 +51,9 @@ class Report:
         """The columns of a question, as the database has them."""
         return [column[0] for column in self._connection.execute(f"SELECT * FROM {question}").description]
 
+    def undo(self) -> None:
+        """Take back all that was filled in and set."""
+        self._connection.rollback()
+
     def close(self) -> None:
         self._connection.close()

@@ -38,10 +38,18 @@ _TOGETHER = (
     "CustomersMerged CustomerMergeReverted",
     "TicketOpened TicketAssigned TicketPended TicketResumed TicketResolved TicketClosed TicketReopened",
     "TicketOpened FirstResponseGiven ComplaintReceived FieldVisitPerformed DowntimeReported DowntimeEnded TicketPended",
+    "TaskAssigned TaskRescheduled TaskClosed StageResponsibilityAssigned",
+    "AssetRegistered AssetRetired DowntimeReported DowntimeEnded FieldVisitPerformed",
+    "RecommendationIssued OrderPlaced OrderCancelled DiscountApplied MessageSent",
+    "SurveyAnswered SegmentAssigned FeedbackGiven ComplaintReceived OpportunityLost",
+    "PartnerRegistered CommissionBooked OpportunityWon OrderPlaced OrderCancelled",
+    "MarketObservationReported GoalSet",
     *(" ".join(sorted(table.kinds)) for extension in load_extensions() for table in extension.lifecycles),
 )
 # Fields that name no entity, but must be alike for touchpoints to meet.
-_ALIKE = frozenset({"value", "identifier", "anonymous_id", "to", "referred", "survivor", "absorbed", "merge"})
+_ALIKE = frozenset(
+    {"value", "identifier", "anonymous_id", "to", "referred", "survivor", "absorbed", "merge", "partner", "goal"}
+)
 _times = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 9), timezones=st.just(UTC))  # noqa: DTZ001 - gets UTC
 
 
@@ -177,8 +185,8 @@ def _cells(row: dict[str, Any]) -> list[tuple[str, str]]:
 
 def a_life(subject: str, chance: Random) -> list[Envelope]:
     """Some touchpoints of the sale, order, after-sales and service phases, over three months, in order."""
-    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in range(17))
     mug = {"sku": "mug", "quantity": chance.randint(1, 3), "net": eur(f"{chance.randint(0, 90)}.5")}
+    due = f"2026-{chance.randint(1, 4):02}-15"
     source = chance.choice([{}, {"lead_source": "fair"}, {"lead_source": "web"}])
     steps: list[tuple[str, dict[str, Any]]] = [
         ("FormSubmitted", {"form": "contact"}),
@@ -187,7 +195,7 @@ def a_life(subject: str, chance: Random) -> list[Envelope]:
         chance.choice(
             [
                 ("OpportunityWon", {"opportunity": "1"}),
-                ("OpportunityLost", {"opportunity": "1", "reason": "price", "stage": "offer"}),
+                ("OpportunityLost", {"opportunity": "1", "reason": "price", "competitor": "Cups & Co"}),
             ]
         ),
         ("OrderPlaced", {"order": "a", "lines": [mug], "total": eur("100")}),
@@ -203,7 +211,18 @@ def a_life(subject: str, chance: Random) -> list[Envelope]:
         ("TicketAssigned", {"ticket": "t", "agent": chance.choice(["eve", "bob"])}),
         ("FirstResponseGiven", {"ticket": "t"}),
         ("TicketResolved", {"ticket": "t"}),
+        ("TaskAssigned", {"task": "k", "concerns": "call", "executor": chance.choice(["eve", "bob"]), "due": due}),
+        ("TaskClosed", {"task": chance.choice("kl"), "outcome": "done"}),
+        ("StageResponsibilityAssigned", {"process": "sale", "stage": "offer", "executor": "eve"}),
+        ("SurveyAnswered", {"question": "q", "metric": "nps", "score": float(chance.randint(0, 10)), "manager": "eve"}),
+        ("FeedbackGiven", {"product": "mug", "topic": "handle", "opinion": "!", "sentiment": "negative"}),
+        ("AssetRegistered", {"asset": "m", "product": "mug", **chance.choice([{}, {"vendor": "Cups & Co"}])}),
+        ("AssetRetired", {"asset": chance.choice("mn"), "reason": "broken"}),
+        ("RecommendationIssued", {"kind": chance.choice(["repeat", "discount"]), "product": "mug"}),
+        ("MarketObservationReported", {"vendor": "Cups & Co", "price": eur("3"), "countermeasure": "a better mug"}),
+        ("CommissionBooked", {"partner": "p", "amount": eur("2"), "touch_partner": "p", "touch_actor": "eve"}),
     ]
+    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in steps)
     return [
         happened(day, kind, subject, **fields)
         for day, (kind, fields) in zip(days, steps, strict=True)
