@@ -1,6 +1,6 @@
 """New facts on their way into the log: sent in one statement, whose answer can wait while the next are made."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from hashlib import sha256
 from itertools import chain, islice, repeat
@@ -11,11 +11,14 @@ from psycopg import Connection
 from psycopg.errors import error_from_result
 from psycopg.generators import fetch_many, send
 from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 
 from adapters.log import Group, Receipt, Verdict, bucket_of
 from adapters.postgres.arrays import Bigints, Blobs, Integers, Names, Texts, bigints, packed
 
-_APPEND = b"SELECT recorded, numbers, versions FROM lifecircle.append_facts_v1($1, $2, $3, $4, $5, $6, $7, $8)"
+_APPEND = b"""
+    SELECT recorded, heads, lasts FROM lifecircle.append_facts_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+"""
 
 _BINARY = 1
 
@@ -39,30 +42,59 @@ class Facts:
     def __init__(self, groups: Sequence[Group], buckets: int) -> None:
         self._sizes = [len(group.drafts) for group in groups]
         drafts = chain.from_iterable(group.drafts for group in groups)
-        streams, kinds, ids, sources, occurred, recorders, states = zip(*drafts, strict=True)
-        self._streams, self._states = streams, states
-        self._buckets = [1] * len(streams) if buckets == 1 else [bucket_of(stream, buckets) for stream in streams]
-        names = (Texts(streams), Names(kinds), Texts(ids), Names(sources))
-        self._columns = (Integers(self._buckets), *names, Bigints(occurred), Names(recorders), Blobs(states))
+        self._streams, kinds, ids, sources, occurred, recorders, self._states = zip(*drafts, strict=True)
+        self._lives, self._steps = _counted(self._streams)
+        distinct = list(dict.fromkeys(self._streams))
+        of_streams = [bucket_of(stream, buckets) for stream in distinct]
+        self._buckets = [of_streams[life - 1] for life in self._lives]
+        self._touched = list(dict.fromkeys(of_streams))
+        self._bucket_places, self._places = _counted(self._buckets)
+        stands = (Integers(self._touched), Texts(distinct), Integers(_counted(of_streams)[0]))
+        counts = (Integers(self._lives), Integers(self._steps), Integers(self._places))
+        names = (Names(kinds), Texts(ids), Names(sources))
+        columns = (*stands, *counts, *names, Bigints(occurred), Names(recorders), Blobs(self._states))
+        self._values, self._types = zip(*map(packed, columns), strict=True)
 
     def send(self, connection: Connection[Any]) -> None:
         """Send them in a transaction of their own, and return as soon as they are on their way."""
-        columns = [packed(column) for column in self._columns]
-        values, types = zip(*columns, strict=True)
-        connection.pgconn.send_query_params(_APPEND, values, types, [_BINARY] * len(values), _BINARY)
+        formats = [_BINARY] * len(self._values)
+        connection.pgconn.send_query_params(_APPEND, self._values, self._types, formats, _BINARY)
         connection.wait(send(connection.pgconn))
 
-    def receive(self, connection: Connection[Any]) -> list[Verdict] | None:
-        """Wait for the receipts; None, and nothing is stored, where one of the ids was known before."""
+    def receive(self, connection: Connection[Any]) -> PGresult | None:
+        """Wait for the answer; None, and nothing is stored, where one of the ids was known before."""
         (result,) = connection.wait(fetch_many(connection.pgconn))
         if result.status != ExecStatus.TUPLES_OK:
             raise error_from_result(result)
-        if not result.ntuples:
-            return None
-        recorded, numbers, versions = (result.get_value(0, column) or b"" for column in range(3))
+        return result if result.ntuples else None
+
+    def verdicts(self, answer: PGresult) -> list[Verdict]:
+        """The receipts of every group."""
+        recorded, heads, lasts = (answer.get_value(0, column) or b"" for column in range(3))
+        versions = _following(bigints(heads), self._lives, self._steps)
+        numbers = _following(bigints(lasts), self._bucket_places, self._places)
         digests = [sha256(state).digest() for state in self._states]
         now_us = repeat(int.from_bytes(recorded, signed=True))
-        known = [False] * len(digests)
-        columns = (self._buckets, bigints(numbers), self._streams, bigints(versions), now_us, digests, known)
+        columns = (self._buckets, numbers, self._streams, versions, now_us, digests, repeat(False))  # noqa: FBT003 - no repeat
         receipts = map(_receipt, zip(*columns, strict=False))
         return [list(islice(receipts, size)) for size in self._sizes]
+
+
+def _counted(items: Sequence[Hashable]) -> tuple[list[int], list[int]]:
+    """The place of each item among the different ones, and its place among its equals, both from 1."""
+    places = {item: place for place, item in enumerate(dict.fromkeys(items), 1)}
+    if len(places) == len(items):
+        return list(places.values()), [1] * len(items)
+    if len(places) == 1:
+        return [1] * len(items), list(range(1, len(items) + 1))
+    seen = [0] * (len(places) + 1)
+    of_items, among_equals = [places[item] for item in items], []
+    for place in of_items:
+        seen[place] += 1
+        among_equals.append(seen[place])
+    return of_items, among_equals
+
+
+def _following(lasts: Sequence[int], places: Sequence[int], steps: Sequence[int]) -> list[int]:
+    """The numbers that follow on the last ones: of each item the one of its place, and so many steps on."""
+    return [lasts[place - 1] + step for place, step in zip(places, steps, strict=True)]

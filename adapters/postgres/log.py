@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from threading import Event
 from time import monotonic
 from typing import Any, Self
 
 import psycopg
 from psycopg import Connection
+from psycopg.pq.abc import PGresult
 
 from adapters.log import Cursor, Group, Stored, Verdict, bucket_of, touched_by
 from adapters.postgres.append import Call, rounds, send
@@ -127,9 +129,9 @@ class PostgresLog(Books):
         """
         if not self._repeating and unjudged(groups):
             facts = Facts(groups, self.buckets)
-            if (verdicts := self.datastore.patiently(lambda connection: _at_once(connection, facts))) is not None:
+            if answer := self.datastore.patiently(lambda connection: _at_once(connection, facts)):
                 self.datastore.announce()
-                return verdicts
+                return facts.verdicts(answer)
         return self._judged(groups)
 
     def _judged(self, groups: Sequence[Group]) -> list[Verdict]:
@@ -143,7 +145,7 @@ class PostgresLog(Books):
         ]
 
     def append_in_turn(self, batches: Iterable[Sequence[Group]]) -> Iterator[list[Verdict]]:
-        """Append batch after batch; the next is made while one is being stored.
+        """Append batch after batch; the next is made, and receipts are written, while one is being stored.
 
         A batch is sent when the one before it is stored, on the same connection, so their order is kept. What meets a
         known id or loses the connection is appended by itself, as if it had not been sent.
@@ -155,11 +157,11 @@ class PostgresLog(Books):
                 landing, flight = flight, None
                 verdicts = landing.land() if landing else None
                 flight = _Flight(self, groups, facts)
-                if verdicts is not None:
-                    yield verdicts
+                if verdicts:
+                    yield verdicts()
             if flight:
                 landing, flight = flight, None
-                yield landing.land()
+                yield landing.land()()
         finally:
             if flight:
                 flight.land()
@@ -250,16 +252,17 @@ class _Flight:
                 return
         self._facts = None
 
-    def land(self) -> list[Verdict]:
-        """Wait for what became of it."""
+    def land(self) -> Callable[[], list[Verdict]]:
+        """Wait until it is settled; what became of it can be worked out afterwards."""
         with suppress(psycopg.Error), self._held:
-            if self._facts and (verdicts := self._facts.receive(self._connection)) is not None:
+            if self._facts and (answer := self._facts.receive(self._connection)):
                 self._log.datastore.announce()
-                return verdicts
-        return self._log.append(self._groups)
+                return partial(self._facts.verdicts, answer)
+        verdicts = self._log.append(self._groups)
+        return lambda: verdicts
 
 
-def _at_once(connection: Connection[Any], facts: Facts) -> list[Verdict] | None:
+def _at_once(connection: Connection[Any], facts: Facts) -> PGresult | None:
     facts.send(connection)
     return facts.receive(connection)
 

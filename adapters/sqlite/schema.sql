@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS touchpoints (
 
 CREATE UNIQUE INDEX IF NOT EXISTS touchpoints_stream ON touchpoints (bucket, stream, version);
 
-CREATE UNIQUE INDEX IF NOT EXISTS touchpoints_id ON touchpoints (bucket, stream, source, id) WHERE id IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS touchpoints_id ON touchpoints (bucket, id, source, stream) WHERE id IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS touchpoints_link ON touchpoints (bucket, number)
 WHERE kind IN ('CustomersMerged', 'CustomerMergeReverted');

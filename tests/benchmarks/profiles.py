@@ -83,7 +83,9 @@ class Stages:
                 facts = Facts(groups, 1)
                 facts.send(connection)
                 sent, busy_sent = perf_counter(), process_time()
-                assert facts.receive(connection) is not None
+                answer = facts.receive(connection)
+                assert answer
+                assert len(facts.verdicts(answer)) == len(groups)
                 done, busy_done = perf_counter(), process_time()
                 for name, whole, of_it in (
                     ("pack", sent - began, busy_sent - busy),
