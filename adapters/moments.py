@@ -14,12 +14,17 @@ from typing import NamedTuple
 from adapters.addresses import open_tables
 from adapters.folding import Progress, fold_log
 from adapters.log import Cursor, Log
+from adapters.projector import position_cursor
 from adapters.pseudonyms import Pseudonyms
 from adapters.replay import family_facts
-from adapters.tables import Tables, Views, fingerprint
+from adapters.tables import Tables, Views, fingerprint, not_built
 from domain.company import Company
 from domain.differences import Telling, telling
-from domain.errors import ProjectorFenced, UnknownSubject
+from domain.errors import ProjectorFenced, UnknownSubject, ViewsMoving
+from projections.view import Row
+
+SETTLED_TRIES_MAX = 5
+"""How often several questions are asked anew because the views moved on between them."""
 
 
 class Moment(NamedTuple):
@@ -96,6 +101,50 @@ def views_at(
             yield tables
         finally:
             tables.drop()
+
+
+@contextmanager
+def views_standing(
+    log: Log, url: str, company: Company, chosen: Views, moment: Moment, on_progress: Progress | None = None
+) -> Iterator[Tables]:
+    """Some views of all subjects: those that are live, or of a moment if one is given.
+
+    Raises:
+        ViewNotBuilt: no moment is given, and one of them has no table yet.
+    """
+    if moment != Moment():
+        with views_at(log, url, company, chosen, moment, on_progress) as tables:
+            yield tables
+        return
+    with closing(open_tables(url, company)) as tables:
+        live = {known.view for known in tables.state()[0] if known.state == "live"}
+        for name in chosen:
+            if name not in live:
+                raise not_built(name)
+        yield tables
+
+
+def settled(log: Log, tables: Tables, *questions: str) -> tuple[str, list[list[Row]]]:
+    """The answers to several questions at one cursor, which is told so that anybody can have them again.
+
+    Raises:
+        ViewsMoving: each time that they were asked the views moved on meanwhile.
+    """
+    for _ in range(SETTLED_TRIES_MAX):
+        before = _shown(log, tables)
+        answers = [tables.query(sql)[1] for sql in questions]
+        if _shown(log, tables) == before:
+            return before, answers
+    raise ViewsMoving(
+        "the views move on faster than they are asked",
+        rule="what rests on several questions must come from one cursor",
+        way_out="name a moment: --known-at with a cursor of lifecircle status",
+    )
+
+
+def _shown(log: Log, tables: Tables) -> str:
+    generations, position, _ = tables.state()
+    return generations[0].cut if tables.place else str(position_cursor(log, position))
 
 
 def clear_up(url: str, company: Company) -> None:

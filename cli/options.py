@@ -58,6 +58,24 @@ def moment_options(command: F) -> F:
     return click.option("--as-of", type=WHEN, help=AS_OF_HELP)(known_at(command))
 
 
+def needs_loyalty(what: str) -> None:
+    """Check that the numbers' libraries are there, before anything else is done.
+
+    Raises:
+        ExtraMissing: they are not installed.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("scipy") is None:
+        from domain.errors import ExtraMissing
+
+        raise ExtraMissing(
+            "scipy is not installed",
+            rule=f"{what} need the extra loyalty",
+            way_out="install lifecircle[loyalty]",
+        )
+
+
 def principal() -> str:
     """Who types a command: the account of this process, or its number where it has no name, as in a container."""
     try:

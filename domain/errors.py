@@ -152,6 +152,12 @@ class UnknownView(LifecircleError):
     exit_code = 6
 
 
+class ViewsMoving(LifecircleError):
+    """Answers that belong together could not be had at one cursor, for a projector is catching up."""
+
+    exit_code = 9
+
+
 class QueryRefused(LifecircleError):
     """The SQL is not a single reading statement, or the database could not run it."""
 

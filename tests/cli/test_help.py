@@ -11,7 +11,7 @@ from cli.main import lifecircle
 from tests.cli.program import ROOT, Shell
 
 NAMES = lifecircle.list_commands(click.Context(lifecircle))
-HEAVY = ("pydantic", "rich", "psycopg", "eventsourcing", "sqlite3", "structlog", "matplotlib")
+HEAVY = ("pydantic", "rich", "psycopg", "eventsourcing", "sqlite3", "structlog", "matplotlib", "scipy", "numpy")
 
 
 def _commands() -> Iterator[tuple[str, click.Command]]:

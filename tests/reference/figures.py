@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
@@ -14,6 +16,11 @@ from adapters.sources.mapping import load_mapping
 from adapters.tables import Tables
 from domain.company import Company
 from domain.touchpoint import microseconds
+from projections.models.bgnbd import BgNbd
+from projections.models.buyers import PURCHASES, Buyers, buyers
+from projections.models.gammagamma import GammaGamma
+from projections.models.lifetime import holdout
+from projections.models.paretonbd import ParetoNbd
 
 Figures = dict[str, float]
 
@@ -39,6 +46,8 @@ CLEAN = """
            CAST(SUM(gross_micros) AS DOUBLE PRECISION) / 1000000, CAST(SUM(net_micros) AS DOUBLE PRECISION) / 1000000
     FROM purchases
 """
+# The models take a calibration that ends with September 1997; the file ends 39 weeks later.
+CALIBRATION_END, HOLDOUT_WEEKS = date(1997, 9, 30), 39
 NEVER_BOUGHT = "SELECT COUNT(*) FROM breaches WHERE rule = 'goods/never bought'"
 RFM = """
     SELECT subject, recency_days, frequency, CAST(gross_micros AS DOUBLE PRECISION) / 1000000
@@ -102,6 +111,28 @@ def cdnow_repeats(reports: list[Report], tables: Tables) -> Figures:
         "repeat_calibration": sum(repeats for _, _, repeats, _ in classes),
         "repeat_holdout": sum(holdout for _, _, _, holdout in classes),
         **{f"frequency.{frequency}": count for frequency, count, _, _ in classes},
+        **models(tables),
+    }
+
+
+def models(tables: Tables) -> Figures:
+    """What the models of purchases come to, over the same classes."""
+    rows = [(subject, dayno, net) for subject, _, dayno, net in tables.query(PURCHASES)[1]]
+    known = buyers(rows, CALIBRATION_END.toordinal(), "weeks")
+    bgnbd, gamma_gamma, pareto = BgNbd.fitted(known), GammaGamma.fitted(known), ParetoNbd.fitted(known)
+    one = Buyers(["one"], *(np.array([value]) for value in (2.0, 30.43, 38.86, np.nan, 0.0)))
+    named = "x2_tx30.43_T38.86"
+    return {
+        **{f"holdout_mean.{each.repeat_purchases}": each.mean for each in holdout(bgnbd, known, HOLDOUT_WEEKS)},
+        **{f"bgnbd.{name}": value for name, value in zip(bgnbd.parameters, bgnbd.fit.parameters, strict=True)},
+        "bgnbd.log_likelihood": bgnbd.fit.log_likelihood,
+        f"bgnbd.expected_39_weeks_{named}": float(bgnbd.expected(one, HOLDOUT_WEEKS)[0]),
+        f"bgnbd.p_alive_{named}": float(bgnbd.alive(one)[0]),
+        **{
+            f"gamma_gamma.{name}": value
+            for name, value in zip(gamma_gamma.parameters, gamma_gamma.fit.parameters, strict=True)
+        },
+        "pareto_nbd.log_likelihood": pareto.fit.log_likelihood,
     }
 
 
