@@ -7,6 +7,7 @@ at once, and a fold is total: late and corrected touchpoints can make any order,
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 from domain.company import Company
@@ -83,6 +84,7 @@ class View(ABC, Generic[S]):
         return columns_of(cls.row_type)
 
 
+@cache
 def columns_of(row_type: type[NamedTuple]) -> tuple[Column, ...]:
     """The columns of a row whose fields are `Annotated[type, "comment"]`."""
     hints = get_type_hints(row_type, include_extras=True)

@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from adapters.generations import FORGET_PARTS, generations, live_tables, move
 from adapters.log import Cursor
 from adapters.postgres.datastore import sql as sql_file
-from adapters.postgres.report import TYPES, comment_on, declared, listed, publish
+from adapters.postgres.report import TYPES, comments, declared, listed, publish
 from adapters.settings import LIMITS
 from adapters.sweep import Part
 from adapters.tables import (
@@ -86,9 +86,10 @@ class PostgresTransaction:
         made = next_generations(self.generations(), fingerprints, cut)
         for generation in made:
             view = self._tables.views[generation.view]
-            columns = declared(view.columns())
-            self._connection.execute(SQL("CREATE TABLE {} ({})").format(Identifier(generation.table), columns))
-            comment_on(self._connection, "TABLE", Identifier(generation.table), relation(view))
+            table = Identifier(generation.table)
+            making = SQL("CREATE TABLE {} ({});").format(table, declared(view.columns()))
+            # In one text, as for the public names: one by one, several hundred would each wait for an answer.
+            self._connection.execute(making + comments("TABLE", table, relation(view)), prepare=False)
             self._connection.execute("INSERT INTO generations VALUES (%s, %s, %s, %s, %s, %s)", generation)
         return made
 

@@ -152,7 +152,7 @@ def _make(connection: Connection[Any], wanted: Sequence[_Public], schema: str, r
                 with connection.transaction():
                     replacing = SQL("CREATE OR REPLACE VIEW {} AS ").format(name).as_bytes(connection)
                     connection.execute(replacing + public.select)
-                    comment_on(connection, "VIEW", name, public.relation)
+                    connection.execute(comments("VIEW", name, public.relation), prepare=False)
                 made.append(public.name)
             except errors.UndefinedTable:
                 left.append(public)
@@ -190,13 +190,13 @@ def declared(columns: Iterable[Column]) -> Composed:
     )
 
 
-def comment_on(
-    connection: Connection[Any], what: Literal["TABLE", "VIEW"], name: Identifier, described: Relation
-) -> None:
-    """Write into the database what a table or view and its columns mean."""
-    connection.execute(SQL("COMMENT ON {} {} IS {}").format(SQL(what), name, Value(described.about)))
-    for column, meaning in described.columns.items():
-        connection.execute(SQL("COMMENT ON COLUMN {}.{} IS {}").format(name, Identifier(column), Value(meaning)))
+def comments(what: Literal["TABLE", "VIEW"], name: Identifier, described: Relation) -> Composed:
+    """What a table or view and its columns mean, as statements that write it into the database."""
+    on_columns = [
+        SQL("COMMENT ON COLUMN {}.{} IS {};").format(name, Identifier(column), Value(meaning))
+        for column, meaning in described.columns.items()
+    ]
+    return SQL("COMMENT ON {} {} IS {};").format(SQL(what), name, Value(described.about)) + Composed(on_columns)
 
 
 def ask(
