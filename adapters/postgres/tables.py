@@ -1,7 +1,7 @@
 """The view store in PostgreSQL: generations in schema `lifecircle_views`, public names and questions in `report`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from time import time_ns
 from typing import Any, Literal
@@ -74,7 +74,13 @@ class PostgresTables:
             taken = connection.execute("SELECT pg_try_advisory_lock(%s)", (self.locks + _ROLES[role],)).fetchone()
             if taken != (True,):
                 raise fenced(role)
-            yield
+            try:
+                yield
+            finally:
+                # The server may notice only later that a connection was closed, and the next to lead would be refused.
+                # A connection that broke holds nothing any more.
+                with suppress(psycopg.OperationalError):
+                    connection.execute("SELECT pg_advisory_unlock_all()")
 
     def state(self) -> tuple[list[Generation], dict[int, int], dict[tuple[str, int], int]]:
         """The generations, the live position, and how many subjects are parked by (view, generation)."""

@@ -5,6 +5,7 @@ from multiprocessing import get_context
 from threading import Event, Thread
 from time import monotonic, sleep
 
+import psycopg
 import pytest
 
 from adapters.addresses import open_tables
@@ -80,6 +81,21 @@ def test_a_second_projector_is_refused_while_one_leads(engine: Engine, tally: Ta
         stop.set()
         leading.join()
     assert Projector(engine.log, tally, engine.company).run_once() == 0
+
+
+def test_who_led_has_given_it_up_when_it_says_so(postgres_url: str) -> None:
+    """Its connection is closed too, but what the server makes of that may come after the next asks to lead."""
+    with Engine.create(postgres_url) as engine, psycopg.connect(postgres_url, autocommit=True) as connection:
+        tables = open_tables(engine.url, engine.company, CHOSEN)
+        held = (
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND datname = current_database()"
+        )
+        for _ in range(20):
+            with tables.lead("projector"):
+                pass
+            assert connection.execute(held).fetchone() == (0,)
+        tables.close()
 
 
 def test_a_position_that_does_not_advance_fences_off(engine: Engine, tally: Tables) -> None:
