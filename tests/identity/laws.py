@@ -11,11 +11,9 @@ from itertools import combinations, permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pytest_postgresql.janitor import DatabaseJanitor
 
 from adapters.addresses import open_tables
 from adapters.door import Door
@@ -31,6 +29,7 @@ from domain.errors import LifecircleError, Refused
 from domain.families import MERGE_KINDS, MERGED, Families
 from domain.history import proposed_return
 from projections import views
+from tests.conftest import fresh_database
 from tests.domain.worlds import HOUR_US, HOURS, STREAMS, Told, World, arrivals, revert_of
 from tests.identity.worlds import anything, envelope, shared_worlds, under
 from tests.read_side.story import contents
@@ -128,9 +127,8 @@ class Bench:
             with TemporaryDirectory() as folder:
                 yield f"sqlite:///{folder}/log.db"
             return
-        name = f"t{uuid4().hex}"
-        with DatabaseJanitor(user="postgres", host=str(self._home), port=5432, dbname=name):
-            yield f"postgresql://postgres@/{name}?host={self._home}"
+        with fresh_database(self._home) as url:
+            yield url
 
 
 def live_is_a_rebuild_is_a_replay_of_all_that_was_known_then(bench: Bench, most: int, draw: st.DataObject) -> None:
