@@ -46,7 +46,11 @@ def command(ctx: click.Context, bundle: str | None, url: str | None, style: str,
         bucket, number, what = problems[0]
         raise SealContradicted(
             what,
-            where=f"position {bucket}/{number}" if number else f"bucket {bucket}" if bucket else "the log as a whole",
+            where=f"position {bucket}/{number}"
+            if number is not None
+            else f"bucket {bucket}"
+            if bucket
+            else "the log as a whole",
             rule=f"{len(problems)} positions are not as they were signed",
             way_out="keep the database as it is for whoever investigates; restore the log from a backup that verifies",
         )

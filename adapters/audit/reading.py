@@ -1,8 +1,7 @@
-"""One process's share of verifying: leaves of whole streams, columns against bytes, and runs of tiles."""
+"""One process's share of verifying: runs of tiles, the order of whole streams, and pages of rows."""
 
 import mmap
 import struct
-from array import array
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from adapters.addresses import open_audit_rows
-from adapters.audit.rows import AuditRows, WholeRow
+from adapters.audit.rows import LEAF_COLUMNS, LOWEST, AuditRows, Row
 from adapters.audit.tiles import TILE_BYTES, WIDTH, Tiles
 from adapters.log import LINK_KINDS, bucket_of
 from domain.corrections import CORRECTED
@@ -22,10 +21,10 @@ from domain.touchpoint import microseconds
 
 
 class Problem(NamedTuple):
-    """What is wrong at a position; number 0 stands for the whole bucket, bucket 0 for the whole log."""
+    """What is wrong at a position, or without a number in the whole bucket; bucket 0 stands for the whole log."""
 
     bucket: int
-    number: int
+    number: int | None
     what: str
 
 
@@ -36,28 +35,52 @@ class Task(NamedTuple):
     scratch: Path
     log_id: bytes
     signed: tuple[int, ...]
+    """How many touchpoints of each bucket were signed."""
     rows: tuple[int, ...]
+    """How many rows each bucket has."""
+    lasts: tuple[int, ...]
+    """The highest number of each bucket; what comes later was recorded meanwhile, and is left for the next time."""
     trees: tuple[Path, ...]
 
     def scratch_file(self, name: str, bucket: int) -> Path:
-        """The file of one bucket's leaves, or of its recorded times, by number."""
+        """The file of one bucket's signed leaves, or of where in its stream each touchpoint follows, by number."""
         return self.scratch / f"{name}-{bucket}"
+
+
+class Scratch:
+    """The scratch files of a bucket, shared with the other processes.
+
+    `leaves` holds what was signed, and zeros where nothing was. `previous` holds the number of the version before in
+    the same stream, -1 for a first version, and 0 as long as none is known.
+    """
+
+    def __init__(self, task: Task, bucket: int) -> None:
+        self.leaves = _mapped(task.scratch_file("leaves", bucket))
+        self._mapped = _mapped(task.scratch_file("previous", bucket))
+        self.previous = memoryview(self._mapped).cast("q")
+
+    def close(self) -> None:
+        """Give the files back."""
+        self.leaves.close()
+        self.previous.release()
+        self._mapped.close()
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), 0)
 
 
 PROBLEMS_OF_PART_MAX = 100
 """How many problems one part tells of: who changes a whole log need not be told of each."""
 
-_state: tuple[Task, AuditRows, dict[int, tuple[mmap.mmap, mmap.mmap]]]
+_state: tuple[Task, AuditRows, dict[int, Scratch]]
 
 
 def begin(task: Task) -> None:
     """Get this process ready."""
     global _state
-    files = {
-        bucket: (_mapped(task.scratch_file("leaves", bucket)), _mapped(task.scratch_file("recorded", bucket)))
-        for bucket, rows in enumerate(task.rows, 1)
-        if rows
-    }
+    files = {bucket: Scratch(task, bucket) for bucket, rows in enumerate(task.rows, 1) if rows}
     _state = task, open_audit_rows(task.url), files
 
 
@@ -66,59 +89,131 @@ def end() -> None:
     _, rows, files = _state
     rows.close()
     for each in files.values():
-        for mapped in each:
-            mapped.close()
+        each.close()
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    with path.open("r+b") as file:
-        return mmap.mmap(file.fileno(), 0)
+def read_damage() -> list[Problem]:
+    """What the database finds wrong with its own table and indexes."""
+    return [Problem(0, None, f"the database is damaged: {said}") for said in _state[1].damage()]
 
 
-def read_part(bucket: int, after: bytes, last: bytes | None) -> tuple[int, list[Problem], bytes]:
-    """Read whole streams: how many rows they have, what is wrong, and the entries of their sealed tails."""
+def read_tiles(bucket: int, first: int, last: int) -> tuple[list[Problem], bytes]:
+    """Take the signed leaves out of tiles `first` up to before `last`; answer the hashes of those that are full."""
+    task, _, files = _state
+    leaves, signed, tiles = files[bucket].leaves, task.signed[bucket - 1], Tiles(task.trees[bucket - 1])
+    problems: list[Problem] = []
+    above = []
+    for tile in range(first, last):
+        low = tile * WIDTH
+        try:
+            held = tiles.tile(0, tile, signed)
+        except LifecircleError:
+            problems.append(Problem(bucket, low + 1, "the tile of the seal from here on is missing or cut"))
+            held = bytes(min(WIDTH, signed - low) * HASH_BYTES)
+        here = min(low * HASH_BYTES + len(held), len(leaves))  # the log may have lost its end
+        leaves[low * HASH_BYTES : here] = held[: here - low * HASH_BYTES]
+        if len(held) == TILE_BYTES:
+            above.append(complete_root(held))
+    return problems[:PROBLEMS_OF_PART_MAX], b"".join(above)
+
+
+def read_places(bucket: int, after: bytes, last: bytes | None) -> tuple[int, list[Problem], bytes]:
+    """Follow whole streams from version to version: how many rows, what is wrong, and the entries of sealed tails."""
     task, rows, files = _state
-    leaves, recorded_times = files[bucket]
-    leaf_of, count, signed = leaves_of(task.log_id, bucket), task.rows[bucket - 1], task.signed[bucket - 1]
-    buckets = len(task.rows)
+    leaves, previous = files[bucket].leaves, files[bucket].previous
+    count, signed, highest = task.rows[bucket - 1], task.signed[bucket - 1], task.lasts[bucket - 1]
     problems: list[Problem] = []
     tails: list[bytes] = []
-    current, version, leaf, tail = None, 0, NONE_BEFORE, b""
+    current: bytes | None = None
+    version_before, number_before, end_of_sealed = 0, -1, (0, 0)
     try:
-        part = rows.part(bucket, after, last)
+        found = rows.places(bucket, after, last)
     except LifecircleError as error:
-        return 0, [Problem(bucket, 0, f"rows cannot be read: {error.what}")], b""
-    for row in part:
-        number, stream = row[0], row[1]
+        return 0, [Problem(bucket, None, f"streams cannot be read: {error.what}")], b""
+    for number, stream, version in found:
         if stream != current:
-            tails.append(tail)
-            current, version, leaf, tail = stream, 0, NONE_BEFORE, b""
-        version += 1
-        try:
-            leaf = leaf_of(*row[:8], leaf)
-            wrong = _columns(row, bucket if version == 1 else 0, buckets)
-        except (TypeError, ValueError, KeyError, AttributeError, struct.error):
-            leaf, wrong = bytes(HASH_BYTES), "its columns or its bytes are no touchpoint"
-        if row[2] != version:
-            wrong = "its version is not the next of its stream"
+            tails.append(_tail(current, *end_of_sealed, leaves))
+            current, version_before, number_before, end_of_sealed = stream, 0, -1, (0, 0)
+            if not _belongs(stream, bucket, len(task.rows)):
+                problems.append(Problem(bucket, number, "its stream belongs to another bucket"))
+        if number > highest:
+            continue
+        if version != version_before + 1:
+            # Of two that claim to be the same version, the later came in between.
+            wrong = max(number, number_before) if version == version_before else number
+            problems.append(Problem(bucket, wrong, "its version is not the next of its stream"))
         if not 1 <= number <= count:
             problems.append(Problem(bucket, number, "its number is beyond the count of rows"))
             continue
-        at = (number - 1) * HASH_BYTES
-        if leaves[at : at + HASH_BYTES] != NONE_BEFORE:
-            wrong = "its number stands twice"
-        leaves[at : at + HASH_BYTES] = leaf
-        recorded_times[(number - 1) * 8 : number * 8] = row[4].to_bytes(8, "little", signed=True)
+        if previous[number - 1]:
+            problems.append(Problem(bucket, number, "its number stands twice"))
+        previous[number - 1] = number_before
+        version_before, number_before = version, number
+        if number <= signed:
+            end_of_sealed = version, number
+    tails.append(_tail(current, *end_of_sealed, leaves))
+    return len(found), problems[:PROBLEMS_OF_PART_MAX], b"".join(tails)
+
+
+def _tail(stream: bytes | None, version: int, number: int, leaves: mmap.mmap) -> bytes:
+    if stream is None or not number or version < 0:
+        return b""
+    return ENTRY.pack(stream_key(stream), version, leaves[(number - 1) * HASH_BYTES : number * HASH_BYTES])
+
+
+def _belongs(stream: bytes, bucket: int, buckets: int) -> bool:
+    return buckets == 1 or bucket_of(stream.decode("utf-8", "replace"), buckets) == bucket
+
+
+def read_rows(bucket: int, after: int, last: int) -> tuple[int, list[Problem]]:
+    """Compare rows with what was signed and with their own bytes, those of numbers above `after`, up to `last`.
+
+    A leaf is made with the signed leaf of the version before, which is compared where that one stands: so one row that
+    was changed makes one leaf another, and not all that follow it. Answers how many rows there are, and what is wrong.
+    """
+    task, rows, files = _state
+    leaves, previous = files[bucket].leaves, files[bucket].previous
+    count, signed = task.rows[bucket - 1], task.signed[bucket - 1]
+    leaf_of = leaves_of(task.log_id, bucket)
+    problems: list[Problem] = []
+    try:
+        # Numbers below the first one stand in the first page, and numbers beyond the count in the last one.
+        upto = last if last < count else max(count, task.lasts[bucket - 1])
+        found = rows.page(bucket, after - 1 if after else LOWEST, upto)
+    except LifecircleError as error:
+        return 0, [Problem(bucket, after + 1, f"rows from here on cannot be read: {error.what}")]
+    at, recorded = after, found[0][4] if found else 0
+    for row in found[1:] if after and found and found[0][0] == after else found:
+        number = row[0]
+        if not 1 <= number <= count:
+            problems.append(Problem(bucket, number, "its number is beyond the count of rows"))
+            continue
+        if number > at + 1:
+            problems.append(Problem(bucket, at + 1, "no row has this number"))
+        elif number == at:
+            problems.append(Problem(bucket, number, "its number stands twice"))
+        at = number
+        before = previous[number - 1]
+        try:
+            follows = leaves[(before - 1) * HASH_BYTES : before * HASH_BYTES] if before > 0 else NONE_BEFORE
+            leaf = leaf_of(*row[:LEAF_COLUMNS], follows)
+            wrong = _columns(row)
+        except (TypeError, ValueError, KeyError, AttributeError, struct.error):
+            leaf, wrong = b"", "its columns or its bytes are no touchpoint"
+        if number <= signed and leaf != leaves[(number - 1) * HASH_BYTES : number * HASH_BYTES]:
+            wrong = wrong or "it is not the touchpoint that was sealed"
+        if row[4] < recorded:
+            wrong = wrong or "its recorded time is before that of the one below"
         if wrong:
             problems.append(Problem(bucket, number, wrong))
-        if number <= signed:
-            tail = ENTRY.pack(stream_key(stream), version, leaf)
-    tails.append(tail)
-    return len(part), problems[:PROBLEMS_OF_PART_MAX], b"".join(tails)
+        recorded = row[4]
+    if at < min(last, count):
+        problems.append(Problem(bucket, at + 1, "no row has this number"))
+    return len(found), problems[:PROBLEMS_OF_PART_MAX]
 
 
-def _columns(row: WholeRow, bucket: int, buckets: int) -> str:
-    """What the stored bytes say otherwise than the columns; the stream's bucket is looked at where one is given."""
+def _columns(row: Row) -> str:
+    """What the stored bytes say otherwise than the columns."""
     _, stream, _, kind, _, _, state, _, id_, source, occurred = row
     envelope = orjson.loads(state)
     if envelope["type"].encode() != kind:
@@ -131,8 +226,6 @@ def _columns(row: WholeRow, bucket: int, buckets: int) -> str:
         return "its time is not what its bytes say"
     if envelope["subject"].encode() != stream and not _elsewhere(stream.decode(), envelope):
         return "its stream is not the subject that its bytes say"
-    if bucket and bucket_of(stream.decode(), buckets) != bucket:
-        return "its stream belongs to another bucket"
     return ""
 
 
@@ -142,42 +235,3 @@ def _elsewhere(stream: str, envelope: dict[str, Any]) -> bool:
     return envelope["type"] == CORRECTED or (
         envelope["type"] in LINK_KINDS and stream in (data["survivor"], data["absorbed"])
     )
-
-
-def read_tiles(bucket: int, first: int, last: int) -> tuple[list[Problem], list[Problem], bytes]:
-    """Compare leaves with the tiles that were signed: of tiles `first` up to before `last`.
-
-    Answers what is wrong with recorded times and missing numbers, where leaves and tiles differ, and the hashes of the
-    full tiles.
-    """
-    task, _, files = _state
-    leaves, recorded_times = files[bucket]
-    rows, signed = task.rows[bucket - 1], task.signed[bucket - 1]
-    wrong: list[Problem] = []
-    differ: list[Problem] = []
-    above = []
-    sealed = Tiles(task.trees[bucket - 1])
-    for tile in range(first, last):
-        low = tile * WIDTH
-        times = array("q", recorded_times[max(0, low - 1) * 8 : (low + WIDTH) * 8])
-        held = leaves[low * HASH_BYTES : min(low + WIDTH, rows) * HASH_BYTES]
-        holes = [at for at in range(0, len(held), HASH_BYTES) if held[at : at + HASH_BYTES] == NONE_BEFORE]
-        wrong += [Problem(bucket, low + at // HASH_BYTES + 1, "no row has this number") for at in holes]
-        if not holes and (times_list := times.tolist()) != sorted(times_list):
-            at = next(at for at in range(1, len(times)) if times[at] < times[at - 1])
-            wrong.append(Problem(bucket, max(0, low - 1) + at + 1, "its recorded time is before that of the one below"))
-        here = held[: max(0, min(signed - low, WIDTH)) * HASH_BYTES]
-        if here:
-            try:
-                tile_bytes = sealed.tile(0, tile, signed)
-            except LifecircleError:
-                wrong.append(Problem(bucket, low + 1, "the tile of the seal from here on is missing or cut"))
-                tile_bytes = here
-            differ += [
-                Problem(bucket, low + at // HASH_BYTES + 1, "it is not the touchpoint that was sealed")
-                for at in range(0, len(here), HASH_BYTES)
-                if here != tile_bytes and here[at : at + HASH_BYTES] != tile_bytes[at : at + HASH_BYTES]
-            ][:PROBLEMS_OF_PART_MAX]
-        if len(here) == TILE_BYTES:
-            above.append(complete_root(here))
-    return wrong[:PROBLEMS_OF_PART_MAX], differ[:PROBLEMS_OF_PART_MAX], b"".join(above)

@@ -1,12 +1,19 @@
 """The rows of a log as an auditor reads them: every column, texts as bytes, many at once and without objects."""
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-Row = tuple[int, bytes, int, bytes, int, bytes, bytes, bytes | None]
-"""Number, stream, version, kind, recorded, recordedby, stored bytes, HMAC of the content: what a leaf is made of."""
+Row = tuple[int, bytes, int, bytes, int, bytes, bytes, bytes | None, bytes, bytes, int]
+"""Number, stream, version, kind, recorded, recordedby, stored bytes, HMAC of the content, which a leaf is made of; and
+id, source, occurred, which the stored bytes say once more."""
 
-WholeRow = tuple[int, bytes, int, bytes, int, bytes, bytes, bytes | None, bytes, bytes, int]
-"""The same, and id, source, occurred: what the stored bytes say once more."""
+LEAF_COLUMNS: Final = 8
+"""How many of them make the leaf."""
+
+Place = tuple[int, bytes, int]
+"""Number, stream and version: where a touchpoint stands."""
+
+LOWEST = -(2**63)
+"""Below every number that a damaged column may hold."""
 
 
 class Extent(NamedTuple):
@@ -28,11 +35,11 @@ class AuditRows(Protocol):
         """The stream that holds the row that comes `size` after the streams up to `after`; None at the end."""
         ...
 
-    def part(self, bucket: int, after: bytes, last: bytes | None) -> list[WholeRow]:
-        """The rows of the streams of a bucket above `after`, up to `last` or the end, by stream and version."""
+    def places(self, bucket: int, after: bytes, last: bytes | None) -> list[Place]:
+        """Where the touchpoints stand of the streams above `after`, up to `last` or the end; by stream and version."""
         ...
 
-    def stream(self, bucket: int, stream: bytes, last: int) -> list[WholeRow]:
+    def stream(self, bucket: int, stream: bytes, last: int) -> list[Row]:
         """The rows of one stream with numbers up to `last`, by version."""
         ...
 

@@ -16,7 +16,7 @@ from adapters.addresses import open_audit_rows
 from adapters.audit.files import leading, sync_all, write_whole
 from adapters.audit.keys import SigningKey
 from adapters.audit.progress import Progress, unseen
-from adapters.audit.rows import AuditRows, Row
+from adapters.audit.rows import LEAF_COLUMNS, AuditRows, Row
 from adapters.audit.seal import Seal
 from adapters.audit.store import Store, Tree
 from adapters.audit.tiles import GrowingTiles, Tiles, contradiction
@@ -190,7 +190,7 @@ class Sealer:
     def _leaf(self, bucket: int, row: Row, previous: bytes) -> bytes:
         """The leaf of a row; an empty one, which is no leaf, when the row is no touchpoint."""
         try:
-            return self._leaves[bucket](*row, previous)
+            return self._leaves[bucket](*row[:LEAF_COLUMNS], previous)
         except (TypeError, ValueError, struct.error):
             return b""
 
@@ -208,7 +208,7 @@ class Sealer:
             else:
                 key, version, before = tail
             try:
-                leaf = leaf_of(*row, before)
+                leaf = leaf_of(*row[:LEAF_COLUMNS], before)
             except (TypeError, ValueError, struct.error):
                 raise contradiction(bucket, expected) from None
             if row[0] != expected or row[2] != version + 1:

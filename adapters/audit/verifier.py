@@ -1,7 +1,8 @@
 """Verify a whole log against its seal, in several processes, with memory that does not grow with it.
 
-Streams are read in parts, so that each leaf follows from the one before in its stream; leaves are put by their numbers
-into a scratch file, 40 bytes a touchpoint, over which the tree is built and compared with what was signed.
+The signed leaves come first, out of the tiles, which must lead to the signed root. Then streams are followed from one
+version to the next, by an index alone. Then the rows are read once, by number; each is made a leaf of, with the signed
+leaf of the version before it, and compared. On the way, 40 bytes a touchpoint stand in scratch files.
 """
 
 import os
@@ -12,20 +13,22 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from adapters.addresses import open_audit_rows
 from adapters.audit.progress import Progress, unseen
-from adapters.audit.reading import Problem, Task, begin, end, read_part, read_tiles
+from adapters.audit.reading import Problem, Task, begin, end, read_damage, read_places, read_rows, read_tiles
 from adapters.audit.rows import AuditRows
 from adapters.audit.seal import Seal, read_checkpoint
-from adapters.audit.tiles import TILE_BYTES, WIDTH, subtree_over
+from adapters.audit.tiles import TILE_BYTES, WIDTH, Tiles, subtree_over
 from adapters.log import Log
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError
 from domain.merkle import HASH_BYTES, complete_root
 from domain.merkle import root as root_of
 from domain.tails import ENTRY, Tails, slots_in
+
+T = TypeVar("T")
 
 _TILES_AT_ONCE = 256
 _SHARES = 256
@@ -47,39 +50,45 @@ def verify_log(log: Log, url: str, seal: Seal, on_progress: Progress = unseen) -
     if problems:
         return Verified(sum(head.sizes), 0, problems)
     with closing(open_audit_rows(url)) as rows, TemporaryDirectory(prefix="lifecircle-verify-") as scratch:
-        problems += [Problem(0, 0, f"the database is damaged: {said}") for said in rows.damage()]
         counted = {extent.bucket: extent for extent in rows.extents()}
         for extent in counted.values():
             if not 1 <= extent.bucket <= log.buckets:
-                problems.append(Problem(extent.bucket, 0, "rows stand in a bucket that the log does not have"))
+                problems.append(Problem(extent.bucket, None, "rows stand in a bucket that the log does not have"))
             elif extent.last != extent.rows:
-                problems.append(Problem(extent.bucket, extent.last, "numbers and count of rows disagree"))
-        counts = tuple(counted[at].rows if at in counted else 0 for at in range(1, log.buckets + 1))
-        trees = tuple(seal.tree(bucket) for bucket in range(1, log.buckets + 1))
-        task = Task(url, Path(scratch), log.log_id, head.sizes, counts, trees)
+                problems.append(Problem(extent.bucket, None, "numbers and count of rows disagree"))
+        buckets = range(1, log.buckets + 1)
+        counts = tuple(counted[at].rows if at in counted else 0 for at in buckets)
+        lasts = tuple(counted[at].last if at in counted else 0 for at in buckets)
+        trees = tuple(map(seal.tree, buckets))
+        task = Task(url, Path(scratch), log.log_id, head.sizes, counts, lasts, trees)
         problems += _Verification(task, seal, rows, on_progress).problems()
     unsealed = sum(max(0, count - size) for count, size in zip(counts, head.sizes, strict=True))
     # What has a position first, and by it.
-    return Verified(sum(head.sizes), unsealed, sorted(set(problems), key=lambda each: (not each.number, each)))
+    return Verified(sum(head.sizes), unsealed, sorted(set(problems), key=_by_place))
+
+
+def _by_place(problem: Problem) -> tuple[bool, int, int, str]:
+    bucket, number, what = problem
+    return number is None, bucket, number or 0, what
 
 
 def _signed_alike(seal: Seal, log: Log) -> list[Problem]:
     """Whether the head is this log's, and every tree's own checkpoint says what the head says."""
     head = seal.head
     if head.log_id != log.log_id or len(head.trees) != log.buckets:
-        return [Problem(0, 0, "the seal is another log's, or of another number of buckets")]
+        return [Problem(0, None, "the seal is another log's, or of another number of buckets")]
     problems = []
     for bucket in range(1, log.buckets + 1):
         try:
             found = read_checkpoint(seal.tree(bucket) / "checkpoint", seal.keys)
         except (LifecircleError, OSError) as error:
-            problems.append(Problem(bucket, 0, f"its checkpoint cannot be trusted: {error}"))
+            problems.append(Problem(bucket, None, f"its checkpoint cannot be trusted: {error}"))
             continue
         # The sealer replaces checkpoints first and the head last, so one may be ahead of it.
         if found.origin != head.checkpoint(bucket).origin or (
             found != head.checkpoint(bucket) and found.size <= head.sizes[bucket - 1]
         ):
-            problems.append(Problem(bucket, 0, "its checkpoint and the head disagree"))
+            problems.append(Problem(bucket, None, "its checkpoint and the head disagree"))
     return problems
 
 
@@ -89,24 +98,33 @@ class _Verification:
         self._done = 0
         self._tails = [bytearray() for _ in range(_SHARES)]
         for bucket, count in enumerate(task.rows, 1):
-            for name, width in (("leaves", HASH_BYTES), ("recorded", 8)):
+            for name, width in (("leaves", HASH_BYTES), ("previous", 8)):
                 with task.scratch_file(name, bucket).open("wb") as file:
                     file.truncate(count * width)
 
     def problems(self) -> list[Problem]:
-        found: list[Problem] = []
         workers = os.cpu_count() or 1
+        found: list[Problem] = []
         with _pool(self._task, workers) as pool:
-            for count, problems, tails in _in_flight(
-                (pool.submit(read_part, *part) for part in self._parts()), 2 * workers
-            ):
-                found += problems
-                self._keep(tails)
-                self._done += count
-                self._on_progress(self._done, sum(self._task.rows))
+            damage = pool.submit(read_damage)  # one long statement, beside all else
             for bucket in range(1, len(self._task.rows) + 1):
                 found += self._tree(pool, bucket)
-        return found + self._ends()
+            parts = (pool.submit(read_places, *part) for part in self._parts())
+            for count, problems, tails in _in_flight(parts, 2 * workers):
+                found += problems
+                self._keep(tails)
+                self._tell(count)
+            found += self._ends()
+            pages = (pool.submit(read_rows, *page) for page in self._pages())
+            for count, problems in _in_flight(pages, 2 * workers):
+                found += problems
+                self._tell(count)
+            return found + damage.result()
+
+    def _tell(self, rows: int) -> None:
+        """Every row is read twice: where it stands, and what it is."""
+        self._done += rows
+        self._on_progress(self._done // 2, sum(self._task.rows))
 
     def _parts(self) -> Iterator[tuple[int, bytes, bytes | None]]:
         for bucket, count in enumerate(self._task.rows, 1):
@@ -115,6 +133,11 @@ class _Verification:
                 last = self._rows.end_of_part(bucket, after, LIMITS.verify_part_touchpoints)
                 yield bucket, after, last
                 after = last
+
+    def _pages(self) -> Iterator[tuple[int, int, int]]:
+        for bucket, count in enumerate(self._task.rows, 1):
+            for after in range(0, count, LIMITS.verify_part_touchpoints):
+                yield bucket, after, min(after + LIMITS.verify_part_touchpoints, count)
 
     def _keep(self, tails: bytes) -> None:
         for at in range(0, len(tails), ENTRY.size):
@@ -129,37 +152,37 @@ class _Verification:
         held.clear()
 
     def _tree(self, pool: Executor, bucket: int) -> list[Problem]:
-        """Build the tree over the leaves that were found, and compare it with what was signed."""
+        """Take the leaves out of the tiles, and see whether these are what was signed."""
         count, (size, root) = self._task.rows[bucket - 1], self._seal.head.trees[bucket - 1]
-        if count < size:
-            return [Problem(bucket, count + 1, f"the log ends before this number; {size} were sealed")]
-        tiles = -(-count // WIDTH)
+        found = (
+            [Problem(bucket, count + 1, f"the log ends before this number; {size} were sealed")] if count < size else []
+        )
+        if not count:
+            return found
+        tiles = -(-size // WIDTH)
         runs = [(at, min(tiles, at + _TILES_AT_ONCE)) for at in range(0, tiles, _TILES_AT_ONCE)]
         answers = list(pool.map(read_tiles, [bucket] * len(runs), *zip(*runs, strict=True))) if runs else []
-        wrong = [problem for each, _, _ in answers for problem in each]
-        differ = [problem for _, each, _ in answers for problem in each]
-        if self._root(bucket, size, b"".join(above for _, _, above in answers)) == root:
-            return wrong + [
-                Problem(bucket, each.number, "the seal's own tile is not what was signed") for each in differ
-            ]
-        return wrong + (differ or [Problem(bucket, 0, "log and tiles agree, but not with the signed root")])
-
-    def _root(self, bucket: int, size: int, first: bytes) -> bytes:
-        """The root over the leaves found, given the hashes of their full tiles."""
-        levels = [b"", first]
+        found += [problem for problems, _ in answers for problem in problems]
+        sealed, levels = self._seal.tiles(bucket), [b"", b"".join(above for _, above in answers)]
         while len(levels[-1]) >= TILE_BYTES:
             below = levels[-1]
-            tiles = range(0, len(below) // TILE_BYTES * TILE_BYTES, TILE_BYTES)
-            levels.append(b"".join([complete_root(below[at : at + TILE_BYTES]) for at in tiles]))
-        with self._task.scratch_file("leaves", bucket).open("rb") as leaves:
+            whole = range(0, len(below) // TILE_BYTES * TILE_BYTES, TILE_BYTES)
+            levels.append(b"".join([complete_root(below[at : at + TILE_BYTES]) for at in whole]))
+        for level, hashes in enumerate(levels[1:], 1):
+            found += _unlike(bucket, level, hashes, sealed, size)
 
-            def hashes(level: int, at: int, count: int) -> bytes:
-                if level:
-                    return levels[level][at * HASH_BYTES : (at + count) * HASH_BYTES]
-                leaves.seek(at * HASH_BYTES)
-                return leaves.read(count * HASH_BYTES)
+        def hashes_at(level: int, at: int, count: int) -> bytes:
+            if level:
+                return levels[level][at * HASH_BYTES : (at + count) * HASH_BYTES]
+            return sealed.tile(0, at // WIDTH, size)[at % WIDTH * HASH_BYTES :][: count * HASH_BYTES]
 
-            return root_of(size, subtree_over(hashes))
+        try:
+            if root_of(size, subtree_over(hashes_at)) == root:
+                return found
+        except LifecircleError:
+            return found  # the tile that is missing was told of
+        last = (size - 1) // WIDTH * WIDTH + 1
+        return found or [Problem(bucket, last, "the tile of the seal from here on is not what was signed")]
 
     def _ends(self) -> list[Problem]:
         """Compare where all streams end with what was signed."""
@@ -176,7 +199,23 @@ class _Verification:
         root = Tails(slots()).root
         if (streams, root) == (self._seal.head.streams, self._seal.head.tails):
             return []
-        return [Problem(0, 0, "streams do not end where the seal says")]
+        return [Problem(0, None, "streams do not end where the seal says")]
+
+
+def _unlike(bucket: int, level: int, hashes: bytes, sealed: Tiles, size: int) -> Iterator[Problem]:
+    """Where the tiles of a higher level say otherwise than those below."""
+    for tile, at in enumerate(range(0, len(hashes), TILE_BYTES)):
+        here = hashes[at : at + TILE_BYTES]
+        try:
+            held = sealed.tile(level, tile, size)
+        except LifecircleError:
+            held = b""
+        for place in range(0, len(here), HASH_BYTES):
+            if held[place : place + HASH_BYTES] != here[place : place + HASH_BYTES]:
+                first = (tile * WIDTH + place // HASH_BYTES) * WIDTH**level + 1
+                yield Problem(
+                    bucket, first, f"the seal's tiles from here on, and the one of level {level} above, disagree"
+                )
 
 
 @contextmanager
@@ -192,9 +231,7 @@ def _pool(task: Task, workers: int) -> Iterator[Executor]:
         yield processes
 
 
-def _in_flight(
-    futures: "Iterator[Future[tuple[int, list[Problem], bytes]]]", at_once: int
-) -> Iterator[tuple[int, list[Problem], bytes]]:
+def _in_flight(futures: Iterator[Future[T]], at_once: int) -> Iterator[T]:
     """Results as they come, with only so many parts asked for at a time."""
     waiting = set(islice(futures, at_once))
     while waiting:

@@ -6,11 +6,11 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 from psycopg.types.string import ByteaBinaryLoader
 
-from adapters.audit.rows import Extent, Row, WholeRow
+from adapters.audit.rows import Extent, Place, Row
 from adapters.postgres.datastore import Datastore
 
 _PAGE = b"""
-SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac
+SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac, id, source, occurred
 FROM lifecircle.touchpoints WHERE bucket = %s AND number > %s AND number <= %s ORDER BY number
 """
 
@@ -18,14 +18,14 @@ _LAST_STREAM = b"""
 SELECT stream FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s ORDER BY stream LIMIT 1 OFFSET %s
 """
 
-_PART = b"""
-SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac, id, source, occurred
-FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s ORDER BY stream, version
+_PLACES = b"""
+SELECT number, stream, version FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s
+ORDER BY stream, version
 """
 
-_PART_UPTO = b"""
-SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac, id, source, occurred
-FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s AND stream <= %s ORDER BY stream, version
+_PLACES_UPTO = b"""
+SELECT number, stream, version FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s AND stream <= %s
+ORDER BY stream, version
 """
 
 _STREAM = b"""
@@ -54,13 +54,13 @@ class PostgresAuditRows:
         found: list[tuple[bytes]] = self._fetch(_LAST_STREAM, bucket, after.decode(), size)
         return found[0][0] if found else None
 
-    def part(self, bucket: int, after: bytes, last: bytes | None) -> list[WholeRow]:
-        """The rows of the streams of a bucket above `after`, up to `last` or the end, by stream and version."""
+    def places(self, bucket: int, after: bytes, last: bytes | None) -> list[Place]:
+        """Where the touchpoints stand of the streams above `after`, up to `last` or the end; by stream and version."""
         if last is None:
-            return self._fetch(_PART, bucket, after.decode())
-        return self._fetch(_PART_UPTO, bucket, after.decode(), last.decode())
+            return self._fetch(_PLACES, bucket, after.decode())
+        return self._fetch(_PLACES_UPTO, bucket, after.decode(), last.decode())
 
-    def stream(self, bucket: int, stream: bytes, last: int) -> list[WholeRow]:
+    def stream(self, bucket: int, stream: bytes, last: int) -> list[Row]:
         """The rows of one stream with numbers up to `last`, by version."""
         return self._fetch(_STREAM, bucket, stream.decode(), last)
 
@@ -78,7 +78,7 @@ class PostgresAuditRows:
             with connection.transaction(), connection.cursor(binary=True, row_factory=tuple_row) as cursor:
                 # As leaves need it: the bytes of a text.
                 cursor.adapters.register_loader("text", ByteaBinaryLoader)
-                connection.execute("SET LOCAL enable_sort = off")  # a part is a range of an index
+                connection.execute("SET LOCAL enable_sort = off")  # streams and pages are ranges of an index
                 return cursor.execute(sql, given).fetchall()
 
         return self._datastore.patiently(fetched)

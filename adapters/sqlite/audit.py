@@ -3,12 +3,12 @@
 from contextlib import closing
 
 from adapters.addresses import read_sqlite_url
-from adapters.audit.rows import Extent, Row, WholeRow
+from adapters.audit.rows import Extent, Place, Row
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import connect, explained
 
 _PAGE = """
-SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac
+SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac, id, source, occurred
 FROM touchpoints WHERE bucket = ? AND number > ? AND number <= ? ORDER BY number
 """
 
@@ -18,10 +18,11 @@ SELECT stream FROM touchpoints INDEXED BY touchpoints_stream WHERE bucket = ? AN
 ORDER BY stream LIMIT 1 OFFSET ?
 """
 
-_PART = """
-SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac, id, source, occurred
-FROM touchpoints INDEXED BY touchpoints_stream
-WHERE bucket = ?1 AND stream > CAST(?2 AS TEXT) AND (?3 IS NULL OR stream <= CAST(?3 AS TEXT)) ORDER BY stream, version
+# All of it stands in the index.
+_PLACES = """
+SELECT number, stream, version FROM touchpoints INDEXED BY touchpoints_stream
+WHERE bucket = ?1 AND stream > CAST(?2 AS TEXT) AND (?3 IS NULL OR stream <= CAST(?3 AS TEXT))
+ORDER BY stream, version
 """
 
 _STREAM = """
@@ -43,7 +44,7 @@ class SQLiteAuditRows:
         self._path = read_sqlite_url(url).path
         self._connection = connect(read_sqlite_url(url).uri, LIMITS.sqlite_lock_timeout_s)
         self._connection.text_factory = bytes
-        # Streams lie all over the file: read through the system's cache, and not page by page.
+        # Read through the system's cache, which all processes that verify share, and not page by page.
         self._connection.execute(f"PRAGMA mmap_size = {_MAPPED_MAX_BYTES:d}")
 
     def page(self, bucket: int, after: int, last: int) -> list[Row]:
@@ -55,11 +56,11 @@ class SQLiteAuditRows:
         found: list[tuple[bytes]] = self._fetch(_LAST_STREAM, bucket, after, size)
         return found[0][0] if found else None
 
-    def part(self, bucket: int, after: bytes, last: bytes | None) -> list[WholeRow]:
-        """The rows of the streams of a bucket above `after`, up to `last` or the end, by stream and version."""
-        return self._fetch(_PART, bucket, after, last)
+    def places(self, bucket: int, after: bytes, last: bytes | None) -> list[Place]:
+        """Where the touchpoints stand of the streams above `after`, up to `last` or the end; by stream and version."""
+        return self._fetch(_PLACES, bucket, after, last)
 
-    def stream(self, bucket: int, stream: bytes, last: int) -> list[WholeRow]:
+    def stream(self, bucket: int, stream: bytes, last: int) -> list[Row]:
         """The rows of one stream with numbers up to `last`, by version."""
         return self._fetch(_STREAM, bucket, stream, last)
 

@@ -26,6 +26,8 @@ COLUMNS = (
 )  # fmt: skip
 INTEGERS = {"bucket": 32, "number": 64, "version": 64, "occurred": 64, "recorded": 64}
 Row = tuple[Any, ...]
+Position = tuple[int, int | None]
+"""Bucket and number."""
 
 
 class Database(Protocol):
@@ -82,7 +84,8 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self._connection = psycopg.connect(url, autocommit=True)
-        for done in ("DISABLE TRIGGER ALL", "DROP CONSTRAINT touchpoints_pkey"):
+        keys = [f"DROP CONSTRAINT touchpoints_{name}" for name in ("pkey", "version_key", "id_key")]
+        for done in ("DISABLE TRIGGER ALL", *keys):
             self._connection.execute(f"ALTER TABLE lifecircle.touchpoints {done}")
 
     def rows(self) -> list[Row]:
@@ -108,10 +111,11 @@ class PostgresDatabase:
 
 
 class Found(NamedTuple):
-    """How many changes were made, and how many of them were found; what was missed, in words."""
+    """How many changes were made, and how many of them were found and placed; what was not, in words."""
 
     done: int
     found: int
+    placed: int
     missed: tuple[str, ...]
 
 
@@ -173,6 +177,40 @@ def _renumbered(rows: list[Row], *, versions: bool = True) -> list[Row]:
     return found
 
 
+ASKED = {
+    "counting": "current_query() ~ 'count'",
+    "following streams": "current_query() ~ 'SELECT number, stream, version FROM'",
+    "reading rows": "current_query() ~ 'recordedby'",
+    "anything": "true",
+}
+"""What a lying server is asked when it lies: it sees the verifier's statements."""
+
+LIES = {
+    "row {n} left out": "SELECT {columns} FROM lifecircle.truth AS t WHERE NOT ({asked} AND number = {n})",
+    "row {n} said twice": "SELECT {columns} FROM lifecircle.truth AS t UNION ALL"
+    " SELECT {columns} FROM lifecircle.truth AS t WHERE {asked} AND number = {n}",
+    "row {n} said to be elsewhere": "SELECT {columns_but_number} FROM lifecircle.truth AS t",
+    "row {n} said to be of another stream": "SELECT {columns_but_stream} FROM lifecircle.truth AS t",
+    "row {n} said to be of another version": "SELECT {columns_but_version} FROM lifecircle.truth AS t",
+    "row {n} said to have other bytes": "SELECT {columns_but_state} FROM lifecircle.truth AS t",
+}
+OTHERWISE = {"number": "number + 7", "stream": "stream || 'x'", "version": "version + 1", "state": r"state || '\\x20'"}
+
+
+def lies(rows: int) -> Iterator[tuple[str, str]]:
+    """What a server answers otherwise than it holds, each as the view that stands for the table."""
+    for asked, condition in ASKED.items():
+        for what, select in LIES.items():
+            for number in range(1, rows + 1):
+                told = {"n": number, "asked": condition, "columns": ", ".join(COLUMNS)}
+                for column, other in OTHERWISE.items():
+                    lie = f"CASE WHEN {condition} AND number = {number} THEN {other} ELSE {column} END AS {column}"
+                    told[f"columns_but_{column}"] = ", ".join(lie if each == column else each for each in COLUMNS)
+                sees = any(column in select for column in ("state", "stream", "version")) and asked == "counting"
+                if not sees and not ("state" in select and asked == "following streams"):
+                    yield f"{what.format(n=number)} when asked for {asked}", select.format(**told)
+
+
 def seal_operations(sealed: Sealed) -> Iterator[tuple[str, Callable[[], None]]]:
     """Every byte of every signed file and tile changed; files gone."""
     tree = sealed.folder / "1" / "1"
@@ -186,27 +224,58 @@ def seal_operations(sealed: Sealed) -> Iterator[tuple[str, Callable[[], None]]]:
         write_whole(path, whole, sync=False)
 
 
-def is_found(sealed: Sealed) -> bool:
+def named(sealed: Sealed) -> Position | None:
+    """The first position that verifying names, without a number where it found something else; None where nothing."""
     try:
-        return bool(sealed.verify().problems)
+        problems = sealed.verify().problems
     except LifecircleError:
-        return True
+        return 0, None
+    return problems[0][:2] if problems else None
+
+
+def first_difference(before: list[Row], after: list[Row]) -> Position:
+    """The first position of the log at which other rows stand than before."""
+
+    def places(rows: list[Row]) -> set[Row]:
+        return {(*row, sum(each == row for each in rows)) for row in rows}
+
+    return min(row[:2] for row in places(before) ^ places(after) if row[0] == 1)
 
 
 def tampered(
     sealed: Sealed, database: Database, changes: Callable[[list[Row]], Iterator[tuple[str, list[Row]]]], every: int = 1
 ) -> Found:
     """Do every so manieth change, look for it, and put things back."""
-    rows, done, missed = database.rows(), 0, []
+    rows, done, missed, misplaced = database.rows(), 0, [], []
     for at, (what, changed) in enumerate(changes(rows)):
         if at % every or changed == rows or not database.put(changed):
             continue
         done += 1
-        if not is_found(sealed):
+        found = named(sealed)
+        if found is None:
             missed.append(what)
+        elif found != (wanted := first_difference(rows, changed)):
+            misplaced.append(f"{what}: {found} named instead of {wanted}")
     assert database.put(rows)
-    assert not is_found(sealed), "the log that was put back must verify"
-    return Found(done, done - len(missed), tuple(missed))
+    assert named(sealed) is None, "the log that was put back must verify"
+    return Found(done, done - len(missed), done - len(missed) - len(misplaced), (*missed, *misplaced))
+
+
+def lied_to(sealed: Sealed, url: str, every: int = 1) -> Found:
+    """Let the server lie, each time in one way; its table comes back at the end."""
+    done, missed, rows = 0, [], sum(sealed.engine.log.heads().numbers)
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("ALTER TABLE lifecircle.touchpoints RENAME TO truth")
+        for at, (what, view) in enumerate(lies(rows)):
+            if at % every == 0:
+                server.execute(f"CREATE VIEW lifecircle.touchpoints AS {view}".encode())
+                done += 1
+                if named(sealed) is None:
+                    missed.append(what)
+                server.execute("DROP VIEW lifecircle.touchpoints")
+        server.execute("ALTER TABLE lifecircle.truth RENAME TO touchpoints")
+    assert named(sealed) is None
+    return Found(done, done - len(missed), done - len(missed), tuple(missed))
 
 
 def tampered_seal(sealed: Sealed, every: int = 1) -> Found:
@@ -216,16 +285,15 @@ def tampered_seal(sealed: Sealed, every: int = 1) -> Found:
         if at % every == 0:
             change()
             done += 1
-            if not is_found(sealed):
+            if named(sealed) is None:
                 missed.append(what)
     assert sealed.key == key
-    assert not is_found(sealed)
-    return Found(done, done - len(missed), tuple(missed))
+    assert named(sealed) is None
+    return Found(done, done - len(missed), done - len(missed), tuple(missed))
 
 
 def _main() -> int:
-    totals: dict[str, int] = dict.fromkeys(("flips", "flips_found", "row_operations", "row_operations_found"), 0)
-    totals |= dict.fromkeys(("seal_operations", "seal_operations_found"), 0)
+    totals: dict[str, int] = {}
     missed: list[str] = []
     server = PostgresServer()
     try:
@@ -236,20 +304,24 @@ def _main() -> int:
                     sealed.record("anna", "bert", "anna")
                     sealed.seal()
                     database = SQLiteDatabase(Path(place) / "log.db") if name == "SQLite" else PostgresDatabase(url)
-                    for what, came in (
+                    campaigns = [
                         ("flips", tampered(sealed, database, flips)),
                         ("row_operations", tampered(sealed, database, row_operations)),
                         ("seal_operations", tampered_seal(sealed)),
-                    ):
-                        totals[what] += came.done
-                        totals[f"{what}_found"] += came.found
+                    ]
+                    if name == "PostgreSQL":
+                        campaigns.append(("lies", lied_to(sealed, url)))
+                    for what, came in campaigns:
+                        for part, count in (("", came.done), ("_found", came.found), ("_placed", came.placed)):
+                            totals[what + part] = totals.get(what + part, 0) + count
                         missed += [f"{name}: {each}" for each in came.missed]
                     database.close()
     finally:
         server.remove()
+    report = json.dumps({**totals, "missed": missed}, indent=2)
     Path("build").mkdir(exist_ok=True)
-    Path("build/tamper.json").write_text(json.dumps({**totals, "missed": missed}, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps({**totals, "missed": missed}, indent=2))
+    Path("build/tamper.json").write_text(report + "\n", encoding="utf-8")
+    print(report)
     return 1 if missed else 0
 
 

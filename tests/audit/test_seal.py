@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from time import monotonic, sleep
 
 import pytest
@@ -23,6 +25,7 @@ from tests.audit.tamper import (
     PostgresDatabase,
     SQLiteDatabase,
     flips,
+    lied_to,
     row_operations,
     tampered,
     tampered_seal,
@@ -172,6 +175,34 @@ def test_a_share_of_the_tamper_campaign(sealed: Sealed) -> None:
     found = tampered_seal(sealed, every=97)
     assert found.missed == ()
     database.close()
+
+
+def test_a_server_that_lies_to_the_verifier_is_found_out(postgres_url: str, tmp_path: Path) -> None:
+    with Engine.create(postgres_url, Company()) as engine:
+        sealed = Sealed(postgres_url, tmp_path / "shop.seal", engine)
+        sealed.record("anna", "bert", "anna")
+        sealed.seal()
+        found = lied_to(sealed, postgres_url, every=5)
+        assert found.missed == ()
+        assert found.done > 8
+
+
+def test_what_is_recorded_while_it_is_verified_is_no_problem(sealed: Sealed) -> None:
+    sealed.record(*(f"c{at % 40}" for at in range(300)))
+    sealed.seal()
+    stop = Event()
+
+    def record() -> None:
+        while not stop.is_set():
+            sealed.record("anna")
+
+    with ThreadPoolExecutor(1) as beside:
+        recording = beside.submit(record)
+        try:
+            assert [sealed.verify().problems for _ in range(5)] == [[]] * 5
+        finally:
+            stop.set()
+        recording.result()
 
 
 def test_many_parts_and_several_processes(sealed: Sealed) -> None:

@@ -3,7 +3,7 @@
 from functools import partial
 
 from adapters.engine import Engine
-from tests.benchmarks import appends, imports, latency, limits, peers, processes, reads, rebuilds
+from tests.benchmarks import appends, audits, imports, latency, limits, peers, processes, reads, rebuilds
 from tests.benchmarks.measures import Aim, Figures, Measure, Ratio, at_least, at_most
 
 _ONE = "one client, one by one"
@@ -162,6 +162,18 @@ MEASURES: tuple[Measure, ...] = (
         "parquet",
         {"duckdb_three_views_per_s": None, "polars_three_views_per_s": None},
         limits.analysis,
+    ),
+    Figures(
+        "sealing, verifying all of it, and 1,000 of one customer",
+        "postgresql",
+        {"seal_per_s": at_least(50_000), "verify_per_s": at_least(100_000), "bundle_1000_ms": at_most(100)},
+        audits.audited,
+    ),
+    Figures(
+        "sealing, and verifying all of it",
+        "sqlite",
+        {"sqlite_seal_per_s": at_least(50_000), "sqlite_verify_per_s": at_least(100_000)},
+        audits.audited_sqlite,
     ),
     Figures("ten times as much", "postgresql", _GROWTH, imports.growth, once=True),
 )

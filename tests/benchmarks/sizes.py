@@ -59,6 +59,9 @@ class Sizes:
     copied: int = 200_000
     """Copied, inserted or scanned where only the database works."""
 
+    sealed: int = 500_000
+    """Of a log that is sealed and verified."""
+
     hot_s: int = 3
     """For how many seconds all producers append to one subject."""
 

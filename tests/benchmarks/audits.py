@@ -1,0 +1,66 @@
+"""Sealing a log, verifying all of it, and verifying one customer's evidence."""
+
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+from adapters.addresses import open_audit_rows
+from adapters.audit.bundle import agreeing, make_bundle
+from adapters.audit.evidence import problems_of
+from adapters.audit.keys import verify
+from adapters.audit.seal import Seal, read_key
+from adapters.audit.sealer import sealer
+from adapters.audit.verifier import verify_log
+from adapters.engine import Engine
+from tests.benchmarks.ground import Site
+from tests.benchmarks.measures import rate
+from tests.benchmarks.touchpoints import envelopes
+
+_LONG_LIFE = 1_000
+"""The touchpoints of the customer whose evidence is verified."""
+_AT_ONCE = 1_000
+
+
+def _filled(url: str, count: int) -> None:
+    """A log of many customers, one of whom lived long."""
+    each = envelopes(count)
+    with Engine.create(url) as engine:
+        for at in range(0, count, _AT_ONCE):
+            batch = [
+                one.model_copy(update={"subject": "long-life"}) if at + place < _LONG_LIFE else one
+                for place, one in enumerate(islice(each, _AT_ONCE))
+            ]
+            engine.append_each([[one] for one in batch], recordedby="bench")
+
+
+def audited(site: Site) -> dict[str, float]:
+    """Seal a whole log, and verify it and one customer's evidence.
+
+    Answers touchpoints a second, by all processors that this process may have; and the time of a bundle in ms.
+    """
+    count, folder = site.sizes.sealed, site.folder() / "seal"
+    url = site.kept(f"sealed {count}", lambda url: _filled(url, count))
+    with Engine.open(url) as engine:
+        with sealer(engine.log, url, folder) as leading:
+            sealing = rate(count, leading.seal)
+        key = read_key(str(folder / "key.pub"))
+        verifying = rate(count, lambda: _verified(engine, url, folder))
+        with closing(open_audit_rows(url)) as rows, agreeing(folder, [key]) as (seal, store):
+            files = make_bundle(engine.log, rows, seal, store, "long-life")
+    began = perf_counter()
+    problems = problems_of(files, str(key), verify)
+    took_ms = (perf_counter() - began) * 1_000
+    assert not problems, problems
+    return {"seal_per_s": sealing, "verify_per_s": verifying, "bundle_1000_ms": took_ms}
+
+
+def _verified(engine: Engine, url: str, folder: Path) -> None:
+    found = verify_log(engine.log, url, Seal(folder, [read_key(str(folder / "key.pub"))]))
+    assert not found.problems, found
+
+
+def audited_sqlite(site: Site) -> dict[str, float]:
+    """The same on SQLite; the bundle is the same there."""
+    found = audited(site)
+    return {f"sqlite_{key}": found[key] for key in ("seal_per_s", "verify_per_s")}
