@@ -86,7 +86,7 @@ class PostgresDatabase:
         self._connection = psycopg.connect(url, autocommit=True)
         keys = [f"DROP CONSTRAINT touchpoints_{name}" for name in ("pkey", "version_key", "id_key")]
         for done in ("DISABLE TRIGGER ALL", *keys):
-            self._connection.execute(f"ALTER TABLE lifecircle.touchpoints {done}")
+            self._connection.execute(f"ALTER TABLE lifecircle.touchpoints {done}".encode())
 
     def rows(self) -> list[Row]:
         return self._connection.execute(
