@@ -278,6 +278,10 @@ def weigh(state: RuleState, fact: Fact, company: Company) -> Verdict:
     concerned = _lifecycles_by_kind().get(fact.kind)
     if not concerned:
         return Verdict(state, (), ())
+    return _weighed(state, fact, company, concerned)
+
+
+def _weighed(state: RuleState, fact: Fact, company: Company, concerned: Iterable[Lifecycle]) -> Verdict:
     world = World(state, company)
     found, healed = list[Breach](), list[Breach]()
     for lifecycle in concerned:
@@ -285,6 +289,18 @@ def weigh(state: RuleState, fact: Fact, company: Company) -> Verdict:
             lifecycle.take(fact, entity, world, found, healed)
     after = state.updated(world.changes) if world.changes else state
     return Verdict(after, tuple(found), tuple(healed))
+
+
+def lived(state: RuleState, fact: Fact, company: Company, tables: Sequence[Lifecycle]) -> RuleState:
+    """What these lifecycles alone remember after the next touchpoint, for whoever shows it and asks for no breaches.
+
+    Args:
+        state: what they remembered before; it stays as it was.
+        fact: the next touchpoint of an effective history.
+        company: whose tolerances hold.
+        tables: each after those that it reads.
+    """
+    return _weighed(state, fact, company, [table for table in tables if fact.kind in table.kinds]).state
 
 
 def judge(state: RuleState, fact: Fact, company: Company) -> tuple[RuleState, tuple[Breach, ...]]:

@@ -30,6 +30,8 @@ _TOGETHER = (
     "OrderPlaced OrderAmended OrderCancelled ReturnReceived RefundIssued",
     "OrderPlaced DeliveryPromised DeliveryWarningIssued ShipmentDispatched ShipmentDelivered DeliveryFailed",
     "FxRateSet",
+    "InvoiceIssued PaymentScheduled PaymentReceived PaymentReversed CreditNoteIssued DebtWrittenOff DunningNoticeSent",
+    "SubscriptionStarted SubscriptionChanged SubscriptionPaused SubscriptionRenewed SubscriptionEnded",
     "OrderPlaced LoyaltyPointsPosted ReferralMade CustomerChurned CustomerWonBack",
     "QuoteIssued QuoteAccepted OrderPlaced OrderCancelled ShipmentDispatched ShipmentDelivered ReturnReceived",
     "ContactMade ProductViewed TicketOpened TicketClosed",
@@ -49,6 +51,7 @@ _TOGETHER = (
 # Fields that name no entity, but must be alike for touchpoints to meet.
 _ALIKE = frozenset(
     {"value", "identifier", "anonymous_id", "to", "referred", "survivor", "absorbed", "merge", "partner", "goal"}
+    | {"instalment"}
 )
 _times = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 9), timezones=st.just(UTC))  # noqa: DTZ001 - gets UTC
 

@@ -1,0 +1,203 @@
+"""What customers owe, what they paid of it, and whom to remind, in whatever order it is told."""
+
+from typing import Any
+
+from domain.company import Company
+from domain.touchpoint import Envelope
+from projections.receivables import Receivables
+from projections.view import fold
+from tests.projections.report import Report
+from tests.projections.story import corrected, eur, facts_of, happened, merged, row, rows
+
+
+def invoice(when: str, amount: str = "100", number: str = "i", **more: Any) -> Envelope:
+    return happened(when, "InvoiceIssued", **{"invoice": number, "amount": _money(amount), "due": "2026-02-10"} | more)
+
+
+def paid(when: str, amount: str, payment: str = "p", **more: Any) -> Envelope:
+    return happened(when, "PaymentReceived", **{"payment": payment, "amount": _money(amount), "invoice": "i"} | more)
+
+
+def instalment(number: str, due: str, amount: str, **of: str) -> Envelope:
+    return happened(
+        "2026-01-01", "PaymentScheduled", **{"instalment": number, "due": due, "amount": _money(amount)} | of
+    )
+
+
+def dunned(when: str, level: int) -> Envelope:
+    return happened(when, "DunningNoticeSent", invoice="i", level=level)
+
+
+def _money(amount: str) -> str:
+    return amount if " " in amount else eur(amount)
+
+
+def test_an_invoice_paid_in_parts_is_settled_on_the_day_of_the_last() -> None:
+    story = [invoice("2026-01-10", order="o"), paid("2026-02-01", "60")]
+    found = row(Receivables, *story)
+    assert (found.status, found.paid_micros, found.open_micros, found.paid_day) == (
+        "open",
+        60_000_000,
+        40_000_000,
+        "2026-02-01",
+    )
+    found = row(Receivables, *story, paid("2026-02-15", "40", "q"))
+    assert (found.status, found.open_micros, found.settled_day, found.days_late, found.payments) == (
+        "settled",
+        0,
+        "2026-02-15",
+        5,
+        2,
+    )
+
+
+def test_what_is_paid_too_much_is_the_customer_s_credit() -> None:
+    found = row(Receivables, invoice("2026-01-10"), paid("2026-02-01", "130"))
+    assert (found.status, found.open_micros, found.credit_micros) == ("settled", 0, 30_000_000)
+
+
+def test_money_that_is_taken_back_opens_the_invoice_again() -> None:
+    story = [invoice("2026-01-10"), paid("2026-02-01", "100")]
+    found = row(Receivables, *story, happened("2026-02-20", "PaymentReversed", payment="p"))
+    assert (found.status, found.open_micros, found.settled_day, found.paid_micros) == ("open", 100_000_000, None, 0)
+    part = happened("2026-02-20", "PaymentReversed", payment="p", amount=eur("30"))
+    assert row(Receivables, *story, part).open_micros == 30_000_000
+
+
+def test_credit_notes_and_write_offs_lessen_what_is_open() -> None:
+    credit = happened("2026-01-20", "CreditNoteIssued", invoice="i", amount=eur("30"))
+    lost = happened("2026-09-01", "DebtWrittenOff", invoice="i", amount=eur("70"))
+    found = row(Receivables, invoice("2026-01-10"), credit, lost)
+    assert (found.status, found.open_micros, found.credited_micros, found.written_off_micros) == (
+        "written off",
+        0,
+        30_000_000,
+        70_000_000,
+    )
+
+
+def test_a_payment_told_before_its_invoice_counts_when_that_is_told() -> None:
+    early = paid("2026-01-05", "100")
+    found = row(Receivables, early)
+    assert (found.status, found.amount_micros, found.open_micros, found.paid_micros) == (
+        "unissued",
+        None,
+        None,
+        100_000_000,
+    )
+    found = row(Receivables, early, invoice("2026-01-10"))
+    assert (found.status, found.open_micros, found.settled_day) == ("settled", 0, "2026-01-10")
+
+
+def test_money_of_another_currency_leaves_open_unknown() -> None:
+    found = row(Receivables, invoice("2026-01-10"), paid("2026-02-01", "100 USD"))
+    assert (found.status, found.open_micros, found.paid_micros, found.currency) == ("open", None, 0, "EUR")
+
+
+def test_corrections_and_merges_count_as_they_stand() -> None:
+    bill, money = invoice("2026-01-10"), paid("2026-02-01", "100")
+    fix = corrected(bill, "2026-03-01", replacement={"amount": {"micros": 120_000_000, "currency": "EUR"}})
+    assert row(Receivables, bill, money, fix).open_micros == 20_000_000
+    assert row(Receivables, bill, money, corrected(money, "2026-03-01", retraction=True)).open_micros == 100_000_000
+    theirs = money.model_copy(update={"subject": "a.smith"})
+    assert row(Receivables, bill, theirs, *merged("2026-03-01", "anna", "a.smith")).status == "settled"
+
+
+def test_instalments_of_a_contract_are_plan_against_actual() -> None:
+    plan = [instalment("1", "2026-02-01", "50", contract="c"), instalment("2", "2026-03-01", "50", contract="c")]
+    first, second = rows(Receivables, *plan, paid("2026-02-03", "50", instalment="1", invoice=None))
+    assert (first.plan, first.number, first.status, first.days_late, first.counted) == (
+        "contract/c",
+        "1",
+        "settled",
+        2,
+        1,
+    )
+    assert (second.status, second.open_micros, second.due_day) == ("open", 50_000_000, "2026-03-01")
+
+
+def test_an_instalment_of_what_is_invoiced_is_owed_by_its_invoice_alone() -> None:
+    plan = instalment("1", "2026-02-01", "50", contract="c")
+    bill, part = rows(Receivables, plan, invoice("2026-01-10", "50", contract="c"))
+    assert [(each.form, each.counted) for each in (bill, part)] == [("invoice", 1), ("instalment", 0)]
+    bill, part = rows(
+        Receivables, plan, invoice("2026-01-10", "50", contract="c"), paid("2026-02-01", "50", instalment="1")
+    )
+    assert (bill.status, part.status, part.paid_apart_micros) == ("settled", "settled", 0)
+
+
+def test_an_instalment_number_that_two_plans_have_is_only_paid_where_it_is_told_which() -> None:
+    plans = [instalment("1", "2026-02-01", "50", contract="c"), instalment("1", "2026-02-01", "20", order="o")]
+    untold = paid("2026-02-01", "20", instalment="1", invoice=None)
+    assert [each.paid_micros for each in rows(Receivables, *plans, untold)] == [0, 0]
+    told = paid("2026-02-01", "20", instalment="1", invoice=None, order="o")
+    assert [each.paid_micros for each in rows(Receivables, *plans, told)] == [0, 20_000_000]
+
+
+def test_dunning_is_due_after_the_days_of_grace_and_then_at_the_interval() -> None:
+    company = Company(zone="Europe/Berlin", dunning_grace_days=5, dunning_interval_days=10)
+
+    def due(*story: Envelope) -> str:
+        (found,) = fold(Receivables(company), "anna", facts_of(story)).values()
+        return str(found[-1])
+
+    late = invoice("2026-03-01", due="2026-03-20")
+    assert due(late) == "2026-03-25"
+    assert (
+        due(late, dunned("2026-03-28T23:30:00Z", 1)) == "2026-04-08"
+    )  # in Berlin it was the 29th, and the clocks changed
+    assert due(late, paid("2026-03-21", "100")) == "None"
+    assert due(invoice("2026-03-01", due="9999-12-31")) == "None"
+
+
+def test_receivables_by_age_and_the_dunning_that_is_due(report: Report) -> None:
+    story = [
+        invoice("2026-01-10"),
+        dunned("2026-02-20", 1),
+        paid("2026-02-11", "30"),
+        invoice("2026-01-10", "10", "j", due="2026-05-01", touch_subject="bert"),
+        invoice("2026-01-10", "7", "k", due=None, touch_subject="bert"),
+        invoice("2026-01-10", "9", "paid", touch_subject="bert"),
+        paid("2026-02-01", "9", "p9", invoice="paid", touch_subject="bert"),
+        instalment("1", "2026-03-20", "50", contract="c"),
+    ]
+    report.fill("receivables", rows(Receivables, *story))
+    report.at(0, "2026-04-01")
+    aged = report.ask("SELECT age, receivables, open_micros FROM receivables_due ORDER BY place")
+    assert [tuple(each.values()) for each in aged] == [
+        ("not due", 1, 10_000_000),
+        ("1-30 days", 1, 50_000_000),
+        ("31-60 days", 1, 70_000_000),
+        ("no due day", 1, 7_000_000),
+    ]
+    (due,) = report.ask("SELECT * FROM dunning_due")
+    assert (due["invoice"], due["level"], due["overdue_days"], due["open_micros"]) == ("i", 2, 50, 70_000_000)
+    anna, bert = report.ask("SELECT * FROM receivables_by_customer")
+    assert (anna["subject"], anna["open_micros"], anna["overdue_micros"], anna["overdue_days"]) == (
+        "anna",
+        120_000_000,
+        120_000_000,
+        50,
+    )
+    assert (bert["open_micros"], bert["overdue_micros"], bert["settled"], bert["mean_days_late"]) == (
+        17_000_000,
+        0,
+        1,
+        -9,
+    )
+
+
+def test_payment_plans_against_what_was_paid(report: Report) -> None:
+    story = [
+        instalment("1", "2026-02-01", "50", contract="c"),
+        instalment("2", "2026-03-01", "50", contract="c"),
+        instalment("3", "2026-04-01", "50", contract="c"),
+        invoice("2026-01-20", "50", contract="c"),
+        paid("2026-02-01", "50", instalment="1"),
+        paid("2026-03-01", "20", "q", instalment="2", invoice=None),
+    ]
+    report.fill("receivables", rows(Receivables, *story))
+    report.at(0, "2026-03-15")
+    (plan,) = report.ask("SELECT * FROM payment_plans")
+    assert (plan["instalments"], plan["planned_micros"], plan["fallen_due_micros"]) == (3, 150_000_000, 100_000_000)
+    assert (plan["invoiced_micros"], plan["paid_micros"], plan["behind_micros"]) == (50_000_000, 70_000_000, 30_000_000)
