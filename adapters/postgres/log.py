@@ -11,7 +11,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.pq.abc import PGresult
 
-from adapters.log import Cursor, Group, Stored, Verdict, bucket_of, touched_by
+from adapters.log import Cursor, Group, Stored, Verdict, bucket_of, stored_of, touched_by
 from adapters.postgres.append import Call, rounds, send
 from adapters.postgres.arrays import Bigints, Integers
 from adapters.postgres.books import Books, rows_of
@@ -283,7 +283,7 @@ def _touchpoints(connection: Connection[Any], query: bytes, parameters: Sequence
 
 
 def _stored_row(_: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], Stored]:
-    return Stored._make
+    return stored_of
 
 
 def _read(connection: Connection[Any], after: Cursor, limit: int, upto: Cursor) -> list[Stored]:

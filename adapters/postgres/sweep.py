@@ -2,7 +2,7 @@
 
 import psycopg
 
-from adapters.log import Cursor, Stored, bucket_of
+from adapters.log import Cursor, Stored, bucket_of, stored_of
 from adapters.settings import LIMITS
 from adapters.sweep import Part
 
@@ -50,13 +50,13 @@ class PostgresSweep:
                 cursor.execute(_PART, begin)
             else:
                 cursor.execute(_PART_UPTO, (*begin, part.last))
-            return list(map(Stored._make, cursor))
+            return list(map(stored_of, cursor))
 
     def stream(self, subject: str, cut: Cursor) -> list[Stored]:
         """One stream within a cut, by version."""
         bucket = bucket_of(subject, len(cut.numbers))
         numbers = (bucket, subject, cut.numbers[bucket - 1])
-        return list(map(Stored._make, self._connection.execute(_STREAM, numbers)))
+        return list(map(stored_of, self._connection.execute(_STREAM, numbers)))
 
     def close(self) -> None:
         """Give the connection back."""

@@ -5,7 +5,6 @@ import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 from threading import Condition, Event
 from time import monotonic
@@ -13,7 +12,7 @@ from typing import Any, Self
 
 from adapters.addresses import SQLiteAddress, read_sqlite_url
 from adapters.judgement import Judgement, Key, key_of
-from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, Stored, Verdict, bucket_of
+from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, Stored, Verdict, bucket_of, stored_of
 from adapters.settings import LIMITS
 from adapters.sqlite.books import Books
 from adapters.sqlite.datastore import Datastore, connect, explained
@@ -70,9 +69,6 @@ _OPEN = """
 _ORIGINS = "SELECT log_id, buckets, cut, ends, copied FROM origins ORDER BY copied DESC"
 
 _KINDS = "SELECT kind, count(*) FROM touchpoints GROUP BY kind"
-
-# Rows come by the hundred thousand, and this makes them without going through Python.
-_stored = partial(tuple.__new__, Stored)
 
 
 class SQLiteLog(Books):
@@ -214,7 +210,7 @@ class SQLiteLog(Books):
         for key in {key_of(draft) for group in groups for draft in group.drafts if versions[draft.stream]}:
             row = cursor.execute(_FIND, (bucket_of(key[0], self.buckets), *key)).fetchone()
             if row:
-                known[key] = Stored._make(row)
+                known[key] = stored_of(row)
         return known
 
     def heads(self) -> Cursor:
@@ -250,7 +246,7 @@ class SQLiteLog(Books):
             page = after.page(upto or self._heads(cursor), limit)
             rows: list[Stored] = []
             for bucket, (seen, last) in enumerate(zip(after.numbers, page.numbers, strict=True), 1):
-                rows += map(_stored, cursor.execute(_READ, (bucket, seen, last)))
+                rows += map(stored_of, cursor.execute(_READ, (bucket, seen, last)))
             return rows
 
     def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:
@@ -258,7 +254,7 @@ class SQLiteLog(Books):
         bucket = bucket_of(subject, self.buckets)
         last = upto.numbers[bucket - 1] if upto else _LAST
         with self.transaction() as cursor:
-            return list(map(_stored, cursor.execute(_STREAM, (bucket, subject, last))))
+            return list(map(stored_of, cursor.execute(_STREAM, (bucket, subject, last))))
 
     def version(self, subject: str) -> int:
         """The version of a subject's stream; 0 when it has none."""
@@ -269,16 +265,14 @@ class SQLiteLog(Books):
         """Look one touchpoint up by its id."""
         with self.transaction() as cursor:
             row = cursor.execute(_FIND, (bucket_of(subject, self.buckets), subject, source, id)).fetchone()
-            return Stored._make(row) if row else None
+            return stored_of(row) if row else None
 
     def links(self, upto: Cursor | None = None) -> list[Stored]:
         """Every merge and revert within a cut, each once per stream that holds it."""
         with self.transaction() as cursor:
             lasts = upto.numbers if upto else (_LAST,) * self.buckets
             return [
-                Stored._make(row)
-                for bucket, last in enumerate(lasts, 1)
-                for row in cursor.execute(_LINKS, (bucket, last))
+                stored_of(row) for bucket, last in enumerate(lasts, 1) for row in cursor.execute(_LINKS, (bucket, last))
             ]
 
     def kinds(self) -> dict[str, int]:

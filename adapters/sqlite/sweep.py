@@ -3,7 +3,7 @@
 import sqlite3
 
 from adapters.addresses import read_sqlite_url
-from adapters.log import Cursor, Stored, bucket_of
+from adapters.log import Cursor, Stored, bucket_of, stored_of
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import connect
 from adapters.sweep import Part
@@ -40,13 +40,13 @@ class SQLiteSweep:
         """The touchpoints of a part within a cut, by stream and version."""
         numbers = (part.bucket, part.after, part.last, cut.numbers[part.bucket - 1])
         cursor: sqlite3.Cursor = self._connection.execute(_PART, numbers)
-        return list(map(Stored._make, cursor))
+        return list(map(stored_of, cursor))
 
     def stream(self, subject: str, cut: Cursor) -> list[Stored]:
         """One stream within a cut, by version."""
         bucket = bucket_of(subject, len(cut.numbers))
         numbers = (bucket, subject, cut.numbers[bucket - 1])
-        return list(map(Stored._make, self._connection.execute(_STREAM, numbers)))
+        return list(map(stored_of, self._connection.execute(_STREAM, numbers)))
 
     def close(self) -> None:
         """Give the connection back."""
