@@ -30,6 +30,8 @@ _TOGETHER = (
     "OrderPlaced OrderAmended OrderCancelled ReturnReceived RefundIssued",
     "OrderPlaced DeliveryPromised DeliveryWarningIssued ShipmentDispatched ShipmentDelivered DeliveryFailed",
     "FxRateSet",
+    "ConsentGranted ConsentWithdrawn ObjectionRaised PreferenceStated ProfileFieldChanged CustomerRegistered",
+    "LeadQualified LeadDisqualified CustomerChurned CustomerWonBack OrderPlaced CustomerValueAssessed RiskAssessed",
     "InvoiceIssued PaymentScheduled PaymentReceived PaymentReversed CreditNoteIssued DebtWrittenOff DunningNoticeSent",
     "SubscriptionStarted SubscriptionChanged SubscriptionPaused SubscriptionRenewed SubscriptionEnded",
     "OrderPlaced LoyaltyPointsPosted ReferralMade CustomerChurned CustomerWonBack",

@@ -1,0 +1,239 @@
+"""Customers: who each one is to us: what party, at which stage, in which segment, of what benefit and at what risk."""
+
+from collections.abc import Hashable, Iterable
+from datetime import date
+from typing import Annotated, Any, NamedTuple
+
+from domain.money import MICROS, quantity_micros
+from domain.touchpoint import Fact
+from projections.contacts import NO_CONTACT
+from projections.view import Question, Row, View, bounded
+
+STAGES = ("visitor", "prospect", "lead", "opportunity", "customer")
+"""How far somebody has come, in this order; then there are disqualified and churned."""
+
+_LEADS_TO = {
+    **dict.fromkeys(("CustomerRegistered", "FormSubmitted", "InquiryReceived", "ContactMade", "IdentifierLinked"), 1),
+    **dict.fromkeys(("CustomerIdentified", "EventAttended", "NeedRecorded"), 1),
+    "LeadQualified": 2,
+    **dict.fromkeys(("OpportunityOpened", "OpportunityReopened", "QuoteRequested", "QuoteIssued"), 3),
+    **dict.fromkeys(("OpportunityWon", "QuoteAccepted", "OrderPlaced", "ContractSigned", "SubscriptionStarted"), 4),
+}
+_TURNS = frozenset({"LeadDisqualified", "CustomerChurned", "CustomerWonBack"})
+_TOLD = frozenset(
+    {
+        "CustomerRegistered",
+        "SegmentAssigned",
+        "CustomerValueAssessed",
+        "RiskAssessed",
+        "ProcessingRestricted",
+        "ProcessingRestrictionLifted",
+        "LegalHoldPlaced",
+        "LegalHoldLifted",
+        "PersonalDataErased",
+    }
+)
+
+
+class CustomerRow(NamedTuple):
+    """One customer as they are known."""
+
+    subject: Annotated[str, "the customer; after a merge the survivor"]
+    party: Annotated[str | None, "person or organisation; null while unnamed"]
+    name: Annotated[str | None, "the full name as registered last, sealed where the log seals personal values"]
+    language: Annotated[str | None, "the language they want, as registered"]
+    stage: Annotated[
+        str,
+        "the furthest reached of visitor, prospect (we know of each other), lead (qualified), opportunity, customer "
+        "(agreed to something); disqualified after a lead was turned down; churned until won back",
+    ]
+    stage_day: Annotated[str, "day on which the stage was reached, in the company's zone"]
+    segment: Annotated[str | None, "the group of customers they were last assigned to"]
+    segment_day: Annotated[str | None, "day of that, in the company's zone"]
+    segment_rule: Annotated[str | None, "the version of the rule that put them there"]
+    value_model: Annotated[str | None, "the model by which their benefit was last assessed"]
+    value_day: Annotated[str | None, "day of that, in the company's zone"]
+    utility: Annotated[float | None, "u: the product's use to the customer, in the model's points"]
+    brand: Annotated[float | None, "b: what the brand is worth to them, in the same points"]
+    relation: Annotated[float | None, "r: what the relation to us is worth to them, in the same points"]
+    product_cost: Annotated[float | None, "c: what the product costs them, in the same points"]
+    time_cost: Annotated[float | None, "t: what time and effort cost them, in the same points"]
+    benefit: Annotated[float | None, "u + b + r - c - t: what they gain from us, in the same points"]
+    credit_risk: Annotated[float | None, "the last score of the risk that they do not pay, in its source's scale"]
+    credit_risk_day: Annotated[str | None, "day of that, in the company's zone"]
+    churn_risk: Annotated[float | None, "the last score of the risk that they leave, in its source's scale"]
+    churn_risk_day: Annotated[str | None, "day of that, in the company's zone"]
+    restricted: Annotated[int, "1 while the use of their data is restricted, else 0"]
+    legal_holds: Annotated[int, "how many legal holds stand on their data"]
+    erased_day: Annotated[str | None, "day on which their personal data were erased, in the company's zone"]
+    first_at: Annotated[int, "their first touchpoint, microseconds since 1970 UTC"]
+    first_day: Annotated[str, "the same as a day, in the company's zone"]
+    last_at: Annotated[int, "their last touchpoint, microseconds since 1970 UTC"]
+    last_day: Annotated[str, "the same as a day, in the company's zone"]
+    last_dayno: Annotated[int, "the same as a day number (1 is 0001-01-01), to subtract"]
+    touchpoints: Annotated[int, "number of touchpoints with them"]
+
+
+class _Assessed(NamedTuple):
+    utility: float | None
+    brand: float | None
+    relation: float | None
+    product_cost: float | None
+    time_cost: float | None
+    benefit: float | None
+
+
+class Profile:
+    """What is known of one subject: the last fact of each sort, and how far they have come."""
+
+    __slots__ = ("count", "first", "holds", "last", "reached", "restricted", "stage", "subject", "told")
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.first: Fact | None = None
+        self.last: Fact | None = None
+        self.count = 0
+        self.reached = 0
+        self.stage: tuple[str, Fact] | None = None
+        self.told: dict[str, Fact] = {}
+        self.restricted = False
+        self.holds: set[str] = set()
+
+
+class Customers(View[Profile]):
+    """What is known of every customer."""
+
+    name = "customers"
+    comment = "Customers: party, stage, segment, assessed benefit, risk and time of the last touchpoint, one row each."
+    row_type = CustomerRow
+    key = ("subject",)
+    questions = (
+        Question(
+            name="customers_by_stage",
+            comment="How many customers stand at which stage, by party and segment.",
+            columns={
+                "stage": "visitor, prospect, lead, opportunity, customer, disqualified or churned",
+                "party": "person or organisation; null while unnamed",
+                "segment": "the group they were last assigned to; null where none was",
+                "customers": "number of customers",
+                "mean_benefit": "mean of what they gain from us, in the points of the model; null where not assessed",
+                "mean_days_since": "mean calendar days from their last touchpoint to the moment",
+            },
+            sql="""
+                SELECT stage, party, segment, COUNT(*) AS customers, AVG(benefit) AS mean_benefit,
+                       AVG(CAST(moment.dayno - last_dayno AS DOUBLE PRECISION)) AS mean_days_since
+                FROM customers
+                CROSS JOIN moment
+                GROUP BY stage, party, segment
+                ORDER BY customers DESC, stage, party, segment
+            """,
+        ),
+    )
+
+    def initial(self, subject: str) -> Profile:
+        """Somebody of whom nothing is known."""
+        return Profile(subject)
+
+    def evolve(self, state: Profile, fact: Fact) -> tuple[Profile, Iterable[Hashable]]:
+        """Take what tells of the customer; of all else only that it was."""
+        kind = fact.kind
+        if kind in NO_CONTACT:
+            return state, ()
+        state.first, state.last, state.count = state.first or fact, fact, state.count + 1
+        if kind in _LEADS_TO:
+            _come(state, _LEADS_TO[kind], fact)
+        elif kind in _TURNS:
+            _turn(state, fact)
+        if state.stage is None:
+            state.stage = (STAGES[0], fact)
+        if kind in _TOLD:
+            _tell(state, fact)
+        return state, (state.subject,)
+
+    def row(self, state: Profile, key: Hashable) -> Row | None:
+        """The customer."""
+        if state.first is None or state.last is None or state.stage is None or key != state.subject:
+            return None
+        day, told = self.company.day, state.told
+        party, segment, value = told.get("party"), told.get("segment"), told.get("value")
+        credit, churn, erased = told.get("credit"), told.get("churn"), told.get("erased")
+        last_day = day(state.last)
+        return CustomerRow(
+            state.subject,
+            party.data["party"] if party else None,
+            _text(party, "name"),
+            _text(party, "language"),
+            state.stage[0],
+            day(state.stage[1]),
+            _text(segment, "segment"),
+            day(segment) if segment else None,
+            _text(segment, "rule_version"),
+            _text(value, "model"),
+            day(value) if value else None,
+            *_benefit(value),
+            credit.data["score"] if credit else None,
+            day(credit) if credit else None,
+            churn.data["score"] if churn else None,
+            day(churn) if churn else None,
+            int(state.restricted),
+            len(state.holds),
+            day(erased) if erased else None,
+            state.first.at,
+            day(state.first),
+            state.last.at,
+            last_day,
+            date.fromisoformat(last_day).toordinal(),
+            bounded(state.count),
+        )
+
+
+def _come(state: Profile, place: int, fact: Fact) -> None:
+    """Come to a stage, unless further already; whoever left does not come back by it, a lead turned down does."""
+    before = state.stage[0] if state.stage else ""
+    if not before or (before == "disqualified" and place > 1) or (before != "churned" and place > state.reached):
+        state.stage = (STAGES[place], fact)
+    state.reached = max(state.reached, place)
+
+
+def _turn(state: Profile, fact: Fact) -> None:
+    match fact.kind:
+        case "CustomerChurned":
+            state.stage = ("churned", fact)
+        case "CustomerWonBack":
+            state.stage, state.reached = (STAGES[4], fact), 4
+        case _ if state.reached <= 2:  # who has come further is turned down as a lead no more
+            state.stage = ("disqualified", fact)
+
+
+def _tell(state: Profile, fact: Fact) -> None:
+    match fact.kind:
+        case "CustomerRegistered":
+            state.told["party"] = fact
+        case "SegmentAssigned":
+            state.told["segment"] = fact
+        case "CustomerValueAssessed":
+            state.told["value"] = fact
+        case "RiskAssessed":
+            state.told[fact.data["kind"]] = fact
+        case "PersonalDataErased":
+            state.told["erased"] = fact
+        case "LegalHoldPlaced":
+            state.holds.add(fact.data["hold"])
+        case "LegalHoldLifted":
+            state.holds.discard(fact.data["hold"])
+        case _:
+            state.restricted = fact.kind == "ProcessingRestricted"
+
+
+def _text(fact: Fact | None, field: str) -> Any:
+    return fact.data.get(field) if fact else None
+
+
+def _benefit(assessed: Fact | None) -> _Assessed:
+    """Exact until it is shown."""
+    if assessed is None:
+        return _Assessed(None, None, None, None, None, None)
+    given = ("utility", "brand", "relation", "product_cost", "time_cost")
+    utility, brand, relation, product, time = (quantity_micros(assessed.data[each]) for each in given)
+    gained = utility + brand + relation - product - time
+    return _Assessed(*(micros / MICROS for micros in (utility, brand, relation, product, time, gained)))
