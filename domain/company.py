@@ -77,6 +77,12 @@ class Company(BaseModel):
         default=None,
         description="the currency that reports show amounts in as well, where a rate is recorded; none where unset",
     )
+    attribution_half_life_days: int = Field(
+        default=7,
+        ge=1,
+        le=3650,
+        description="after how many days a touch has half the weight of a later one, in attribution by time decay",
+    )
     request_days: int = Field(
         default=30, ge=1, description="days in which to answer a subject's request that names no due date"
     )

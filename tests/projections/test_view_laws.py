@@ -48,12 +48,15 @@ _TOGETHER = (
     "SurveyAnswered SegmentAssigned FeedbackGiven ComplaintReceived OpportunityLost",
     "PartnerRegistered CommissionBooked OpportunityWon OrderPlaced OrderCancelled",
     "MarketObservationReported GoalSet",
+    "PageViewed ProductViewed MessageSent MessageEngaged InquiryReceived FirstResponseGiven OrderPlaced",
+    "AdClicked OrderPlaced OrderCancelled OpportunityOpened OpportunityWon OpportunityLost OpportunityReopened",
+    "CampaignLaunched CampaignCostBooked ContactMade SubscriptionStarted ContractSigned CustomerWonBack",
     *(" ".join(sorted(table.kinds)) for extension in load_extensions() for table in extension.lifecycles),
 )
 # Fields that name no entity, but must be alike for touchpoints to meet.
 _ALIKE = frozenset(
     {"value", "identifier", "anonymous_id", "to", "referred", "survivor", "absorbed", "merge", "partner", "goal"}
-    | {"instalment"}
+    | {"instalment", "message", "campaign"}
 )
 _times = st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 9), timezones=st.just(UTC))  # noqa: DTZ001 - gets UTC
 
@@ -195,6 +198,12 @@ def a_life(subject: str, chance: Random) -> list[Envelope]:
     source = chance.choice([{}, {"lead_source": "fair"}, {"lead_source": "web"}])
     steps: list[tuple[str, dict[str, Any]]] = [
         ("FormSubmitted", {"form": "contact"}),
+        ("CampaignLaunched", {"campaign": "spring", "name": "Spring", "channel": "ads", "planned_cost": eur("50")}),
+        ("CampaignCostBooked", {"campaign": "spring", "amount": eur("7")}),
+        ("PartnerRegistered", {"partner": "p", "role": "intermediary"}),
+        ("AdClicked", {"ad": "a", "touch_campaign": "spring", "touch_channel": "ads", "touch_cost": eur("0.35")}),
+        ("InquiryReceived", {"inquiry": "i", "source": chance.choice(["fair", "web"]), "touch_channel": "phone"}),
+        ("FirstResponseGiven", {"inquiry": "i", "by": chance.choice(["eve", "bob"]), "touch_partner": "p"}),
         ("ContactMade", {"mode": "call", "direction": "inbound"}),
         ("OpportunityOpened", {"opportunity": "1", "stage": "offer", "owner": chance.choice(["eve", "bob"]), **source}),
         chance.choice(

@@ -1,0 +1,132 @@
+"""Attribution from data: the removal effect in a Markov chain of touches.
+
+Anderl, Becker, von Wangenheim, Schumann (2016), Mapping the customer journey, International Journal of Research in
+Marketing 33(3). Paths are walks from a start over touches to a conversion or to nothing. The removal effect of a
+channel is the share of conversions that would be lost if every walk that comes to it ended in nothing; credit is shared
+in proportion to these effects.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from projections.view import Row
+
+DIMENSIONS: Final = ("channel", "source", "campaign", "partner", "intermediary")
+"""What credit can be given to, in the order in which `TRAILS` has them."""
+
+TRAILS: Final = """
+    WITH kinds AS (
+        SELECT DISTINCT kind FROM conversions
+    ),
+    roles AS (
+        SELECT DISTINCT partner FROM partners WHERE role = 'intermediary'
+    )
+    SELECT kinds.kind, touches.subject, conversions.conversion,
+           touches.channel, touches.source, touches.campaign, touches.partner, roles.partner AS intermediary
+    FROM touches
+    CROSS JOIN kinds
+    LEFT JOIN conversions ON conversions.subject = touches.subject AND conversions.kind = kinds.kind
+                          AND touches.place BETWEEN conversions.first_place AND conversions.last_place
+    LEFT JOIN roles ON roles.partner = touches.partner
+    ORDER BY kinds.kind, touches.subject, touches.place
+"""
+"""Every touch with each kind of conversion and the one it led to, if any, by kind, customer and place."""
+
+ATTRIBUTION: Final = "SELECT * FROM attribution"
+
+Name = str | None
+Path = tuple[tuple[Name, ...], bool]
+"""The names that a walk came by, None for a touch that names none, and whether it ended in a conversion."""
+
+_WEIGHT_SCALE = 1 << 53
+
+
+def paths_by_kind(trails: Iterable[Row], dimension: str) -> dict[str, Counter[Path]]:
+    """The paths of each kind of conversion, each with how often it was walked; `trails` are the rows of `TRAILS`."""
+    at = 3 + DIMENSIONS.index(dimension)
+    found: dict[str, Counter[Path]] = {}
+    for (kind, _, conversion), touches in groupby(trails, key=lambda row: row[:3]):
+        path = tuple(touch[at] for touch in touches)
+        found.setdefault(kind, Counter())[path, conversion is not None] += 1
+    return found
+
+
+def removal_effects(paths: Mapping[Path, int]) -> dict[Name, float]:
+    """Which share of conversions would be lost without each name, 0 to 1; nothing where nothing converted.
+
+    A walk that meets a name first reaches a conversion from there with that name's own chance, so what is lost without
+    it is the chance of ever meeting it times that chance. Of the matrix N of expected visits, the chance of meeting is
+    N[start, name] / N[name, name].
+    """
+    names = sorted({name for path, _ in paths for name in path}, key=lambda name: (name is not None, name or ""))
+    if not any(count for (_, converted), count in paths.items() if converted):
+        return {}
+    places = {name: place for place, name in enumerate(names)}
+    count = len(names)
+    moves, wins, starts = np.zeros((count, count)), np.zeros(count), np.zeros(count)
+    left = np.zeros(count)
+    for (path, converted), times in paths.items():
+        starts[places[path[0]]] += times
+        for one, other in pairwise(path):
+            moves[places[one], places[other]] += times
+            left[places[one]] += times
+        left[places[path[-1]]] += times
+        wins[places[path[-1]]] += times * converted
+    visits = np.linalg.inv(np.eye(count) - moves / left[:, None])
+    chance = visits @ (wins / left)
+    starts /= starts.sum()
+    met = starts @ visits / np.diag(visits)
+    lost = met * chance / (starts @ chance)
+    return {name: float(lost[place]) for name, place in places.items()}
+
+
+def apportioned(total: int, effects: Mapping[Name, float]) -> dict[Name, int]:
+    """Share a whole number in proportion to effects, so that the parts add up to it exactly."""
+    weights = {name: round(effect * _WEIGHT_SCALE) for name, effect in effects.items()}
+    whole, given, done = sum(weights.values()), {}, 0
+    if not whole:
+        return {}
+    for name, weight in weights.items():
+        given[name] = total * (done + weight) // whole - total * done // whole
+        done += weight
+    return given
+
+
+def with_markov(
+    columns: Sequence[str], rows: Iterable[Row], trails: Iterable[Row], dimension: str
+) -> list[dict[str, Any]]:
+    """The answer to the question `attribution` for one dimension, with the removal effect as its sixth rule.
+
+    One chain is made for each kind of conversion; each currency's conversions and value are shared by its effects. A
+    name that no conversion in a currency came by may be given some of it: the chain knows paths, not currencies.
+    """
+    table = [dict(zip(columns, row, strict=True)) for row in rows]
+    table = [row for row in table if row.pop("dimension") == dimension]
+    effects = {kind: removal_effects(paths) for kind, paths in paths_by_kind(trails, dimension).items()}
+    groups: dict[tuple[str, Name], list[dict[str, Any]]] = {}
+    for row in table:
+        groups.setdefault((row["conversion_kind"], row["currency"]), []).append(row)
+    answer = []
+    for (kind, currency), group in groups.items():
+        known = {row["name"]: row for row in group}
+        shares = {
+            f"markov_{what}_micros": apportioned(sum(row[f"linear_{what}_micros"] or 0 for row in group), effects[kind])
+            for what in ("credit", "value")
+        }
+        for name in effects[kind]:
+            if name not in known and any(share.get(name) for share in shares.values()):
+                known[name] = {
+                    each: 0 if each.endswith("_micros") or each == "customers" else None for each in group[0]
+                } | {"name": name, "conversion_kind": kind, "currency": currency}
+        for name, row in known.items():
+            row |= {column: share.get(name, 0) for column, share in shares.items()}
+            cost = row["cost_micros"]
+            row["markov_return"] = (row["markov_value_micros"] - cost) / cost if cost else None
+            answer.append(row)
+    return sorted(
+        answer, key=lambda row: (row["conversion_kind"], row["currency"] or "~", -row["markov_credit_micros"])
+    )

@@ -1,0 +1,339 @@
+"""Touches: each step by which a customer came nearer to us, with where it came from, what it cost, and its answer."""
+
+from collections.abc import Hashable, Iterable
+from datetime import date
+from typing import Annotated, Any, NamedTuple
+
+import domain.kinds  # noqa: F401 - registers the kinds that are looked up by name
+from domain.company import DAY_US, Company
+from domain.touchpoint import KINDS, Fact, Phase
+from projections.view import Question, Row, View
+
+VISIT_GAP_US = 30 * 60 * 1_000_000
+"""Page and product views with no longer pause between them are one visit, and a visit is one touch."""
+DECAY_SCALE = 1 << 20
+
+_VIEWS = frozenset({"PageViewed", "ProductViewed"})
+_NO_TOUCH = frozenset({"CampaignLaunched", "CampaignCostBooked", "ContactPlanned", "NeedRecorded"})
+_ANSWERS = frozenset(
+    {"AdClicked", "PageViewed", "ProductViewed", "FormSubmitted", "EventAttended", "InquiryReceived", "MessageEngaged"}
+)
+"""What the customer does of their own accord: a response to what we did."""
+
+
+class TouchRow(NamedTuple):
+    """One touch of a customer."""
+
+    subject: Annotated[str, "the customer; after a merge the survivor"]
+    place: Annotated[int, "its number among the customer's touches, from 1"]
+    touchpoint: Annotated[str, "the id of the touchpoint, the first of a visit"]
+    kind: Annotated[str, "what happened"]
+    at: Annotated[int, "when, microseconds since 1970 UTC"]
+    day: Annotated[str, "the same as a day, in the company's zone"]
+    dayno: Annotated[int, "the same as a day number (1 is 0001-01-01), to subtract"]
+    response: Annotated[int, "1 where the customer acted (clicked, looked, asked, came, answered), 0 where we did"]
+    steps: Annotated[int, "touchpoints in it: 1, or the page and product views of a visit"]
+    channel: Annotated[str | None, "the channel, the mode of contact, or the medium of the address's tags"]
+    source: Annotated[str | None, "where it came from: lead source, ad network, or the source of the address's tags"]
+    campaign: Annotated[str | None, "the campaign it belongs to, as told with it or with the message it answers"]
+    partner: Annotated[str | None, "the partner that had part in it"]
+    actor: Annotated[str | None, "the responsible person or system, as claimed"]
+    cost_micros: Annotated[int | None, "what it cost us, in millionths of its currency; null where untold"]
+    cost_currency: Annotated[str | None, "the ISO 4217 currency of the cost"]
+    inquiry: Annotated[str | None, "of an inquiry, its id"]
+    answered_at: Annotated[int | None, "of an inquiry, when we first answered, microseconds since 1970 UTC"]
+    answered_by: Annotated[str | None, "of an inquiry, the person who first answered"]
+    response_seconds: Annotated[int | None, "of an inquiry, whole seconds until we first answered"]
+    decay_era: Annotated[int, "whole half-lives (setting attribution_half_life_days) from 1970 to it"]
+    decay_weight: Annotated[int, "2^20 times two to the power of the rest of a half-life; halves with each later era"]
+
+
+class Names(NamedTuple):
+    """What a touch says of where it came from."""
+
+    channel: str | None
+    source: str | None
+    campaign: str | None
+    partner: str | None
+
+
+class Step(NamedTuple):
+    """A touchpoint that is a touch, or goes on with one."""
+
+    place: int
+    new: bool
+    names: Names
+
+
+class Walk:
+    """The touches of one subject as they are counted; every view that speaks of places counts them by it."""
+
+    __slots__ = ("_messages", "_seen_at", "_visit", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._messages: dict[str, Names] = {}
+        self._visit: Step | None = None
+        self._seen_at = 0
+
+    def step(self, fact: Fact) -> Step | None:
+        """Count a touchpoint, if it is a touch."""
+        names = self._names(fact)
+        if names is None:
+            return None
+        if fact.kind in _VIEWS:
+            visit, seen_at, self._seen_at = self._visit, self._seen_at, fact.at
+            if visit and 0 <= fact.at - seen_at <= VISIT_GAP_US and _agree(visit.names, names, fact):
+                return visit._replace(new=False)
+        self.count += 1
+        step = Step(self.count, True, names)  # noqa: FBT003 - a field's own word
+        if fact.kind in _VIEWS:
+            self._visit = step
+        return step
+
+    def _names(self, fact: Fact) -> Names | None:
+        """Where a touch came from; None for what is no touch."""
+        kind, data = fact.kind, fact.data
+        counts = _counts(kind)
+        if counts is None:
+            return None
+        names = _told(fact)
+        match kind:
+            case "MessageSent":
+                self._messages[data["message"]] = names
+            case "MessageEngaged":
+                if data["how"] not in ("clicked", "answered"):
+                    return None
+                sent = self._messages.get(data["message"])
+                if sent:
+                    names = Names(*(mine or theirs for mine, theirs in zip(names, sent, strict=True)))
+            case "FirstResponseGiven" if "inquiry" not in data:
+                return None
+        return names if counts or names.source or names.campaign or names.partner else None
+
+
+def _counts(kind: str) -> bool | None:
+    """Whether a kind is a touch: always, where it names a source, campaign or partner (False), or never (None)."""
+    touchpoint = KINDS.get(kind)
+    if touchpoint is None or kind in _NO_TOUCH:
+        return None
+    if touchpoint.phase in (Phase.ATTRACTION, Phase.PRESENTATION):
+        return True
+    return False if touchpoint.phase in (Phase.SALE, Phase.ORDER) or kind == "CustomerWonBack" else None
+
+
+def _told(fact: Fact) -> Names:
+    data, given = fact.data, fact.envelope
+    tags = data.get("utm") or {}
+    stated = data.get("source") if fact.kind == "InquiryReceived" else data.get("lead_source") or data.get("network")
+    campaign = data.get("campaign") if fact.kind == "CustomerWonBack" else None
+    return Names(
+        _text(given.get("channel") or data.get("mode") or tags.get("medium")),
+        _text(stated or tags.get("source")),
+        _text(given.get("campaign") or campaign or tags.get("campaign")),
+        _text(given.get("partner")),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if isinstance(value, str) and value else None
+
+
+def _agree(visit: Names, view: Names, fact: Fact) -> bool:
+    """Whether a view may belong to a visit: it names nothing else, and no cost of its own."""
+    return "cost" not in fact.envelope and all(each in (None, had) for had, each in zip(visit, view, strict=True))
+
+
+class Touch:
+    """One touch, how many touchpoints it has, and the answer to an inquiry."""
+
+    __slots__ = ("answer", "fact", "names", "steps")
+
+    def __init__(self, fact: Fact, names: Names) -> None:
+        self.fact, self.names = fact, names
+        self.steps = 1
+        self.answer: Fact | None = None
+
+
+class Journey:
+    """The touches of one subject in their order, and the places of inquiries."""
+
+    __slots__ = ("inquiries", "subject", "touches", "walk")
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self.walk = Walk()
+        self.touches: list[Touch] = []
+        self.inquiries: dict[str, int] = {}
+
+
+class Touches(View[Journey]):
+    """The touches of every customer."""
+
+    name = "touches"
+    comment = "Touches: what brought customers nearer to us, one row each; a touch is what attribution gives credit to."
+    row_type = TouchRow
+    key = ("subject", "place")
+    questions = (
+        Question(
+            name="reach",
+            comment="Whom each channel, source, campaign, partner and intermediary reached, and how many responded.",
+            columns={
+                "dimension": "channel, source, campaign, partner, or intermediary: a partner registered as one",
+                "name": "which; null for touches that name none",
+                "touches": "number of touches",
+                "customers": "number of customers touched",
+                "responses": "touches in which the customer acted",
+                "responders": "number of customers who acted",
+                "response_share": "responders as a share of customers, 0 to 1",
+                "first_day": "day of the first touch, in the company's zone",
+                "last_day": "day of the last touch, in the company's zone",
+            },
+            sql="""
+                WITH dimensions (dimension) AS (
+                    VALUES ('channel'), ('source'), ('campaign'), ('partner'), ('intermediary')
+                ),
+                roles AS (
+                    SELECT DISTINCT partner FROM partners WHERE role = 'intermediary'
+                ),
+                named AS (
+                    SELECT dimension, touches.subject, response, day,
+                           CASE dimension WHEN 'channel' THEN channel WHEN 'source' THEN source
+                                WHEN 'campaign' THEN campaign WHEN 'partner' THEN touches.partner
+                                ELSE roles.partner END AS name
+                    FROM touches
+                    LEFT JOIN roles ON roles.partner = touches.partner
+                    CROSS JOIN dimensions
+                )
+                SELECT dimension, name, COUNT(*) AS touches, COUNT(DISTINCT subject) AS customers,
+                       CAST(SUM(response) AS BIGINT) AS responses,
+                       COUNT(DISTINCT CASE WHEN response = 1 THEN subject END) AS responders,
+                       CAST(COUNT(DISTINCT CASE WHEN response = 1 THEN subject END) AS DOUBLE PRECISION)
+                           / COUNT(DISTINCT subject) AS response_share,
+                       MIN(day) AS first_day, MAX(day) AS last_day
+                FROM named
+                GROUP BY dimension, name
+                ORDER BY dimension, touches DESC, name NULLS LAST
+            """,
+        ),
+        Question(
+            name="campaign_response",
+            comment="How customers responded to each campaign that was launched or touched anybody.",
+            columns={
+                "campaign": "the campaign",
+                "name": "what people call it; null where it was never told",
+                "channel": "the channel it runs on; null where it was never told",
+                "launched_day": "day it was launched, in the company's zone; null where that was never told",
+                "touches": "touches that name it",
+                "customers": "number of customers with such a touch",
+                "responders": "of these, customers who acted in one",
+                "response_share": "responders as a share of customers, 0 to 1; null without customers",
+            },
+            sql="""
+                WITH told AS (
+                    SELECT campaign, MAX(name) AS name, MAX(channel) AS channel, MIN(launched_day) AS launched_day
+                    FROM campaigns
+                    GROUP BY campaign
+                ),
+                reached AS (
+                    SELECT name AS campaign, touches, customers, responders, response_share
+                    FROM reach
+                    WHERE dimension = 'campaign' AND name IS NOT NULL
+                ),
+                known AS (
+                    SELECT campaign FROM told UNION SELECT campaign FROM reached
+                )
+                SELECT known.campaign, told.name, told.channel, told.launched_day,
+                       COALESCE(reached.touches, 0) AS touches, COALESCE(reached.customers, 0) AS customers,
+                       COALESCE(reached.responders, 0) AS responders, reached.response_share
+                FROM known
+                LEFT JOIN told ON told.campaign = known.campaign
+                LEFT JOIN reached ON reached.campaign = known.campaign
+                ORDER BY customers DESC, known.campaign
+            """,
+        ),
+        Question(
+            name="first_responses",
+            comment="How soon the person in charge first answers an inquiry.",
+            columns={
+                "person": "who answered first; null for inquiries that wait",
+                "inquiries": "number of inquiries",
+                "mean_hours": "mean hours until the first answer; null while they wait",
+                "median_hours": "median hours until the first answer",
+                "longest_hours": "hours until the latest first answer; of those that wait, until the moment",
+            },
+            sql="""
+                WITH ranked AS (
+                    SELECT answered_by, answered_at, CAST(response_seconds AS DOUBLE PRECISION) / 3600 AS hours,
+                           CAST(moment.at - touches.at AS DOUBLE PRECISION) / 3600000000 AS waiting_hours,
+                           ROW_NUMBER() OVER (PARTITION BY answered_by ORDER BY response_seconds NULLS LAST) AS place,
+                           COUNT(response_seconds) OVER (PARTITION BY answered_by) AS places
+                    FROM touches
+                    CROSS JOIN moment
+                    WHERE inquiry IS NOT NULL
+                )
+                SELECT answered_by AS person, COUNT(*) AS inquiries, AVG(hours) AS mean_hours,
+                       AVG(hours) FILTER (WHERE place IN ((places + 1) / 2, (places + 2) / 2)) AS median_hours,
+                       MAX(COALESCE(hours, waiting_hours)) AS longest_hours
+                FROM ranked
+                GROUP BY answered_by, answered_at IS NULL
+                ORDER BY inquiries DESC, person NULLS LAST
+            """,
+        ),
+    )
+
+    def __init__(self, company: Company) -> None:
+        super().__init__(company)
+        self._half_life_us = company.attribution_half_life_days * DAY_US
+
+    def initial(self, subject: str) -> Journey:
+        """Someone whom nothing has touched."""
+        return Journey(subject)
+
+    def evolve(self, state: Journey, fact: Fact) -> tuple[Journey, Iterable[Hashable]]:
+        """Add a touch, or go on with a visit; a first answer also shows with its inquiry."""
+        step = state.walk.step(fact)
+        if step is None:
+            return state, ()
+        changed: list[Hashable] = [step.place]
+        if not step.new:
+            state.touches[step.place - 1].steps += 1
+            return state, changed
+        state.touches.append(Touch(fact, step.names))
+        if fact.kind == "InquiryReceived":
+            state.inquiries.setdefault(fact.data["inquiry"], step.place)
+        elif fact.kind == "FirstResponseGiven" and (place := state.inquiries.get(fact.data["inquiry"])):
+            asked = state.touches[place - 1]
+            asked.answer = asked.answer or fact
+            changed.append(place)
+        return state, changed
+
+    def row(self, state: Journey, key: Hashable) -> Row | None:
+        """The touch of this place."""
+        if not isinstance(key, int) or not 0 < key <= len(state.touches):
+            return None
+        touch = state.touches[key - 1]
+        fact, names, answer = touch.fact, touch.names, touch.answer
+        cost, day = fact.envelope.get("cost"), self.company.day(fact)
+        era, rest = divmod(fact.at, self._half_life_us)
+        return TouchRow(
+            state.subject,
+            key,
+            fact.id,
+            fact.kind,
+            fact.at,
+            day,
+            date.fromisoformat(day).toordinal(),
+            int(fact.kind in _ANSWERS or fact.data.get("direction") == "inbound"),
+            touch.steps,
+            *names,
+            fact.envelope.get("actor"),
+            cost["micros"] if cost else None,
+            cost["currency"] if cost else None,
+            fact.data["inquiry"] if fact.kind == "InquiryReceived" else None,
+            answer.at if answer else None,
+            answer.data.get("by") or answer.envelope.get("actor") if answer else None,
+            (answer.at - fact.at) // 1_000_000 if answer else None,
+            era,
+            int(DECAY_SCALE * 2 ** (rest / self._half_life_us)),
+        )
