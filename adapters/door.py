@@ -25,9 +25,11 @@ from domain.history import (
     entities_of,
     root_of,
 )
+from domain.kinds.analysis import GoalSet
 from domain.lifecycle import Breach, RuleState, breaches_in, weigh
 from domain.touchpoint import KINDS, Envelope, Fact
-from projections import view_named
+from projections import view_named, views
+from projections.goals import unmeasurable
 
 
 def needs_deciding(touchpoints: Sequence[Envelope], *, strict: bool) -> bool:
@@ -115,6 +117,8 @@ class Door:
                 except LifecircleError as refusal:
                     return refusal
             candidates.append(candidate)
+        if strict and (vague := _vague_goal(candidates)):
+            return vague
         if strict and (breach := self._first_breach(candidates)):
             return RuleBroken(
                 "this must not happen as things stand",
@@ -192,6 +196,19 @@ class Door:
     def breaches(self, subject: str, facts: Sequence[Fact]) -> list[Breach]:
         """Every breach in the effective history of a subject's family, given all facts of its streams."""
         return breaches_in(effective_histories(facts).get(root_of(subject, facts), []), self._log.company)
+
+
+def _vague_goal(candidates: Sequence[Fact]) -> RuleBroken | None:
+    """The first goal that cannot be measured, with all it lacks; which columns there are is no matter of history."""
+    for goal in candidates:
+        if goal.kind == GoalSet.kind and (why := unmeasurable(goal.data, views().values())):
+            return RuleBroken(
+                "this goal cannot be measured",
+                where=f"goal/{goal.data['goal']}",
+                rule="; ".join(why),
+                way_out="name its indicator, target and due day, or send this without strict to have it recorded",
+            )
+    return None
 
 
 def _process_moved(process: Process, expected: int, current: int) -> VersionConflict:

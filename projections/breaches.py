@@ -42,6 +42,7 @@ class Breaches(View[Standing]):
     comment = "Touchpoints that broke a rule, one row a rule; it goes away when what was missing arrives late."
     row_type = BreachRow
     key = ("subject", "stream", "version", "rule", "entity")
+    revision = 2
     questions = (
         Question(
             name="breaches_by_rule",

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from domain.fields import Day, Person, Product, Score, means
-from domain.identifiers import Id
+from domain.identifiers import GoalId
 from domain.money import Amount, Currency, Rate
 from domain.touchpoint import Label, Phase, Text, Touchpoint
 
@@ -47,11 +47,17 @@ class RecommendationIssued(Touchpoint, phase=Phase.ANALYSIS):
 class GoalSet(Touchpoint, phase=Phase.ANALYSIS):
     """We resolved to reach something by a day, such as a quarter less churn by June."""
 
-    goal: Annotated[Id, means("the goal")]
-    indicator: Annotated[Label, means("what it is measured by")]
-    baseline: Annotated[Rate | None, means("where the indicator stands now")] = None
-    target: Annotated[Rate, means("where it is to be")]
-    due: Annotated[Day, means("the day it is to be reached by")]
+    goal: GoalId
+    indicator: Annotated[
+        Label | None, means("what it is measured by: a column of a view or question, such as funnel_total.rate")
+    ] = None
+    baseline: Annotated[Rate | None, means("where the indicator stood at the beginning; measured where unset")] = None
+    since: Annotated[Day | None, means("the day whose end is the beginning; the day it was set where unset")] = None
+    target: Annotated[Rate | None, means("where it is to be")] = None
+    change: Annotated[
+        Rate | None, means("by which share of the baseline it is to change, such as -0.25, where no target is stated")
+    ] = None
+    due: Annotated[Day | None, means("the day it is to be reached by")] = None
     owner: Annotated[Person | None, means("who of us is responsible for it, by id")] = None
 
 

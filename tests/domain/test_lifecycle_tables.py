@@ -103,6 +103,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     },
     "RiskAssessed": {"kind": "churn", "score": 0.5},
     "RecommendationIssued": {"kind": "repeat"},
+    "GoalSet": {"goal": "g", "indicator": "funnel_total.rate", "target": "0.2", "due": "2026-06-30"},
     "DataExported": {"recipient": "auditor", "scope": "orders"},
 }  # fmt: skip
 FIELDS |= {

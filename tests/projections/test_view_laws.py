@@ -234,6 +234,7 @@ def a_life(subject: str, chance: Random) -> list[Envelope]:
         ("AssetRetired", {"asset": chance.choice("mn"), "reason": "broken"}),
         ("RecommendationIssued", {"kind": chance.choice(["repeat", "discount"]), "product": "mug"}),
         ("MarketObservationReported", {"vendor": "Cups & Co", "price": eur("3"), "countermeasure": "a better mug"}),
+        ("GoalSet", {"goal": "g", "indicator": "funnel_total.rate", "target": 1, "due": due}),
         ("CommissionBooked", {"partner": "p", "amount": eur("2"), "touch_partner": "p", "touch_actor": "eve"}),
     ]
     days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in steps)
