@@ -208,12 +208,7 @@ HISTORIES = (
 def figures_of(history: History, data: Path, url: str) -> Figures:
     """Import a set into a new log at an empty address, fold all views, and read its figures off them."""
     with Engine.create(url, Company(name=history.name, zone=history.zone)) as engine:
-        reports = imported(history, data, engine)
-        with _tables(engine) as tables:
-            tables.set_moment(microseconds(datetime.fromisoformat(history.moment)) if history.moment else None)
-            rebuild(engine.log, tables, engine.company)
-            found = history.figures(reports, tables)
-    return {f"{history.name}.{name}": value for name, value in found.items()}
+        return shown(history, imported(history, data, engine), engine)
 
 
 def imported(history: History, data: Path, engine: Engine) -> list[Report]:
@@ -222,6 +217,15 @@ def imported(history: History, data: Path, engine: Engine) -> list[Report]:
         import_file(engine, data / each.file, load_mapping(each.mapping), recordedby="reference")
         for each in history.imports
     ]
+
+
+def shown(history: History, reports: list[Report], engine: Engine) -> Figures:
+    """Fold all views of what was imported, and read its figures off them."""
+    with _tables(engine) as tables:
+        tables.set_moment(microseconds(datetime.fromisoformat(history.moment)) if history.moment else None)
+        rebuild(engine.log, tables, engine.company)
+        found = history.figures(reports, tables)
+    return {f"{history.name}.{name}": value for name, value in found.items()}
 
 
 @contextmanager
