@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
+    # Hundreds of processes start, and each would compile this checkout anew where none may keep the result.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_MIN_BYTES
     folder = str(MEMORY) if in_memory else "/tmp"  # noqa: S108 - as above
     config.stash[_place] = place = Path(tempfile.mkdtemp(prefix="lc-tests-", dir=folder))

@@ -13,6 +13,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from cli.main import main
+from tests.cli.forked import run_forked
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "cli.main"]
@@ -59,7 +60,7 @@ class Shell:
         env: Mapping[str, str] | None = None,
         begin: Callable[[], None] | None = None,
     ) -> Done:
-        """Run a command as a process; `begin` is done in it first."""
+        """Run a command as a process of its own from its very start; `begin` is done in it first."""
         done = subprocess.run(
             [*PROGRAM, *arguments],
             input=b"" if stdin is None else stdin,
@@ -70,6 +71,11 @@ class Shell:
             check=False,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def fork(self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> Done:
+        """Run a command as a process that has the program imported already, where its start adds nothing."""
+        code, out, err = run_forked(arguments, stdin or b"", self.environment(env))
+        return Done(code, out.decode(), err.decode())
 
     @contextmanager
     def start(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:

@@ -21,7 +21,7 @@ def typed(url: str, *sites: Path) -> Command:
     path = on_path(*sites)["PYTHONPATH"]
 
     def run(*arguments: str, stdin: bytes | None = None) -> Done:
-        return Shell(url).run(*arguments, stdin=stdin, env={"PYTHONPATH": path})
+        return Shell(url).fork(*arguments, stdin=stdin, env={"PYTHONPATH": path})
 
     return run
 

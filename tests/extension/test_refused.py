@@ -65,7 +65,7 @@ def life(key: str = "calm", steps: str = '{"loud": {TicketClosed: "calm"}, "calm
 
 
 def lifecircle(site: Path, *arguments: str, url: str = "") -> Done:
-    return Shell(url).run(*arguments, env={"PYTHONPATH": on_path(site)["PYTHONPATH"]})
+    return Shell(url).fork(*arguments, env={"PYTHONPATH": on_path(site)["PYTHONPATH"]})
 
 
 BROKEN = {
@@ -152,20 +152,20 @@ def test_a_name_that_is_taken_is_refused_by_the_names_of_both_packages(tmp_path:
 
 def test_help_and_a_log_stay_whole_beside_a_broken_package(sqlite_url: str, tmp_path: Path) -> None:
     site = laid_out(tmp_path / "site", "acme-tea", {"kinds": "acme_tea"}, {"acme_tea": "1 / 0"})
-    assert Shell(sqlite_url).run("init").code == 0
+    assert Shell(sqlite_url).fork("init").code == 0
     assert lifecircle(site, "--help").code == 0
     order = ["record", "OrderPlaced", "--subject", "c1", "order=o", "total=3 EUR", "--format", "json"]
     for words in (order, ["view"], ["view", "contacts"], ["rebuild"], ["run", "--once"], ["status"], ["history", "c1"],
                   ["query", "select 1"], ["import", "x.csv", "--map", "olist_leads"]):  # fmt: skip
         ended = lifecircle(site, *words, url=sqlite_url)
         assert (ended.code, "ExtensionBroken" in ended.err) == (1, True), words
-    assert json.loads(Shell(sqlite_url).run(*order).out)[0]["version"] == 1
+    assert json.loads(Shell(sqlite_url).fork(*order).out)[0]["version"] == 1
 
 
 def test_a_question_that_only_postgres_does_not_understand_is_named(postgres_url: str, tmp_path: Path) -> None:
     only_sqlite = view(questions=question(sql="SELECT total(seen) AS seen FROM counts"))
     site = laid_out(tmp_path, "acme-tea", {"views": "acme_tea"}, {"acme_tea": only_sqlite})
-    assert Shell(postgres_url).run("init").code == 0
+    assert Shell(postgres_url).fork("init").code == 0
     ended = lifecircle(site, "rebuild", url=postgres_url)
     assert (ended.code, ended.err.partition(":")[0]) == (1, "ExtensionBroken"), ended.err
     assert "where: seen" in ended.err
