@@ -128,6 +128,110 @@ class Customers(View[Profile]):
                 ORDER BY customers DESC, stage, party, segment
             """,
         ),
+        Question(
+            name="sales_potential",
+            comment="How much more each customer could buy: what customers of the same segment bought in the 365 days "
+            "before the moment, on the average, less what this one did; and what is hoped for already.",
+            columns={
+                "subject": "the customer",
+                "segment": "the group they were last assigned to; null for all who are in none",
+                "currency": "the ISO 4217 currency of the amounts",
+                "net_micros": "net value of the last 365 days, in millionths of the currency",
+                "peers": "customers of the segment who bought in these days",
+                "peers_mean_micros": "their mean net value, this customer's included, in millionths",
+                "potential_micros": "what is missing to that mean; 0 for who buys more",
+                "open_micros": "amount of the customer's open opportunities, in millionths",
+                "weighted_micros": "the same, each times its probability, as far as one was stated",
+            },
+            sql="""
+                WITH bought AS (
+                    SELECT customers.subject, segment, purchases.currency, SUM(net_micros) AS net_micros
+                    FROM customers
+                    JOIN purchases ON purchases.subject = customers.subject
+                    CROSS JOIN moment
+                    WHERE purchases.dayno > moment.dayno - 365 AND purchases.dayno <= moment.dayno
+                    GROUP BY customers.subject, segment, purchases.currency
+                ),
+                peers AS (
+                    SELECT segment, currency, COUNT(*) AS peers,
+                           CAST(SUM(net_micros) AS BIGINT) / COUNT(*) AS mean_micros
+                    FROM bought
+                    GROUP BY segment, currency
+                ),
+                hoped AS (
+                    SELECT subject, currency, SUM(amount_micros) AS open_micros, SUM(weighted_micros) AS weighted_micros
+                    FROM opportunities
+                    WHERE status = 'open' AND currency IS NOT NULL
+                    GROUP BY subject, currency
+                ),
+                told AS (
+                    SELECT customers.subject, customers.segment, peers.currency, peers, mean_micros,
+                           COALESCE(bought.net_micros, 0) AS net_micros
+                    FROM customers
+                    JOIN peers ON peers.segment = customers.segment
+                         OR (peers.segment IS NULL AND customers.segment IS NULL)
+                    LEFT JOIN bought ON bought.subject = customers.subject AND bought.currency = peers.currency
+                    WHERE customers.stage <> 'churned'
+                )
+                SELECT told.subject, segment, told.currency, CAST(net_micros AS BIGINT) AS net_micros, peers,
+                       CAST(mean_micros AS BIGINT) AS peers_mean_micros,
+                       CAST(CASE WHEN mean_micros > net_micros THEN mean_micros - net_micros ELSE 0 END AS BIGINT)
+                           AS potential_micros,
+                       CAST(COALESCE(open_micros, 0) AS BIGINT) AS open_micros,
+                       CAST(COALESCE(weighted_micros, 0) AS BIGINT) AS weighted_micros
+                FROM told
+                LEFT JOIN hoped ON hoped.subject = told.subject AND hoped.currency = told.currency
+                ORDER BY potential_micros DESC, told.subject
+            """,
+        ),
+        Question(
+            name="best_customers",
+            comment="What marks the most valuable customers: each characteristic's share among the fifth of greatest "
+            "net value, against its share among all who bought; currencies are kept apart.",
+            columns={
+                "currency": "the ISO 4217 currency of the values",
+                "characteristic": "party, segment, an order's channel or payment method, lead source, or a trait",
+                "band": "what it is",
+                "customers": "customers who bought and have it",
+                "best": "of these in the fifth of greatest net value",
+                "share_of_all": "customers by all who bought, 0 to 1",
+                "share_of_best": "best by all in that fifth, 0 to 1",
+                "times_as_often": "the second share by the first: above 1 it marks the best",
+                "mean_net_micros": "mean net value of the customers who have it, in millionths, cut off",
+            },
+            sql="""
+                WITH ranked AS (
+                    SELECT subject, currency, net_micros,
+                           CASE WHEN NTILE(5) OVER (PARTITION BY currency ORDER BY net_micros DESC, subject) = 1
+                                THEN 1 ELSE 0 END AS best
+                    FROM loyalty
+                    WHERE orders > 0
+                ),
+                sizes AS (
+                    SELECT currency, COUNT(*) AS customers, SUM(best) AS best FROM ranked GROUP BY currency
+                ),
+                told AS (
+                    SELECT subject, 'party' AS characteristic, party AS band FROM customers
+                    UNION SELECT subject, 'segment', segment FROM customers
+                    UNION SELECT subject, 'channel', channel FROM orders
+                    UNION SELECT subject, 'payment method', payment_method FROM orders
+                    UNION SELECT subject, 'lead source', lead_source FROM opportunities
+                    UNION SELECT subject, trait, band FROM traits WHERE band NOT LIKE 'sealed:%'
+                )
+                SELECT ranked.currency, characteristic, band, COUNT(*) AS customers,
+                       CAST(SUM(ranked.best) AS BIGINT) AS best,
+                       CAST(COUNT(*) AS DOUBLE PRECISION) / sizes.customers AS share_of_all,
+                       CAST(SUM(ranked.best) AS DOUBLE PRECISION) / sizes.best AS share_of_best,
+                       CAST(SUM(ranked.best) AS DOUBLE PRECISION) * sizes.customers / sizes.best / COUNT(*)
+                           AS times_as_often,
+                       CAST(SUM(net_micros) AS BIGINT) / COUNT(*) AS mean_net_micros
+                FROM ranked
+                JOIN told ON told.subject = ranked.subject AND band IS NOT NULL
+                JOIN sizes ON sizes.currency = ranked.currency
+                GROUP BY ranked.currency, characteristic, band, sizes.customers, sizes.best
+                ORDER BY ranked.currency, times_as_often DESC, best DESC, characteristic, band
+            """,
+        ),
     )
 
     def initial(self, subject: str) -> Profile:

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Annotated, Any, NamedTuple
 
 from domain.company import Company
+from domain.money import MICROS
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
 
@@ -24,9 +25,11 @@ class OpportunityRow(NamedTuple):
     amount_micros: Annotated[int | None, "what it is worth without tax, in millionths of the currency"]
     currency: Annotated[str | None, "the ISO 4217 currency of the amount"]
     probability: Annotated[float | None, "how likely it is to be won, from 0 to 1, as last stated"]
+    weighted_micros: Annotated[int | None, "the amount times the probability, in millionths; null without either"]
     expected_close: Annotated[str | None, "day the decision is expected, as last stated"]
     owner: Annotated[str | None, "who is responsible, as last stated; else the first actor who touched it"]
     lead_source: Annotated[str | None, "where the lead came from; null where none was stated"]
+    channel: Annotated[str | None, "the channel by which it was opened; null where none was stated"]
     origin: Annotated[str | None, "inbound: the customer came; mined: our data showed it"]
     product: Annotated[str | None, "what is to be sold"]
     lost_stage: Annotated[str | None, "the stage it was lost in; null unless lost"]
@@ -38,13 +41,14 @@ class OpportunityRow(NamedTuple):
 class Opportunity:
     """What is known of one opportunity."""
 
-    __slots__ = ("actor", "closed_day", "known", "loss", "opened_day", "reopened", "status")
+    __slots__ = ("actor", "channel", "closed_day", "known", "loss", "opened_day", "reopened", "status")
 
     def __init__(self) -> None:
         self.status = "open"
         self.opened_day: str | None = None
         self.closed_day: str | None = None
         self.actor: str | None = None
+        self.channel: str | None = None
         self.reopened = 0
         self.known: dict[str, Any] = {}
         self.loss: dict[str, Any] = {}
@@ -67,6 +71,7 @@ class Opportunities(View[Pipeline]):
     comment = "Opportunities: pipeline, wins and losses, one row each, as they stand."
     row_type = OpportunityRow
     key = ("subject", "opportunity")
+    revision = 2
     questions = (
         Question(
             name="funnel",
@@ -181,6 +186,92 @@ class Opportunities(View[Pipeline]):
             """,
         ),
         Question(
+            name="funnel_by_product",
+            comment="Funnel conversion by what is to be sold.",
+            columns={
+                "product": "the product; null where none was stated",
+                "leads": "number of opportunities",
+                "won": "of these won",
+                "lost": "of these lost",
+                "open": "of these still open",
+                "rate": "share of leads won, 0 to 1",
+                "mean_days": "mean calendar days from opening to winning",
+            },
+            sql="""
+                SELECT product, COUNT(*) AS leads,
+                       COUNT(*) FILTER (WHERE status = 'won') AS won,
+                       COUNT(*) FILTER (WHERE status = 'lost') AS lost,
+                       COUNT(*) FILTER (WHERE status = 'open') AS open,
+                       CAST(COUNT(*) FILTER (WHERE status = 'won') AS DOUBLE PRECISION) / COUNT(*) AS rate,
+                       AVG(CAST(days_to_close AS DOUBLE PRECISION)) FILTER (WHERE status = 'won') AS mean_days
+                FROM opportunities
+                GROUP BY product
+                ORDER BY leads DESC, product NULLS LAST
+            """,
+        ),
+        Question(
+            name="funnel_by_channel",
+            comment="Funnel conversion by the channel that opened the opportunity.",
+            columns={
+                "channel": "the channel; null where none was stated",
+                "leads": "number of opportunities",
+                "won": "of these won",
+                "lost": "of these lost",
+                "open": "of these still open",
+                "rate": "share of leads won, 0 to 1",
+                "mean_days": "mean calendar days from opening to winning",
+            },
+            sql="""
+                SELECT channel, COUNT(*) AS leads,
+                       COUNT(*) FILTER (WHERE status = 'won') AS won,
+                       COUNT(*) FILTER (WHERE status = 'lost') AS lost,
+                       COUNT(*) FILTER (WHERE status = 'open') AS open,
+                       CAST(COUNT(*) FILTER (WHERE status = 'won') AS DOUBLE PRECISION) / COUNT(*) AS rate,
+                       AVG(CAST(days_to_close AS DOUBLE PRECISION)) FILTER (WHERE status = 'won') AS mean_days
+                FROM opportunities
+                GROUP BY channel
+                ORDER BY leads DESC, channel NULLS LAST
+            """,
+        ),
+        Question(
+            name="forecast",
+            comment="The weighted pipeline: open opportunities by the month in which the decision is expected and who "
+            "is responsible; currencies are kept apart.",
+            columns={
+                "period": "month of the expected decision, 2026-03; null where none is expected",
+                "owner": "who is responsible; null where nobody is known",
+                "currency": "the ISO 4217 currency of the amounts; null where no amount is known",
+                "deals": "number of open opportunities",
+                "overdue": "of these whose expected day has passed at the moment",
+                "unweighted": "of these without a probability: in the amount, not in the weighted one",
+                "amount_micros": "what they are worth without tax, in millionths of the currency",
+                "weighted_micros": "the same, each times its probability",
+                "reported_micros": "the weighted amount in the company's currency, at the rate of the moment; null "
+                "without one",
+            },
+            sql="""
+                WITH pipeline AS (
+                    SELECT substr(expected_close, 1, 7) AS period, owner, currency, COUNT(*) AS deals,
+                           COUNT(*) FILTER (WHERE expected_close < moment.day) AS overdue,
+                           COUNT(*) FILTER (WHERE probability IS NULL) AS unweighted,
+                           CAST(SUM(amount_micros) AS BIGINT) AS amount_micros,
+                           CAST(COALESCE(SUM(weighted_micros), 0) AS BIGINT) AS weighted_micros
+                    FROM opportunities
+                    CROSS JOIN moment
+                    WHERE status = 'open'
+                    GROUP BY substr(expected_close, 1, 7), owner, currency
+                )
+                SELECT pipeline.*,
+                       weighted_micros / 1000000 * fx.rate_micros + weighted_micros % 1000000 * fx.rate_micros / 1000000
+                           AS reported_micros
+                FROM pipeline
+                CROSS JOIN moment
+                LEFT JOIN fx_in_force AS fx ON fx.from_currency = pipeline.currency
+                     AND fx.since_day <= moment.day AND moment.day < fx.until_day
+                ORDER BY period NULLS LAST, weighted_micros DESC, owner NULLS LAST, pipeline.currency NULLS LAST
+            """,
+        ),
+        Question(
             name="funnel_losses",
             comment="Where, why and to whom deals are lost, and what they were worth; currencies are kept apart.",
             columns={
@@ -255,9 +346,11 @@ class Opportunities(View[Pipeline]):
             amount["micros"] if amount else None,
             amount["currency"] if amount else None,
             None if probability is None else float(probability),
+            amount["micros"] * round(probability * MICROS) // MICROS if amount and probability is not None else None,
             known.get("expected_close"),
             known.get("owner") or opportunity.actor,
             known.get("lead_source"),
+            opportunity.channel,
             known.get("origin"),
             known.get("product"),
             (loss.get("stage") or known.get("stage")) if opportunity.status == "lost" else None,
@@ -269,6 +362,7 @@ class Opportunities(View[Pipeline]):
     def _opened(self, opportunity: Opportunity, fact: Fact) -> None:
         if opportunity.opened_day is None:
             opportunity.opened_day = self.company.day(fact)
+            opportunity.channel = fact.envelope.get("channel")
         # An opening only fills gaps: a change or a win that stands before it was made knowingly.
         opportunity.known = {**fact.data, **opportunity.known}
 

@@ -35,8 +35,11 @@ class LineRow(NamedTuple):
         int, "the net less what was cancelled or came back, in millionths; below zero for goods without their order"
     ]
     unit_cost_micros: Annotated[int | None, "what one unit cost us, in millionths; null where that was not told"]
-    cost_micros: Annotated[int | None, "what the quantity kept cost us, in millionths; null without a unit cost"]
-    profit_micros: Annotated[int | None, "kept value less its cost, in millionths; null without a unit cost"]
+    cost_micros: Annotated[
+        int | None,
+        "what the quantity kept cost us, in millionths; null where something was kept and its unit cost is not known",
+    ]
+    profit_micros: Annotated[int | None, "kept value less its cost, in millionths; null where that is"]
 
 
 class _Came(NamedTuple):
@@ -94,7 +97,7 @@ class OrderLines(View[Lines]):
                 "quantity_micros": "quantity kept, in millionths of the unit",
                 "kept_micros": "value kept, without tax and shipping, in millionths of the currency",
                 "reported_micros": "the same in the company's currency, each at the rate of its day; null without one",
-                "lines_without_cost": "lines of which no unit cost is known",
+                "lines_without_cost": "lines that were kept and of which no unit cost is known",
                 "cost_micros": "what the quantity kept cost us, in millionths; null where a unit cost is missing",
                 "profit_micros": "value kept less its cost, in millionths; null where a unit cost is missing",
                 "margin": "profit by value kept; null where a unit cost is missing, or nothing was kept",
@@ -123,6 +126,131 @@ class OrderLines(View[Lines]):
                        CAST(kept_micros - cost_micros AS DOUBLE PRECISION) / NULLIF(kept_micros, 0) AS margin
                 FROM told
                 ORDER BY period, kept_micros DESC, sku
+            """,
+        ),
+        Question(
+            name="profit_by_category",
+            comment="What each category brought: value kept, and its cost. Without the cost of each line that was kept "
+            "there is no profit figure.",
+            columns={
+                "category": "the products' category; null where none was told",
+                "currency": "the ISO 4217 currency of the amounts",
+                "products": "number of products",
+                "customers": "customers who ordered them",
+                "kept_micros": "value kept, without tax and shipping, in millionths of the currency",
+                "lines_without_cost": "lines that were kept and of which no unit cost is known",
+                "cost_micros": "what the quantity kept cost us, in millionths; null where a unit cost is missing",
+                "profit_micros": "value kept less its cost, in millionths; null where a unit cost is missing",
+            },
+            sql="""
+                SELECT category, currency, COUNT(DISTINCT sku) AS products, COUNT(DISTINCT subject) AS customers,
+                       CAST(SUM(kept_micros) AS BIGINT) AS kept_micros,
+                       COUNT(*) - COUNT(cost_micros) AS lines_without_cost,
+                       CASE WHEN COUNT(cost_micros) = COUNT(*) THEN CAST(SUM(cost_micros) AS BIGINT) END AS cost_micros,
+                       CASE WHEN COUNT(cost_micros) = COUNT(*)
+                            THEN CAST(SUM(kept_micros) - SUM(cost_micros) AS BIGINT) END AS profit_micros
+                FROM order_lines
+                GROUP BY category, currency
+                ORDER BY kept_micros DESC, category
+            """,
+        ),
+        Question(
+            name="product_affinity",
+            comment="Which products the same customers buy: for cross-selling another product, for up-selling a dearer "
+            "one of the same category. Products that fewer than one in a hundred buyers bought are left out.",
+            columns={
+                "sku": "the product bought",
+                "other_sku": "the product that is bought as well",
+                "same_category": "1 where both are of one category, 0 where not; null where a category is not told",
+                "dearer": "mean value of a unit of the other, by that of the first; null unless in one currency",
+                "customers": "customers who bought the first",
+                "customers_both": "of these who bought the other too",
+                "later": "of these who first bought the other on a later day",
+                "support": "customers of both, by all customers who bought anything, 0 to 1",
+                "confidence": "customers of both, by the customers of the first, 0 to 1",
+                "lift": "confidence, by the share of all who bought the other: above 1 they go together",
+            },
+            sql="""
+                WITH bought AS (
+                    SELECT subject, sku, MIN(category) AS category, MIN(dayno) AS first_dayno,
+                           MIN(currency) AS currency, MAX(currency) AS last_currency,
+                           SUM(CAST(net_micros AS DOUBLE PRECISION)) AS net,
+                           SUM(CAST(quantity_micros AS DOUBLE PRECISION)) AS quantity
+                    FROM order_lines
+                    WHERE sku IS NOT NULL AND quantity_micros > cancelled_quantity_micros
+                    GROUP BY subject, sku
+                ),
+                buyers AS (
+                    SELECT COUNT(DISTINCT subject) AS customers FROM bought
+                ),
+                products AS (
+                    SELECT sku, MIN(category) AS category, COUNT(*) AS customers,
+                           CASE WHEN MIN(currency) = MAX(last_currency) THEN MIN(currency) END AS currency,
+                           SUM(net) / SUM(quantity) AS price
+                    FROM bought
+                    GROUP BY sku
+                    HAVING COUNT(*) * 100 >= (SELECT customers FROM buyers)
+                ),
+                frequent AS (
+                    SELECT bought.subject, bought.sku, bought.first_dayno
+                    FROM bought
+                    JOIN products ON products.sku = bought.sku
+                ),
+                pairs AS (
+                    SELECT this.sku, other.sku AS other_sku, COUNT(*) AS both_bought,
+                           SUM(CASE WHEN other.first_dayno > this.first_dayno THEN 1 ELSE 0 END) AS later
+                    FROM frequent AS this
+                    JOIN frequent AS other ON other.subject = this.subject AND other.sku <> this.sku
+                    GROUP BY this.sku, other.sku
+                )
+                SELECT pairs.sku, other_sku,
+                       CASE WHEN this.category = other.category THEN 1 WHEN this.category <> other.category THEN 0 END
+                           AS same_category,
+                       CASE WHEN this.currency = other.currency AND this.price > 0 THEN other.price / this.price END
+                           AS dearer,
+                       this.customers, both_bought AS customers_both, later,
+                       CAST(both_bought AS DOUBLE PRECISION) / buyers.customers AS support,
+                       CAST(both_bought AS DOUBLE PRECISION) / this.customers AS confidence,
+                       CAST(both_bought AS DOUBLE PRECISION) * buyers.customers / this.customers / other.customers
+                           AS lift
+                FROM pairs
+                JOIN products AS this ON this.sku = pairs.sku
+                JOIN products AS other ON other.sku = pairs.other_sku
+                CROSS JOIN buyers
+                ORDER BY lift DESC, both_bought DESC, pairs.sku, other_sku
+            """,
+        ),
+        Question(
+            name="assortment",
+            comment="Who buys what: categories against the segment of the customer and the band of their income.",
+            columns={
+                "segment": "the group the customers were last assigned to; null where none was",
+                "income": "the band of their trait income; null where none is known",
+                "category": "the products' category; null where none was told",
+                "currency": "the ISO 4217 currency of the amounts",
+                "customers": "customers who ordered it",
+                "orders": "orders that hold it",
+                "kept_micros": "value kept, in millionths of the currency",
+                "share": "its share of what these customers bought in this currency; null where they kept nothing",
+            },
+            sql="""
+                WITH sold AS (
+                    SELECT segment, traits.band AS income, category, currency,
+                           COUNT(DISTINCT order_lines.subject) AS customers, COUNT(DISTINCT entry) AS orders,
+                           SUM(kept_micros) AS kept
+                    FROM order_lines
+                    LEFT JOIN customers ON customers.subject = order_lines.subject
+                    LEFT JOIN traits ON traits.subject = order_lines.subject AND traits.trait = 'income'
+                         AND traits.band NOT LIKE 'sealed:%'
+                    WHERE order_id IS NOT NULL
+                    GROUP BY segment, traits.band, category, currency
+                )
+                SELECT segment, income, category, currency, customers, orders, CAST(kept AS BIGINT) AS kept_micros,
+                       CAST(kept AS DOUBLE PRECISION) / NULLIF(
+                           CAST(SUM(kept) OVER (PARTITION BY segment, income, currency) AS DOUBLE PRECISION), 0
+                       ) AS share
+                FROM sold
+                ORDER BY segment NULLS LAST, income NULLS LAST, kept_micros DESC, category
             """,
         ),
     )
@@ -218,6 +346,8 @@ def _row(subject: str, name: str, line_name: str, entry: _Entry, came: _Came) ->
     if (money := told.get("unit_cost")) and money["currency"] == came.currency:
         unit_cost = money["micros"]
     cost = None if unit_cost is None else unit_cost * left // MICROS
+    if line.quantity and not left:
+        cost = 0  # what was not kept cost nothing, whatever a unit does
     return LineRow(
         subject,
         name,

@@ -117,7 +117,7 @@ class Surveys(View[Answers]):
             sql="""
                 WITH answered AS (
                     SELECT surveys.subject, surveys.stream, surveys.version, surveys.day, question, surveys.product,
-                           manager, segment, channel, metric, share, verdict, deal.owner AS deal_owner,
+                           manager, segment, surveys.channel, metric, share, verdict, deal.owner AS deal_owner,
                            deal.product AS deal_product, deal.lead_source, deal.origin, deal.status,
                            deal.lost_competitor, deal.lost_reason,
                            ROW_NUMBER() OVER (PARTITION BY surveys.stream, surveys.version

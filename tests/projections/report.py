@@ -1,8 +1,10 @@
 """Views and questions in a real database, made by the simplest DDL: what the questions' SQL must run on."""
 
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import date
+from graphlib import TopologicalSorter
 from typing import Any
 
 import psycopg
@@ -25,9 +27,11 @@ class Report:
                 for column in view.columns()
             )
             self._connection.execute(f"CREATE TABLE {view.name} ({columns}, PRIMARY KEY ({', '.join(view.key)}))")
-        for view in views().values():
-            for question in view.questions:
-                self._connection.execute(f"CREATE VIEW {question.name} AS {question.sql}")
+        waiting = {question.name: question.sql for view in views().values() for question in view.questions}
+        words = {name: set(re.findall(r"\w+", sql)) for name, sql in waiting.items()}
+        # Each after those that it rests on.
+        for name in TopologicalSorter({name: words[name] & waiting.keys() - {name} for name in waiting}).static_order():
+            self._connection.execute(f"CREATE VIEW {name} AS {waiting[name]}")
         self._connection.commit()
 
     def fill(self, view: str, rows: Iterable[Sequence[Any]]) -> None:
