@@ -36,6 +36,11 @@ class SQLiteAddress(NamedTuple):
         """The file as SQLite's own URI; it must exist."""
         return f"{self.path.absolute().as_uri()}?mode={'ro' if self.read_only else 'rw'}"
 
+    @property
+    def reading(self) -> str:
+        """The same, for a connection that only reads."""
+        return self._replace(read_only=True).uri
+
 
 def open_log(url: str) -> Log:
     """Open the log at an address.

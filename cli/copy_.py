@@ -28,6 +28,7 @@ def command(source: str, target: str, buckets: int | None) -> None:
     from adapters.copying import copy_log
     from adapters.engine import Engine
     from adapters.idkey import id_key_path
+    from cli.init import give_roles
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("touchpoints"))
     console = Console(stderr=True)
@@ -44,6 +45,7 @@ def command(source: str, target: str, buckets: int | None) -> None:
         copied = copy_log(
             source, target, buckets, lambda doing, done, of: shown.update(tasks[doing], completed=done, total=of)
         )
+    give_roles(target)
     with Engine.open(target) as engine:
         origin = engine.log.origins[0]
         click.echo(f"new log {engine.log.log_id.hex()} with {_counted(engine.log.buckets, 'bucket')}")

@@ -17,7 +17,8 @@ def command(url: str, name: str, zone: str, buckets: int) -> None:
     order; several let a PostgreSQL log take more appends at once. The number is kept for the life of the log, and
     lifecircle copy moves a log to another.
 
-    The key lies beside a SQLite log, and in this folder for a PostgreSQL one; LIFECIRCLE_KEY names another place.
+    The key lies beside a SQLite log, and in this folder for a PostgreSQL one; LIFECIRCLE_KEY names another place. A
+    PostgreSQL log also gets roles, which accounts are made members of: see lifecircle roles.
     """
     from pydantic import ValidationError
 
@@ -37,3 +38,16 @@ def command(url: str, name: str, zone: str, buckets: int) -> None:
         else:
             made = make_id_key(url)
             click.echo(f"id key: {made} (keep a copy: without it an import cannot derive the same ids again)")
+    give_roles(url)
+
+
+def give_roles(url: str) -> None:
+    """Make the roles of a PostgreSQL log, or say how they come to be made."""
+    if not url.startswith("postgres"):
+        return
+    from adapters.postgres.roles import RolesNotMade, make_roles
+
+    try:
+        make_roles(url)
+    except RolesNotMade as error:
+        click.echo(f"{error.name}: {error}", err=True)

@@ -47,11 +47,15 @@ class Task(NamedTuple):
         return self.scratch / f"{name}-{bucket}"
 
 
+_FIRST, _UNKNOWN = -1, -2
+"""What stands for the number of the version before: of a first version, and of one that follows none."""
+
+
 class Scratch:
     """The scratch files of a bucket, shared with the other processes.
 
     `leaves` holds what was signed, and zeros where nothing was. `previous` holds the number of the version before in
-    the same stream, -1 for a first version, and 0 as long as none is known.
+    the same stream; less than zero where there is none, and zero as long as nothing is known.
     """
 
     def __init__(self, task: Task, bucket: int) -> None:
@@ -125,7 +129,7 @@ def read_places(bucket: int, after: bytes, last: bytes | None) -> tuple[int, lis
     problems: list[Problem] = []
     tails: list[bytes] = []
     current: bytes | None = None
-    version_before, number_before, end_of_sealed = 0, -1, (0, 0)
+    version_before, number_before, end_of_sealed = 0, _FIRST, (0, 0)
     try:
         found = rows.places(bucket, after, last)
     except LifecircleError as error:
@@ -147,8 +151,9 @@ def read_places(bucket: int, after: bytes, last: bytes | None) -> tuple[int, lis
             continue
         if previous[number - 1]:
             problems.append(Problem(bucket, number, "its number stands twice"))
-        previous[number - 1] = number_before
-        version_before, number_before = version, number
+        previous[number - 1] = _FIRST if version == 1 else number_before if version == version_before + 1 else _UNKNOWN
+        if version > 0:
+            version_before, number_before = version, number
         if number <= signed:
             end_of_sealed = version, number
     tails.append(_tail(current, *end_of_sealed, leaves))

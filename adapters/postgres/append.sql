@@ -1,11 +1,12 @@
 -- The way into the log. Every write is a call of append_v1, the library recorder's too, or of append_facts_v1; a changed
--- function gets the next suffix, so that programs of two versions can share a database.
+-- function gets the next suffix, so that programs of two versions can share a database. They run with the rights of
+-- their owner and see no name but those of the log, so that nobody else needs the right to write its table.
 
 -- Lock buckets for writing until the transaction ends, and tell the time that what is written was recorded at, in
 -- microseconds since 1970 UTC: after all that was recorded in any of them, also when the clock was set back. So what
 -- follows on something else was recorded after it, in whichever buckets the two stand.
 CREATE FUNCTION lifecircle.take_locks_v1(buckets integer[]) RETURNS bigint
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, lifecircle, pg_temp
 AS $body$
 DECLARE
@@ -51,7 +52,7 @@ CREATE FUNCTION lifecircle.append_v1(
     verdict text, number bigint, version bigint, recorded bigint, repeat boolean, differs boolean,
     moved_stream text, moved_to bigint
 )
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, lifecircle, pg_temp
 -- A plan made while the table is empty or unanalysed would scan it, and stay cached as it grows: only look-ups by index.
 SET enable_seqscan = off

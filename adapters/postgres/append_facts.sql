@@ -11,7 +11,7 @@ CREATE FUNCTION lifecircle.append_facts_v1(
     touched integer[], streams text[], stream_buckets integer[], lives integer[], steps integer[], places integer[],
     kinds text[], ids text[], sources text[], occurred_times bigint[], recorders text[], states bytea[]
 ) RETURNS TABLE (recorded bigint, heads bigint[], lasts bigint[])
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, lifecircle, pg_temp
 -- A plan made while the table is empty or unanalysed would scan it, and stay cached as it grows: only look-ups by index.
 SET enable_seqscan = off

@@ -67,7 +67,7 @@ def in_our_words(error: psycopg.Error, where: str) -> LifecircleError | None:
             return LogNotWritable(
                 "this account lacks a right that is needed here",
                 where=where,
-                way_out="grant it the use of schema lifecircle, or connect as another account",
+                way_out="make it a member of the role that has it; which one is shown by: lifecircle roles",
             )
         case errors.InvalidCatalogName():
             return LogUnavailable(

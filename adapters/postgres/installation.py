@@ -17,10 +17,10 @@ _LOCK = "SELECT pg_advisory_xact_lock(1818453603, 0)"
 
 _SCHEMA_EXISTS = "SELECT 1 FROM pg_namespace WHERE nspname = 'lifecircle'"
 
+# The catalogue, for the information schema shows an account only what it may use.
 _TABLES = """
-    SELECT count(*) FROM information_schema.columns
-    WHERE table_schema = 'lifecircle' AND (table_name, column_name) IN (
-        ('log', 'log_id'), ('log', 'format_version'), ('log', 'buckets'), ('log', 'company'))
+    SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('lifecircle.log')
+        AND attname IN ('log_id', 'format_version', 'buckets', 'company')
 """
 
 _META = """

@@ -9,11 +9,15 @@ from psycopg import Connection, errors
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg.sql import Literal as Value
 
+from adapters.postgres.roles import readers_of_report
 from adapters.settings import LIMITS
 from adapters.tables import Views, public_names
 from domain.errors import ExtensionBroken, LifecircleError, QueryRefused
 from projections.dictionary import DICTIONARY, MOMENT, Entry, Relation, entries, relation
 from projections.view import Column, Row, columns_of
+
+PUBLIC = "report"
+"""The schema of the public names of the live views."""
 
 _ENTRIES = Identifier("dictionary_entries")
 
@@ -88,7 +92,16 @@ def publish(connection: Connection[Any], views: Views, live: Mapping[str, str], 
         "INSERT INTO published VALUES (%s, %s)", [(name, place) for place, name in enumerate(made)]
     )
     _describe(connection, [public.relation for public in wanted if public.name in made])
+    if report == PUBLIC:
+        _let_read(connection, made)
     connection.execute("UPDATE reference_time SET names = %s", (told,))
+
+
+def _let_read(connection: Connection[Any], names: Sequence[str]) -> None:
+    """Let the log's own roles read public names."""
+    if names and (readers := readers_of_report(connection)):
+        among = SQL(", ").join([Identifier(PUBLIC, name) for name in names])
+        connection.execute(SQL("GRANT SELECT ON {} TO {}").format(among, listed(readers)))
 
 
 def _wanted(connection: Connection[Any], views: Views, live: Mapping[str, str], schema: str) -> list[_Public]:

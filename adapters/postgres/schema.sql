@@ -42,9 +42,14 @@ BEGIN
 END
 $body$;
 
+-- ALWAYS: for replication roles too, which triggers do not hold for otherwise.
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lifecircle.touchpoints
     FOR EACH STATEMENT EXECUTE FUNCTION lifecircle.refuse_change();
 ALTER TABLE lifecircle.touchpoints ENABLE ALWAYS TRIGGER append_only;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lifecircle.log
+    FOR EACH STATEMENT EXECUTE FUNCTION lifecircle.refuse_change();
+ALTER TABLE lifecircle.log ENABLE ALWAYS TRIGGER append_only;
 
 -- The logs that this one was copied from: how far each had come (cut), and where its copy ended (ends), as cursors.
 CREATE TABLE lifecircle.origins (
@@ -54,6 +59,10 @@ CREATE TABLE lifecircle.origins (
     ends text NOT NULL,
     copied bigint NOT NULL
 );
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lifecircle.origins
+    FOR EACH STATEMENT EXECUTE FUNCTION lifecircle.refuse_change();
+ALTER TABLE lifecircle.origins ENABLE ALWAYS TRIGGER append_only;
 
 -- Rows of imports that could not become touchpoints; raw is bytes, for it may hold what text may not.
 CREATE TABLE lifecircle.quarantine (

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 from adapters.generations import generations
 from adapters.postgres.datastore import Datastore, in_our_words
 from adapters.postgres.generations import PostgresTransaction, Tracker, position, stands
-from adapters.postgres.report import ask, listed
+from adapters.postgres.report import PUBLIC, ask, listed
 from adapters.settings import LIMITS
 from adapters.tables import Generation, Views, fenced, not_built, primary_key
 from domain.company import Company
@@ -35,7 +35,7 @@ class PostgresTables:
         self.company = company
         self.views = views
         self.place = place
-        self.schema, self.report = (_MOMENT + place,) * 2 if place else ("lifecircle_views", "report")
+        self.schema, self.report = (_MOMENT + place,) * 2 if place else ("lifecircle_views", PUBLIC)
         self.locks = _LOCKS_OF_MOMENTS + (int(place, 16) << 8) if place else _LOCKS
         self._datastore = Datastore(url)
         self._datastore.schema = self.schema

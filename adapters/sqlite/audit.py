@@ -42,7 +42,7 @@ class SQLiteAuditRows:
 
     def __init__(self, url: str) -> None:
         self._path = read_sqlite_url(url).path
-        self._connection = connect(read_sqlite_url(url).uri, LIMITS.sqlite_lock_timeout_s)
+        self._connection = connect(read_sqlite_url(url).reading, LIMITS.sqlite_lock_timeout_s)
         self._connection.text_factory = bytes
         # Read through the system's cache, which all processes that verify share, and not page by page.
         self._connection.execute(f"PRAGMA mmap_size = {_MAPPED_MAX_BYTES:d}")

@@ -32,7 +32,7 @@ class SQLiteReading:
         address = read_sqlite_url(url)
         self._path = address.path
         with explained(self._path):
-            self._connection = connect(address.uri, LIMITS.sqlite_lock_timeout_s)
+            self._connection = connect(address.reading, LIMITS.sqlite_lock_timeout_s)
 
     def touchpoints(self, bucket: int, upto: int) -> Iterator[Row]:
         """The touchpoints of a bucket by number, up to a number."""

@@ -36,6 +36,26 @@ _LIBRARY_ERRORS: dict[type[sqlite3.Error], type[PersistenceError]] = {
 }
 
 
+_NEVER_CHANGED = ("touchpoints", "log", "origins", "settings")
+
+_DEFINITIONS = (
+    sqlite3.SQLITE_ALTER_TABLE,
+    sqlite3.SQLITE_DROP_TABLE,
+    sqlite3.SQLITE_DROP_INDEX,
+    sqlite3.SQLITE_DROP_TRIGGER,
+    sqlite3.SQLITE_DROP_VIEW,
+)
+
+
+def _append_only(action: int, first: str | None, _second: str | None, _database: str | None, _by: str | None) -> int:
+    """Hold this program to appending: SQLite asks before it runs a statement, whatever has become of the triggers."""
+    if action in _DEFINITIONS or (action == sqlite3.SQLITE_PRAGMA and first == "writable_schema"):
+        return sqlite3.SQLITE_DENY
+    if action in (sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE) and first in _NEVER_CHANGED:
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK
+
+
 class _Connection(SQLiteConnection):
     """A connection whose writing transactions take the write lock at once, and which never goes back in one."""
 
@@ -64,6 +84,7 @@ class _Pool(SQLiteConnectionPool):
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = -{LIMITS.sqlite_cache_size_kib:d}")
+            connection.set_authorizer(_append_only)
         except sqlite3.Error as error:
             raise InterfaceError(error) from error
         connection.row_factory = sqlite3.Row

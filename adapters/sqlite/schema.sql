@@ -8,6 +8,22 @@ CREATE TABLE IF NOT EXISTS log (
     company TEXT NOT NULL
 ) STRICT;
 
+CREATE TRIGGER IF NOT EXISTS log_never_updated BEFORE UPDATE ON log
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: what it is stays as it was made');
+END;
+
+CREATE TRIGGER IF NOT EXISTS log_never_deleted BEFORE DELETE ON log
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: what it is stays as it was made');
+END;
+
+-- INSERT OR REPLACE deletes without the trigger above.
+CREATE TRIGGER IF NOT EXISTS log_never_replaced BEFORE INSERT ON log WHEN EXISTS (SELECT 1 FROM log)
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: what it is stays as it was made');
+END;
+
 -- In number order on the disk, so that followers and rebuilds read it straight through. Columns that only
 -- touchpoints have may be null: the event sourcing library's own events have a stream, version, kind and state.
 CREATE TABLE IF NOT EXISTS touchpoints (
@@ -66,6 +82,22 @@ CREATE TABLE IF NOT EXISTS origins (
     ends TEXT NOT NULL,
     copied INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS origins_never_updated BEFORE UPDATE ON origins
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: where it comes from is never changed');
+END;
+
+CREATE TRIGGER IF NOT EXISTS origins_never_deleted BEFORE DELETE ON origins
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: where it comes from is never deleted');
+END;
+
+CREATE TRIGGER IF NOT EXISTS origins_never_replaced BEFORE INSERT ON origins
+WHEN EXISTS (SELECT 1 FROM origins WHERE log_id = new.log_id)
+BEGIN
+    SELECT raise(ABORT, 'the log is append-only: where it comes from is never changed');
+END;
 
 -- `raw` is UTF-8 bytes, for a row that cannot be read may hold what no text column takes.
 CREATE TABLE IF NOT EXISTS quarantine (

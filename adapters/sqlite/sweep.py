@@ -29,7 +29,7 @@ class SQLiteSweep:
     """Reads a log in parts, each with all touchpoints of its streams within a cut."""
 
     def __init__(self, url: str) -> None:
-        self._connection = connect(read_sqlite_url(url).uri, LIMITS.views_lock_wait_s)
+        self._connection = connect(read_sqlite_url(url).reading, LIMITS.views_lock_wait_s)
 
     def end_of_part(self, bucket: int, after: str, size: int) -> str | None:
         """The stream that holds the touchpoint that comes `size` after the streams up to `after`; None at the end."""

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from adapters.addresses import create_log, open_log
+from adapters.addresses import create_log, open_audit_rows, open_log, open_reading, open_sweep
 from adapters.log import LINK_KINDS
 from adapters.sqlite import SQLiteLog
 from domain.company import Company
@@ -63,6 +63,60 @@ def test_the_file_itself_refuses_to_change_what_is_recorded(raw: sqlite3.Connect
         assert raw.execute(everything).fetchall() == before
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE log SET format_version = 9",
+        "DELETE FROM log",
+        "INSERT OR REPLACE INTO log SELECT * FROM log",
+        "UPDATE origins SET cut = 'x'",
+        "DELETE FROM origins",
+        "INSERT OR REPLACE INTO origins SELECT * FROM origins",
+    ],
+)
+def test_the_file_itself_refuses_to_change_what_the_log_is(raw: sqlite3.Connection, statement: str) -> None:
+    with closing(raw):
+        raw.execute("INSERT INTO origins VALUES (x'00112233445566778899aabbccddeeff', 1, 'a', 'b', 1)")
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            raw.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE touchpoints SET kind = 'Other'",
+        "DELETE FROM touchpoints",
+        "DELETE FROM settings",
+        "UPDATE log SET company = '{}'",
+        "DROP TRIGGER touchpoints_never_updated",
+        "DROP TABLE touchpoints",
+        "DROP INDEX touchpoints_id",
+        "ALTER TABLE touchpoints ADD COLUMN more TEXT",
+        "PRAGMA writable_schema = ON",
+    ],
+)
+def test_the_programs_own_connections_refuse_it_even_where_the_triggers_are_gone(
+    raw: sqlite3.Connection, url: str, statement: str
+) -> None:
+    with closing(raw):
+        if not statement.startswith("DROP TRIGGER"):
+            for (trigger,) in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+                raw.execute(f'DROP TRIGGER "{trigger}"')
+    with closing(SQLiteLog.open(url)) as log:
+        with pytest.raises(LogUnavailable, match="SQLITE_AUTH"), log.transaction(commit=True) as cursor:
+            cursor.execute(statement)
+        append(log, draft("C-9", "z"))
+        assert list(pages(log)) == [1, 2, 3, 4]
+
+
+def test_who_only_reads_a_file_cannot_write_it(raw: sqlite3.Connection, url: str) -> None:
+    raw.close()
+    for opened in (open_audit_rows, open_sweep, open_reading):
+        with closing(opened(url)) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
+            # They offer no way to send a statement, which is the point.
+            reader._connection.execute("INSERT INTO tracking VALUES ('me', 1)")  # type: ignore[union-attr]  # noqa: SLF001
+
+
 def test_the_links_index_is_of_the_link_kinds(raw: sqlite3.Connection) -> None:
     with closing(raw):
         (sql,) = raw.execute("SELECT sql FROM sqlite_schema WHERE name = 'touchpoints_link'").fetchone()
@@ -105,6 +159,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_a_newer_log_is_refused(raw: sqlite3.Connection, url: str) -> None:
     with closing(raw):
+        raw.execute("DROP TRIGGER log_never_updated")
         raw.execute("UPDATE log SET format_version = 99")
     with pytest.raises(NewerLog, match="99"):
         open_log(url)
