@@ -6,11 +6,12 @@ made members of them.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import psycopg
 from psycopg import Connection, errors
-from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import Literal as Value
 
 from adapters.postgres.datastore import SCHEMA, in_our_words, place
 from adapters.settings import LIMITS
@@ -24,9 +25,12 @@ ROLES = {
     "migration": "owns tables and functions, and makes or upgrades them; no service runs as it",
 }
 
-_READS: Mapping[str, tuple[str, ...]] = dict.fromkeys(("appender", "operator", "auditor"), ("SELECT",))
+Verbs = tuple[Literal["SELECT", "INSERT", "UPDATE"], ...]
+"""Rights on a table. Nobody is given DELETE or TRUNCATE."""
 
-TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+_READS: Mapping[str, Verbs] = dict.fromkeys(("appender", "operator", "auditor"), ("SELECT",))
+
+TABLES: Mapping[str, Mapping[str, Verbs]] = {
     "touchpoints": _READS,
     "log": _READS,
     "origins": _READS,
@@ -153,8 +157,8 @@ def _script(connection: Connection[Any]) -> Composed:
     owner, operator = role["migration"], role["operator"]
     lines: list[SQL | Composed] = []
     for each, about in ROLES.items():
-        lines.append(SQL(_MAKE).format(name=Literal(role_name(log_id, each)), role=role[each]))
-        lines.append(SQL("COMMENT ON ROLE {} IS {}").format(role[each], Literal(about)))
+        lines.append(SQL(_MAKE).format(name=Value(role_name(log_id, each)), role=role[each]))
+        lines.append(SQL("COMMENT ON ROLE {} IS {}").format(role[each], Value(about)))
     if not maker_is_superuser:
         # Who made the log goes on as before.
         lines.append(SQL("GRANT {}, {} TO {}").format(owner, operator, Identifier(maker)))
