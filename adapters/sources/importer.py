@@ -5,7 +5,7 @@ An import that was interrupted is simply run again: it goes on where it was, and
 to be a repeat.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -91,6 +91,22 @@ class _Parcel(NamedTuple):
     envelopes: Sequence[Envelope]
 
 
+class _Batch:
+    """What was read at one go: parcels to store, rows for quarantine, and how the other rows were settled.
+
+    taken: rows or groups that were read up to its end; waiting: its rows; twice: local times that occurred twice,
+    up to its end.
+    """
+
+    __slots__ = ("faulty", "parcels", "settled", "taken", "twice", "waiting")
+
+    def __init__(self) -> None:
+        self.parcels: list[_Parcel] = []
+        self.faulty: list[QuarantinedRow] = []
+        self.settled: Counter[str] = Counter()
+        self.taken = self.waiting = self.twice = 0
+
+
 def import_file(
     engine: Engine, path: Path, mapping: Mapping | None, *, recordedby: str, progress: Progress | None = None
 ) -> Report:
@@ -131,8 +147,11 @@ class Destination(Protocol):
         """Whose rules hold."""
         ...
 
-    def store(self, groups: Sequence[Sequence[Envelope]]) -> list[Verdict]:
-        """Store groups of touchpoints, each whole or not at all."""
+    def store(self, batches: Iterable[Sequence[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
+        """Store batch after batch of groups of touchpoints, each group whole or not at all.
+
+        The next batch may be taken before the verdicts of the one before it are answered.
+        """
         ...
 
     def set_aside(self, rows: list[QuarantinedRow]) -> None:
@@ -145,8 +164,8 @@ class _IntoLog(NamedTuple):
     recordedby: str
     company: Company
 
-    def store(self, groups: Sequence[Sequence[Envelope]]) -> list[Verdict]:
-        return self.engine.append_each(groups, recordedby=self.recordedby)
+    def store(self, batches: Iterable[Sequence[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
+        return self.engine.append_batches(batches, recordedby=self.recordedby)
 
     def set_aside(self, rows: list[QuarantinedRow]) -> None:
         set_aside(self.engine, rows, recordedby=self.recordedby)
@@ -168,9 +187,7 @@ class Import:
         self._recipe = recipe
         self._track = track
         self._scratch = scratch
-        self._parcels: list[_Parcel] = []
-        self._faulty: list[QuarantinedRow] = []
-        self._waiting = 0
+        self._batch = _Batch()
         self._clock = clock_us()
         self._unfinished = False
         # The batch has the file's digest in it, so that a corrected file is one of its own.
@@ -187,30 +204,48 @@ class Import:
 
     def run(self, progress: Progress | None) -> Report:
         """Read all of it, and answer what became of every row."""
-        taken = kept = 0
-        for key, rows in self._grouped(self._kept()):
-            if self._waiting >= LIMITS.import_batch_rows:
-                self._store()
-                if taken - kept >= LIMITS.import_checkpoint_rows:
-                    self._settled[TWICE] = self._twice_earlier + self._recipe.ambiguous_times
-                    self._track.keep(taken, self._settled)
-                    kept = taken
-                if progress:
-                    progress(self._source.read_bytes, self._source.size_bytes)
-            stem = self._stem_of(key)
-            taken += 1
-            if taken <= self._track.taken:
+        read = deque[_Batch]()
+
+        def groups() -> Iterator[list[Sequence[Envelope]]]:
+            for batch in self._batches():
+                read.append(batch)
+                yield [parcel.envelopes for parcel in batch.parcels]
+
+        taken = kept = self._track.taken
+        for verdicts in self._into.store(groups()):
+            batch = read.popleft()
+            self._settle(batch, verdicts)
+            taken = batch.taken
+            if taken - kept >= LIMITS.import_checkpoint_rows:
+                self._track.keep(taken, self._settled)
                 kept = taken
-                self._waiting += len(rows)
-                self._recipe.pass_over([row.cells for row in rows], self._stem_of)
-            else:
-                self._take(stem, rows)
-        self._store()
-        self._settled[TWICE] = self._twice_earlier + self._recipe.ambiguous_times
+            if progress:
+                progress(self._source.read_bytes, self._source.size_bytes)
         self._track.keep(taken, self._settled, end="open" if self._unfinished else "closed")
         if progress:
             progress(self._source.size_bytes, self._source.size_bytes)
         return self._reported()
+
+    def _batches(self) -> Iterator[_Batch]:
+        """Read all of it, batch by batch; the last may be empty."""
+        taken = 0
+        for key, rows in self._grouped(self._kept()):
+            if self._batch.waiting >= LIMITS.import_batch_rows:
+                yield self._closed(taken)
+            stem = self._stem_of(key)
+            taken += 1
+            if taken <= self._track.taken:
+                self._batch.waiting += len(rows)
+                self._recipe.pass_over([row.cells for row in rows], self._stem_of)
+            else:
+                self._take(stem, rows)
+        yield self._closed(taken)
+
+    def _closed(self, taken: int) -> _Batch:
+        batch, self._batch = self._batch, _Batch()
+        batch.taken, batch.twice = taken, self._twice_earlier + self._recipe.ambiguous_times
+        self._clock = clock_us()
+        return batch
 
     def _reported(self) -> Report:
         report = self.report
@@ -241,7 +276,7 @@ class Import:
                 self._unfinished = True
             self.report.rows += 1
             if row.flaw:
-                self._set_aside(self.report.quarantined, unreadable("the row", row.flaw), row)
+                self._set_aside(self._batch, self.report.quarantined, unreadable("the row", row.flaw), row)
             elif not row.cells:
                 self._leave_out(BLANK)
             else:
@@ -249,7 +284,7 @@ class Import:
                     tally.take(row.cells)
                     reason = left_out(row.cells)
                 except UnreadableInput as error:
-                    self._set_aside(self.report.quarantined, error, row)
+                    self._set_aside(self._batch, self.report.quarantined, error, row)
                     continue
                 if reason:
                     self._leave_out(reason)
@@ -258,7 +293,7 @@ class Import:
 
     def _leave_out(self, reason: str) -> None:
         self.report.left_out[reason] += 1
-        self._waiting += 1
+        self._batch.waiting += 1
 
     def _grouped(self, rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, list[Row]]]:
         grouping = self._recipe.group
@@ -276,44 +311,47 @@ class Import:
                 yield key, group
             else:
                 error = unreadable("the group", f"a group has at most {LIMITS.import_group_max_rows} rows")
-                self._set_aside(self.report.quarantined, error, *group)
+                self._set_aside(self._batch, self.report.quarantined, error, *group)
                 for _, row in pairs:
-                    self._set_aside(self.report.quarantined, error, row)
+                    self._set_aside(self._batch, self.report.quarantined, error, row)
 
     def _take(self, stem: str, rows: list[Row]) -> None:
         """Turn a row or a group into touchpoints that wait to be stored, or into rows for quarantine."""
+        batch = self._batch
         try:
             made = self._recipe.touchpoints([row.cells for row in rows], stem, self._stem_of)
             envelopes = [read_envelope(envelope, self._clock, self._into.company) for _, envelope in made]
         except FaultyRow as error:
             fellows = [row for place, row in enumerate(rows) if place != error.place]
-            self._refuse(error, stem, rows[error.place])
+            self._refuse(batch, error, stem, rows[error.place])
             if fellows:
-                self._refuse(unreadable("the group", FELLOW), stem, *fellows)
+                self._refuse(batch, unreadable("the group", FELLOW), stem, *fellows)
         except Refused as error:
-            self._refuse(error, stem, *rows)
+            self._refuse(batch, error, stem, *rows)
         else:
             if made:
-                self._parcels.append(_Parcel(rows, stem, [rule for rule, _ in made], envelopes))
+                batch.parcels.append(_Parcel(rows, stem, [rule for rule, _ in made], envelopes))
             else:
-                self._settled[f"{LEFT_OUT}: {NO_TOUCHPOINT}"] += len(rows)
-            self._waiting += len(rows)
+                batch.settled[f"{LEFT_OUT}: {NO_TOUCHPOINT}"] += len(rows)
+            batch.waiting += len(rows)
 
     def _stem_of(self, key: str) -> str:
         """What tells a row or group from all others, those with the same key too."""
         digest = sha256(key.encode()).digest()
         return f"{digest.hex()}/{self._scratch.ordinal(digest)}"
 
-    def _refuse(self, error: LifecircleError, stem: str, *rows: Row) -> None:
+    def _refuse(self, batch: _Batch, error: LifecircleError, stem: str, *rows: Row) -> None:
         counted: Counter[str] = Counter()
-        self._set_aside(counted, error, *rows, stem=stem)
-        self._settled.update({f"{QUARANTINED}: {rule}": count for rule, count in counted.items()})
+        self._set_aside(batch, counted, error, *rows, stem=stem)
+        batch.settled.update({f"{QUARANTINED}: {rule}": count for rule, count in counted.items()})
 
-    def _set_aside(self, counter: Counter[str], error: LifecircleError, *rows: Row, stem: str = "") -> None:
+    def _set_aside(
+        self, batch: _Batch, counter: Counter[str], error: LifecircleError, *rows: Row, stem: str = ""
+    ) -> None:
         rule, message = rule_and_message(error)
         counter[rule] += len(rows)
-        self._waiting += len(rows)
-        self._faulty += [
+        batch.waiting += len(rows)
+        batch.faulty += [
             QuarantinedRow(
                 self.report.batch,
                 row.line,
@@ -326,29 +364,28 @@ class Import:
             )
             for row in rows
         ]
-        if len(self._faulty) >= LIMITS.import_batch_rows:
-            self._flush_quarantine()
+        if len(batch.faulty) >= LIMITS.import_batch_rows:
+            self._flush_quarantine(batch)
 
-    def _flush_quarantine(self) -> None:
-        faulty, self._faulty = self._faulty, []
+    def _flush_quarantine(self, batch: _Batch) -> None:
+        faulty, batch.faulty = batch.faulty, []
         if faulty:
             self._into.set_aside(faulty)
 
-    def _store(self) -> None:
-        parcels, self._parcels, self._waiting = self._parcels, [], 0
-        verdicts = self._into.store([each.envelopes for each in parcels])
-        for parcel, verdict in zip(parcels, verdicts, strict=True):
+    def _settle(self, batch: _Batch, verdicts: Sequence[Verdict]) -> None:
+        """Count what became of a batch's rows; those that were refused go to quarantine."""
+        for parcel, verdict in zip(batch.parcels, verdicts, strict=True):
             if isinstance(verdict, LogUnavailable):
                 raise verdict
             if isinstance(verdict, LifecircleError):
-                self._refuse(verdict, parcel.stem, *parcel.rows)
+                self._refuse(batch, verdict, parcel.stem, *parcel.rows)
                 continue
             new = [rule for rule, receipt in zip(parcel.rules, verdict, strict=True) if not receipt.repeat]
             self.report.touchpoints.update(new)
-            self._settled[STORED if new else REPEATS] += len(parcel.rows)
-        self._flush_quarantine()
-        self._waiting = 0
-        self._clock = clock_us()
+            batch.settled[STORED if new else REPEATS] += len(parcel.rows)
+        self._flush_quarantine(batch)
+        self._settled.update(batch.settled)
+        self._settled[TWICE] = batch.twice
 
 
 def rule_and_message(error: LifecircleError) -> tuple[str, str]:

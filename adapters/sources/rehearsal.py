@@ -1,7 +1,7 @@
 """An import that is only rehearsed: what it would record and what it would quarantine, and nothing of it is kept."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,9 +40,9 @@ class Rehearsal:
     report: Report = field(default_factory=lambda: Report("", "", ""))
     _known: dict[int, int] = field(default_factory=dict)
 
-    def store(self, groups: Sequence[Sequence[Envelope]]) -> list[Verdict]:
+    def store(self, batches: Iterable[Sequence[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
         """Answer as a log would that was empty before."""
-        return [self._verdict(group) for group in groups]
+        return ([self._verdict(group) for group in groups] for groups in batches)
 
     def _verdict(self, group: Sequence[Envelope]) -> Verdict:
         try:
