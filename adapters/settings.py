@@ -119,6 +119,15 @@ class Limits:
     verify_part_touchpoints: int = 20_000
     """About how many touchpoints one process verifies at once; a stream is never split."""
 
+    mirror_part_rows: int = 100_000
+    """How many rows a file of the mirror holds before the next one is begun."""
+
+    mirror_step_touchpoints: int = 50_000
+    """After how many touchpoints the mirror keeps what it has written."""
+
+    mirror_page_touchpoints: int = 10_000
+    """How many touchpoints the mirror reads and turns into columns at once."""
+
     views_lock_wait_s: float = 60.0
     """How long a writer of views waits for another one."""
 

@@ -198,6 +198,26 @@ class Transaction(Protocol):
         ...
 
 
+class Reading(Protocol):
+    """What stands in the view store at one moment, whatever is written meanwhile."""
+
+    def generations(self) -> list[Generation]:
+        """Every generation that stands, by view and number."""
+        ...
+
+    def columns(self, generation: Generation) -> list[tuple[str, str]]:
+        """The columns that a generation's table has, with their types in the database's own words."""
+        ...
+
+    def scan(self, generation: Generation, names: Sequence[str], key: Sequence[str]) -> Iterator[Row]:
+        """Some columns of all rows, by key; memory does not grow with them."""
+        ...
+
+    def position(self) -> dict[int, int]:
+        """The last number of each bucket that the live generations show."""
+        ...
+
+
 class Tables(Protocol):
     """The tables of one log's views: those that are live, or those of one moment. Every database passes the same tests.
 
@@ -219,6 +239,10 @@ class Tables(Protocol):
 
     def building(self) -> AbstractContextManager[Transaction]:
         """Begin a transaction that writes only to generations that are building, beside others where possible."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Reading | None]:
+        """What stands at this moment, read while others write; None where nothing was ever made."""
         ...
 
     def lead(self, role: Literal["projector", "rebuild"]) -> AbstractContextManager[None]:

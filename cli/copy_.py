@@ -15,36 +15,14 @@ def command(source: str, target: str, buckets: int | None) -> None:
     What is recorded at the source from now on is not copied: stop its writers first. A copy that is stopped leaves no
     log; start it again.
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     from adapters.copying import copy_log
     from adapters.engine import Engine
     from adapters.idkey import id_key_path
     from cli.init import give_roles
+    from cli.output import progress_of
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("touchpoints"))
-    console = Console(stderr=True)
-    shown = Progress(
-        *columns,
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with shown:
-        tasks = {doing: shown.add_task(doing, total=None) for doing in ("copying", "checking")}
-        copied = copy_log(
-            source, target, buckets, lambda doing, done, of: shown.update(tasks[doing], completed=done, total=of)
-        )
+    with progress_of("copying", "checking") as on_progress:
+        copied = copy_log(source, target, buckets, on_progress)
     give_roles(target)
     with Engine.open(target) as engine:
         origin = engine.log.origins[0]

@@ -5,7 +5,8 @@ import pwd
 import re
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import click
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.engine import Engine
     from adapters.log import Cursor
     from adapters.moments import Moment
+    from domain.company import Company
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 AS_OF_HELP = "Leave out what occurred after this moment; a day means its end in the company's zone."
@@ -50,6 +52,17 @@ def format_option(command: F) -> F:
     choice = click.Choice(["table", "json", "csv"])
     said = "A table for people; JSON or CSV for programs, errors as JSON too under json."
     return click.option("--format", "style", type=choice, default="table", show_default=True, help=said)(command)
+
+
+def mirror_option(*, required: bool) -> Callable[[F], F]:
+    """`--mirror FOLDER`, for every command that can read one."""
+    return click.option(
+        "--mirror",
+        envvar="LIFECIRCLE_MIRROR",
+        type=click.Path(path_type=Path, file_okay=False),
+        required=required,
+        help="The folder of a mirror (lifecircle mirror); by default what LIFECIRCLE_MIRROR says.",
+    )
 
 
 def moment_options(command: F) -> F:
@@ -113,9 +126,7 @@ def moment_of(engine: "Engine", as_of: "int | date | None", known_at: str | None
     """The moment that `--as-of` and `--known-at` name; a day means its end in the company's zone."""
     from adapters.moments import Moment
 
-    return Moment(
-        None if known_at is None else _cut(engine, known_at), None if as_of is None else _instant(engine, as_of)
-    )
+    return Moment(None if known_at is None else _cut(engine, known_at), instant(engine.company, as_of))
 
 
 def _cut(engine: "Engine", text: str) -> "Cursor | int":
@@ -127,12 +138,17 @@ def _cut(engine: "Engine", text: str) -> "Cursor | int":
     except CursorInvalid:
         if not _DAY.match(text):
             raise
-        return _instant(engine, WHEN.convert(text, None, None))
+        return instant(engine.company, WHEN.convert(text, None, None))
 
 
-def _instant(engine: "Engine", when: "int | date") -> int:
+@overload
+def instant(company: "Company", when: "int | date") -> int: ...
+@overload
+def instant(company: "Company", when: "int | date | None") -> int | None: ...
+def instant(company: "Company", when: "int | date | None") -> int | None:
+    """A moment in microseconds since 1970 UTC; a day means its end in the company's zone."""
     try:
-        return when if isinstance(when, int) else engine.company.end_of(when)
+        return company.end_of(when) if isinstance(when, date) else when
     except OverflowError:
         raise click.BadParameter(f"the calendar ends with {when}") from None
 

@@ -68,6 +68,23 @@ def folding(doing: str = "folding") -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
+@contextmanager
+def progress_of(*works: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on the terminal for each of several works, told which, how many touchpoints are done, and of how many."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("touchpoints"))
+    console = Console(stderr=True)
+    bars = Progress(
+        *columns, TimeElapsedColumn(), Remaining(), console=console, transient=True, disable=not console.is_terminal
+    )
+    with bars:
+        tasks = {work: bars.add_task(work, total=None) for work in works}
+        yield lambda work, done, total: bars.update(tasks[work], completed=done, total=total)
+
+
 def warn_of_parked(tables: "Tables") -> None:
     """Say of which views some subjects are left out, because their folds fail."""
     for (view, _), count in sorted(tables.state()[2].items()):
@@ -116,6 +133,17 @@ def iso(us: int) -> str:
     """Microseconds since 1970 UTC as ISO 8601."""
     seconds, rest = divmod(us, 1_000_000)
     return datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=rest).isoformat().replace("+00:00", "Z")
+
+
+_LENGTHS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time for people, in the greatest unit that it fills: 2.5 d, 40 min."""
+    if seconds is None:
+        return ""
+    unit, length = next((each for each in _LENGTHS if seconds >= each[1]), _LENGTHS[-1])
+    return f"{seconds / length:.3g} {unit}"
 
 
 def occurred(fact: "Fact") -> str:

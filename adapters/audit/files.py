@@ -8,17 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from domain.errors import SealerFenced
+from domain.errors import LifecircleError, SealerFenced
 
 _SYNCS_AT_ONCE = 8
 
 
 @contextmanager
-def leading(folder: Path) -> Iterator[None]:
+def leading(folder: Path, busy: LifecircleError | None = None) -> Iterator[None]:
     """Be the only process that writes a folder, until the end of the block or of the process.
 
     Raises:
-        SealerFenced: another process leads.
+        SealerFenced: another process leads; or what is given as `busy`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -26,7 +26,7 @@ def leading(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SealerFenced(
+            raise busy or SealerFenced(
                 "another process leads here",
                 where=str(folder),
                 rule="one process at a time signs a log",

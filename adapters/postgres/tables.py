@@ -64,6 +64,12 @@ class PostgresTables:
                 yield PostgresTransaction(self._writer, self)
 
     @contextmanager
+    def reading(self) -> Iterator[PostgresTransaction | None]:
+        """What stands at this moment, read while others write; None where nothing was ever made."""
+        with self._reading() as connection:
+            yield PostgresTransaction(connection, self) if stands(connection) else None
+
+    @contextmanager
     def lead(self, role: Literal["projector", "rebuild"]) -> Iterator[None]:
         """Be the only one in a role until the block, or this process, ends.
 

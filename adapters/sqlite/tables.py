@@ -64,6 +64,16 @@ class SQLiteTables:
         """Begin a transaction that writes only to generations that are building; here it waits like any other."""
         return self.transaction()
 
+    @contextmanager
+    def reading(self) -> Iterator[SQLiteTransaction | None]:
+        """What stands at this moment, read while others write; None where nothing was ever made."""
+        if not self.path.exists():
+            yield None
+            return
+        with self._reader() as connection:
+            connection.execute("BEGIN")
+            yield SQLiteTransaction(connection, self) if stands(connection) else None
+
     def _open_to_write(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path, timeout=LIMITS.views_lock_wait_s, isolation_level=None, check_same_thread=False

@@ -1,0 +1,1 @@
+"""Funnels over all history: their files, where their touchpoints come from, and what they answer."""
