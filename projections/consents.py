@@ -6,6 +6,8 @@ from typing import Annotated, NamedTuple
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
 
+_STATEMENTS = frozenset({"ConsentGranted", "ConsentWithdrawn", "ObjectionRaised"})
+
 
 class ConsentRow(NamedTuple):
     """Where one customer stands towards one purpose on one channel."""
@@ -97,7 +99,7 @@ class Consents(View[Permissions]):
 
     def evolve(self, state: Permissions, fact: Fact) -> tuple[Permissions, Iterable[Hashable]]:
         """Take a grant, a withdrawal or an objection, for each purpose that it covers."""
-        if fact.kind not in ("ConsentGranted", "ConsentWithdrawn", "ObjectionRaised"):
+        if fact.kind not in _STATEMENTS:
             return state, ()
         changed = dict[Hashable, None]()
         channel = fact.data.get("channel", "")

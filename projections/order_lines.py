@@ -157,7 +157,7 @@ class OrderLines(View[Lines]):
         Question(
             name="product_affinity",
             comment="Which products the same customers buy: for cross-selling another product, for up-selling a dearer "
-            "one of the same category. Products that fewer than one in a hundred buyers bought are left out.",
+            "one of the same category. Of the 200 products that most customers bought.",
             columns={
                 "sku": "the product bought",
                 "other_sku": "the product that is bought as well",
@@ -189,35 +189,42 @@ class OrderLines(View[Lines]):
                            SUM(net) / SUM(quantity) AS price
                     FROM bought
                     GROUP BY sku
-                    HAVING COUNT(*) * 100 >= (SELECT customers FROM buyers)
+                    ORDER BY customers DESC, sku
+                    LIMIT 200
                 ),
                 frequent AS (
                     SELECT bought.subject, bought.sku, bought.first_dayno
                     FROM bought
                     JOIN products ON products.sku = bought.sku
                 ),
-                pairs AS (
-                    SELECT this.sku, other.sku AS other_sku, COUNT(*) AS both_bought,
-                           SUM(CASE WHEN other.first_dayno > this.first_dayno THEN 1 ELSE 0 END) AS later
+                once AS (
+                    SELECT this.sku, other.sku AS other_sku, COUNT(*) AS customers_both,
+                           SUM(CASE WHEN other.first_dayno > this.first_dayno THEN 1 ELSE 0 END) AS later,
+                           SUM(CASE WHEN other.first_dayno < this.first_dayno THEN 1 ELSE 0 END) AS earlier
                     FROM frequent AS this
-                    JOIN frequent AS other ON other.subject = this.subject AND other.sku <> this.sku
+                    JOIN frequent AS other ON other.subject = this.subject AND other.sku > this.sku
                     GROUP BY this.sku, other.sku
+                ),
+                pairs AS (
+                    SELECT sku, other_sku, customers_both, later FROM once
+                    UNION ALL
+                    SELECT other_sku, sku, customers_both, earlier FROM once
                 )
                 SELECT pairs.sku, other_sku,
                        CASE WHEN this.category = other.category THEN 1 WHEN this.category <> other.category THEN 0 END
                            AS same_category,
                        CASE WHEN this.currency = other.currency AND this.price > 0 THEN other.price / this.price END
                            AS dearer,
-                       this.customers, both_bought AS customers_both, later,
-                       CAST(both_bought AS DOUBLE PRECISION) / buyers.customers AS support,
-                       CAST(both_bought AS DOUBLE PRECISION) / this.customers AS confidence,
-                       CAST(both_bought AS DOUBLE PRECISION) * buyers.customers / this.customers / other.customers
+                       this.customers, customers_both, later,
+                       CAST(customers_both AS DOUBLE PRECISION) / buyers.customers AS support,
+                       CAST(customers_both AS DOUBLE PRECISION) / this.customers AS confidence,
+                       CAST(customers_both AS DOUBLE PRECISION) * buyers.customers / this.customers / other.customers
                            AS lift
                 FROM pairs
                 JOIN products AS this ON this.sku = pairs.sku
                 JOIN products AS other ON other.sku = pairs.other_sku
                 CROSS JOIN buyers
-                ORDER BY lift DESC, both_bought DESC, pairs.sku, other_sku
+                ORDER BY lift DESC, customers_both DESC, pairs.sku, other_sku
             """,
         ),
         Question(

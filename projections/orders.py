@@ -302,9 +302,12 @@ class Orders(View[Orderbook]):
         told = placed.data if placed else {}
         figures = value.reckoned().get(value.currency) or Figures(0, 0, 0, 0, 0, 0, 0)
         shipped = [state.shipments[name] for name in order.shipments if state.shipments[name].order == key]
-        failed = sorted(fact for shipment in shipped for fact in shipment.failed)
+        failed = sorted(fact for shipment in shipped for fact in shipment.failed) if shipped else []
         delivered = _delivered(order, shipped) if shipped else None
-        lines, total, _ = value.as_amended()
+        lines, total = told.get("lines", ()), told["total"]["micros"] if placed else None
+        if value.amended and placed:
+            amended, total, _ = value.as_amended()
+            lines = [line.told for line in amended.values()]
         reasons = sorted(fact for fact in (*order.warnings, *failed) if "reason" in fact.data)
         dispatched = [fact for fact in order.moved if fact.kind == "ShipmentDispatched"]
         first, last = (order.promises[0], order.promises[-1]) if order.promises else (None, None)
@@ -326,9 +329,9 @@ class Orders(View[Orderbook]):
             told.get("payment_method"),
             told.get("coupon"),
             len(lines),
-            _joined(line.told.get("configuration") for line in lines.values()),
+            _joined(line.get("configuration") for line in lines),
             value.currency or None,
-            total if placed else None,
+            total,
             bounded(figures.gross_micros),
             bounded(sum(amount["micros"] for amount in order.discounts if amount["currency"] == value.currency)),
             bounded(figures.cancelled_micros),

@@ -6,6 +6,8 @@ from typing import Annotated, Any, NamedTuple
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
 
+_TELLING = frozenset({"CustomerRegistered", "ProfileFieldChanged"})
+
 
 class TraitRow(NamedTuple):
     """One trait of one customer as it is known."""
@@ -64,13 +66,12 @@ class CustomerTraits(View[Traits]):
 
     def evolve(self, state: Traits, fact: Fact) -> tuple[Traits, Iterable[Hashable]]:
         """Take what was told of some traits, or of one."""
-        match fact.kind:
-            case "CustomerRegistered":
-                told = fact.data.get("attributes") or {}
-            case "ProfileFieldChanged" if "new_special" not in fact.data:
-                told = {fact.data["field"]: fact.data.get("new")}
-            case _:
-                return state, ()
+        if fact.kind not in _TELLING or "new_special" in fact.data:
+            return state, ()
+        if fact.kind == "CustomerRegistered":
+            told = fact.data.get("attributes") or {}
+        else:
+            told = {fact.data["field"]: fact.data.get("new")}
         for trait, value in told.items():
             _, _, count = state.known.get(trait, (fact, None, 0))
             state.known[trait] = (fact, value, count + 1)
