@@ -4,6 +4,8 @@ from typing import Any
 
 from domain.company import Company
 from domain.touchpoint import Envelope
+from projections.contracts import Contracts
+from projections.payments import Payments
 from projections.receivables import Receivables
 from projections.view import fold
 from tests.projections.report import Report
@@ -201,3 +203,91 @@ def test_payment_plans_against_what_was_paid(report: Report) -> None:
     (plan,) = report.ask("SELECT * FROM payment_plans")
     assert (plan["instalments"], plan["planned_micros"], plan["fallen_due_micros"]) == (3, 150_000_000, 100_000_000)
     assert (plan["invoiced_micros"], plan["paid_micros"], plan["behind_micros"]) == (50_000_000, 70_000_000, 30_000_000)
+
+
+def signed(when: str, **more: Any) -> Envelope:
+    return happened(when, "ContractSigned", **{"contract": "c", "total": eur("150")} | more)
+
+
+def test_a_contract_shows_its_terms_as_amended_and_its_plan() -> None:
+    story = [
+        signed("2026-01-01T23:30:00Z", product="crane", payment_schedule="three parts", touch_actor="eve"),
+        instalment("1", "2026-02-01", "50", contract="c"),
+        happened("2026-01-20", "ContractAmended", contract="c", changes={"site": "north"}, total=eur("160")),
+        happened("2026-02-20", "ContractRenewed", contract="c", until="2027-12-31"),
+    ]
+    found = row(Contracts, *story, zone="Europe/Berlin")
+    assert (found.status, found.signed_day, found.until, found.owner) == ("running", "2026-01-02", "2027-12-31", "eve")
+    assert (found.total_micros, found.scheduled_micros, found.instalments) == (160_000_000, 50_000_000, 1)
+    ended = row(
+        Contracts, *story, happened("2026-03-01", "ContractTerminated", contract="c", by="customer", reason="price")
+    )
+    assert (ended.status, ended.terminated_day, ended.terminated_by) == ("terminated", "2026-03-01", "customer")
+
+
+def test_a_plan_told_before_the_signing_counts_once_it_is_signed() -> None:
+    early = instalment("1", "2026-02-01", "50", contract="c")
+    assert (row(Contracts, early).status, row(Contracts, early).scheduled_micros) == ("unsigned", None)
+    assert row(Contracts, early, signed("2026-01-10")).scheduled_micros == 50_000_000
+
+
+def test_contracts_against_what_was_done(report: Report) -> None:
+    story = [
+        signed("2026-01-01"),
+        instalment("1", "2026-02-01", "50", contract="c"),
+        instalment("2", "2026-04-01", "100", contract="c"),
+        invoice("2026-01-20", "50", contract="c"),
+        paid("2026-02-01", "40", instalment="1"),
+        paid("2026-03-01", "25", "q", instalment="2", invoice=None),
+    ]
+    report.fill("contracts", rows(Contracts, *story))
+    report.fill("receivables", rows(Receivables, *story))
+    report.at(0, "2026-03-15")
+    (plan,) = report.ask("SELECT * FROM contract_plans")
+    assert (plan["total_micros"], plan["scheduled_micros"], plan["fallen_due_micros"]) == (
+        150_000_000,
+        150_000_000,
+        50_000_000,
+    )
+    assert (plan["invoiced_micros"], plan["paid_micros"], plan["left_micros"]) == (50_000_000, 65_000_000, 85_000_000)
+
+
+def test_a_payment_that_failed_came_in_and_was_taken_back_in_part() -> None:
+    failed = happened("2026-01-30", "PaymentFailed", payment="p", reason="no funds", amount=eur("100"))
+    found = row(Payments, failed)
+    assert (found.status, found.amount_micros, found.kept_micros, found.reason) == (
+        "failed",
+        100_000_000,
+        0,
+        "no funds",
+    )
+    story = [failed, paid("2026-02-01", "100", method="card")]
+    found = row(Payments, *story)
+    assert (found.status, found.failures, found.kept_micros, found.assigned) == ("received", 1, 100_000_000, 1)
+    part = happened("2026-02-20", "PaymentReversed", payment="p", amount=eur("30"))
+    found = row(Payments, *story, part)
+    assert (found.status, found.kept_micros, found.reversed_day, found.day) == (
+        "received",
+        70_000_000,
+        "2026-02-20",
+        "2026-02-01",
+    )
+    assert row(Payments, *story, happened("2026-02-20", "PaymentReversed", payment="p")).status == "reversed"
+
+
+def test_a_reversal_told_before_its_payment_waits_for_it() -> None:
+    early = happened("2026-01-20", "PaymentReversed", payment="p", amount=eur("30"))
+    assert row(Payments, early).status == "unknown"
+    assert row(Payments, early, paid("2026-02-01", "100")).kept_micros == 70_000_000
+
+
+def test_money_by_month_and_money_that_nobody_knows_the_purpose_of(report: Report) -> None:
+    theirs = paid("2026-02-27", "7", "u", invoice=None, touch_subject="a.smith")
+    story = [paid("2026-02-01", "100"), happened("2026-02-02", "PaymentFailed", payment="f"), theirs]
+    report.fill("payments", rows(Payments, *story, *merged("2026-03-01", "anna", "a.smith")))
+    report.at(0, "2026-03-02")
+    found = report.ask("SELECT currency, payments, failed, kept_micros FROM payments_by_month")
+    assert [tuple(each.values()) for each in found] == [("EUR", 2, 0, 107_000_000), (None, 1, 1, 0)]
+    assert report.ask("SELECT subject, payment, days FROM payments_unassigned") == [
+        {"subject": "anna", "payment": "u", "days": 3}
+    ]

@@ -9,7 +9,7 @@ from tests.projections.story import eur, happened, line
 
 def a_trade(subject: str, chance: Random) -> list[Envelope]:
     """Some touchpoints of trade, service and profile over three months of 2026, in order."""
-    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in range(24))
+    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in range(26))
     cost = chance.choice([{}, {"unit_cost": eur("3")}, {"unit_cost": eur("3")}])
     goods = [
         line(sku, chance.randint(1, 3), f"{chance.randint(5, 40)}.5", category=chance.choice(["cup", "tea"]), **cost)
@@ -45,6 +45,8 @@ def a_trade(subject: str, chance: Random) -> list[Envelope]:
             ]
         ),
         ("InvoiceIssued", {"invoice": "i", "order": "x", "amount": eur("90"), "due": "2026-02-10"}),
+        ("ContractSigned", {"contract": "c", "total": eur("100")}),
+        ("PaymentReceived", {"payment": "free", "amount": eur("3")}),
         ("PaymentScheduled", {"contract": "c", "instalment": "1", "due": "2026-03-01", "amount": eur("50")}),
         ("PaymentReceived", {"payment": "p", "invoice": "i", "amount": eur(str(chance.randint(10, 95)))}),
         ("DunningNoticeSent", {"invoice": "i", "level": 1}),
