@@ -39,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_MIN_BYTES
     folder = str(MEMORY) if in_memory else "/tmp"  # noqa: S108 - as above
     config.stash[_place] = place = Path(tempfile.mkdtemp(prefix="lc-tests-", dir=folder))
+    place.chmod(0o755)  # some tests go on as an account without rights, and must get as far as their own folder
     os.environ["TMPDIR"] = tempfile.tempdir = str(place)
     config.stash[_server] = server = PostgresServer(folder, fsync="off", full_page_writes="off", max_wal_size="256MB")
     os.environ[SERVER] = str(server.home)
