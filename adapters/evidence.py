@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from hashlib import sha256
 
 from adapters.engine import Engine, clock_us
 from adapters.log import QuarantinedRow
 from domain.errors import IdReused, LifecircleError
+from domain.identifiers import derived_id
 from domain.kinds.log_itself import RowQuarantined, RowReleased
 from domain.touchpoint import Envelope, Touchpoint
 
@@ -19,11 +19,6 @@ def log_subject(log_id: bytes) -> str:
     return f"log/{log_id.hex()}"
 
 
-def note_id(*parts: str | int) -> str:
-    """The id of a note: always the same for the same happening, so that it is noted once."""
-    return sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]
-
-
 def note(log_id: bytes, name: str, data: Touchpoint) -> Envelope:
     """A note of the log's, with the id `name`, of something that happens now."""
     time = datetime.fromtimestamp(clock_us() / 1_000_000, tz=UTC).isoformat()
@@ -33,7 +28,7 @@ def note(log_id: bytes, name: str, data: Touchpoint) -> Envelope:
 
 def release_id(row: QuarantinedRow) -> str:
     """The id of the note that a row was let in."""
-    return note_id("released", row.batch, row.row)
+    return derived_id("released", row.batch, row.row)
 
 
 def release_notes(log_id: bytes, rows: Iterable[QuarantinedRow], by: str) -> Iterator[Envelope]:
@@ -53,7 +48,7 @@ def note_quarantined(engine: Engine, rows: Iterable[QuarantinedRow], *, recorded
     notes = []
     for row in rows:
         rule = row.rule[:_RULE_MAX_CHARS]
-        name = note_id("quarantined", row.batch, row.row, rule)
+        name = derived_id("quarantined", row.batch, row.row, rule)
         notes.append([note(engine.log.log_id, name, RowQuarantined(batch=row.batch, row=row.row, rule=rule))])
     for verdict in engine.append_each(notes, recordedby=recordedby):
         # The time of the first note stands.

@@ -18,6 +18,7 @@ from adapters.log import Cursor
 from adapters.sweep import Part
 from domain.company import Company
 from domain.errors import LifecircleError, ProjectorFenced
+from domain.policy import Policy
 from projections.dictionary import relations
 from projections.view import Column, Row, View
 
@@ -305,7 +306,7 @@ def fingerprint(view: type[View[Any]], company: Company, log_id: bytes, id_key: 
     Where the view holds identifiers, the mark of the id key that they are keyed with stands after a plus.
     """
     columns = [(column.name, column.type.__name__, column.nullable) for column in view.columns()]
-    settings = company.model_dump(mode="json", exclude={"name", "future_limit_s", "custom"})
+    settings = company.model_dump(mode="json", exclude={"name", "future_limit_s", "custom", *Policy.model_fields})
     inputs = [view.revision, columns, primary_key(view), settings, log_id.hex(), *fold_inputs()]
     told = json.dumps(inputs, sort_keys=True)
     digest = sha256(told.encode()).hexdigest()[:32]

@@ -2,13 +2,14 @@
 
 import signal
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import log_option
+from cli.options import log_option, principal
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.engine import Engine
@@ -18,20 +19,21 @@ if TYPE_CHECKING:  # help must not wait for the engine to load
 @click.command()
 @log_option
 @click.option("--once", is_flag=True, help="Stop when the views show the whole log.")
-def command(url: str, *, once: bool) -> None:
+@click.option(
+    "--act", "every_s", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Take decisions too, so often."
+)
+@click.option("--decision", "names", multiple=True, metavar="NAME", help="Take only this one; may be repeated.")
+def command(url: str, *, once: bool, every_s: float | None, names: tuple[str, ...]) -> None:
     """Follow the log and fold every touchpoint into the views, exactly once; stop with Ctrl-C or SIGTERM.
 
     Killed at any moment, it goes on where it was. One projector at a time leads the views of a log. Views that other
     settings of the company or other definitions made are rebuilt first, and when the settings change meanwhile.
+    With --act it takes the decisions that `lifecircle act --list` tells, and logs what they record.
     """
     import structlog
 
-    from adapters.addresses import open_tables
-    from adapters.engine import Engine
-    from adapters.projector import Projector
-    from adapters.settings import LIMITS
-    from domain.errors import ProjectorFenced
-
+    if (once and every_s) or (names and not every_s):
+        raise click.UsageError("--act goes without --once, and --decision with --act; to act once: lifecircle act")
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -44,6 +46,17 @@ def command(url: str, *, once: bool) -> None:
     if not once:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
+    with _acting(url, every_s, names, stop):
+        _follow(url, stop, once=once)
+
+
+def _follow(url: str, stop: Event, *, once: bool) -> None:
+    from adapters.addresses import open_tables
+    from adapters.engine import Engine
+    from adapters.projector import Projector
+    from adapters.settings import LIMITS
+    from domain.errors import ProjectorFenced
+
     followed = False
     # Opened anew when the company's settings were changed: rules, calendars and views read them when they begin.
     while not stop.is_set():
@@ -63,6 +76,28 @@ def command(url: str, *, once: bool) -> None:
                 click.echo("following the log; Ctrl-C stops", err=True)
             projector.run(stop, on_batch=lambda count: click.echo(f"{count} touchpoints folded"))
             followed = True
+
+
+@contextmanager
+def _acting(url: str, every_s: float | None, names: tuple[str, ...], stop: Event) -> Iterator[None]:
+    """Take decisions beside the block, if that is asked for; should that fail, the block is told to stop."""
+    if every_s is None:
+        yield
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    from adapters.acting import keep_acting
+    from domain.decision import decision_named, decisions
+
+    chosen = [decision_named(name) for name in dict.fromkeys(names)] or list(decisions().values())
+    with ThreadPoolExecutor(1) as beside:
+        acting = beside.submit(keep_acting, url, chosen, every_s, stop, principal())
+        acting.add_done_callback(lambda _: stop.set())
+        try:
+            yield
+        finally:
+            stop.set()
+        acting.result()
 
 
 def _rebuild_stale(engine: "Engine", tables: "Tables") -> None:

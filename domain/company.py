@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from domain.custom import EVERY_KIND, CustomSchema
 from domain.errors import SettingsInvalid
 from domain.money import MICROS, Currency
+from domain.policy import Policy
 from domain.touchpoint import Fact, Label, microseconds
 
 DAY_US = 86_400_000_000
@@ -46,10 +47,8 @@ class FrequencyCap(BaseModel):
     purpose: Purpose | None = Field(default=None, description="the purpose it holds for; all together where unset")
 
 
-class Company(BaseModel):
-    """Settings that are recorded with the log, for views and rules depend on them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Company(Policy):
+    """Settings that are recorded with the log, for views, rules and decisions depend on them."""
 
     name: str = Field(default="company", description="the company whose customers these are")
     zone: Annotated[str, AfterValidator(_known_zone)] = Field(

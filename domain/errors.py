@@ -152,6 +152,12 @@ class UnknownView(LifecircleError):
     exit_code = 6
 
 
+class UnknownDecision(LifecircleError):
+    """No decision of this name is registered."""
+
+    exit_code = 6
+
+
 class ViewsMoving(LifecircleError):
     """Answers that belong together could not be had at one cursor, for a projector is catching up."""
 

@@ -6,6 +6,7 @@ and importers derive a keyed id from it instead.
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Any, cast
 
 from pydantic import (
@@ -106,3 +107,8 @@ TaskId = Annotated[Id, Entity("task"), Field(description="the task")]
 GoalId = Annotated[Id, Entity("goal"), Field(description="the goal")]
 SubjectRequestId = Annotated[Id, Entity("request"), Field(description="the subject's request")]
 LegalHoldId = Annotated[Id, Entity("hold"), Field(description="the legal hold")]
+
+
+def derived_id(*parts: str | int) -> str:
+    """An id that is always the same for the same cause, so that what follows from it is recorded once."""
+    return sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]

@@ -115,6 +115,37 @@ class Contacts(View[History]):
                 GROUP BY kind, channel, direction
             """,
         ),
+        Question(
+            name="awaiting_response",
+            comment="Who asked something of us and has not heard from us yet: inquiries, and tickets that are neither "
+            "resolved nor closed; the longest wait first.",
+            columns={
+                "subject": "the customer",
+                "entity": "what they asked, such as inquiry/7 or ticket/12",
+                "agent": "who is to see to it; null where nobody is",
+                "asked_at": "when they asked, microseconds since 1970 UTC",
+                "waiting_seconds": "whole seconds from then to the moment",
+            },
+            sql="""
+                WITH asked AS (
+                    SELECT subject, entity, NULL AS agent, MIN(at) AS asked_at
+                    FROM contacts
+                    WHERE kind = 'InquiryReceived'
+                          AND NOT EXISTS (SELECT 1 FROM contacts AS answer
+                                          WHERE answer.subject = contacts.subject AND answer.entity = contacts.entity
+                                                AND answer.kind = 'FirstResponseGiven')
+                    GROUP BY subject, entity
+                    UNION ALL
+                    SELECT subject, 'ticket/' || ticket, agent, opened_at
+                    FROM tickets
+                    WHERE responded_at IS NULL AND opened_at IS NOT NULL AND status IN ('open', 'pending')
+                )
+                SELECT subject, entity, agent, asked_at, (moment.at - asked_at) / 1000000 AS waiting_seconds
+                FROM asked
+                CROSS JOIN moment
+                ORDER BY waiting_seconds DESC, subject, entity
+            """,
+        ),
     )
 
     def __init__(self, company: Company) -> None:

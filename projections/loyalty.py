@@ -182,6 +182,45 @@ class Loyalty(View[Loyal]):
                 ORDER BY counted.repeat_purchases
             """,
         ),
+        Question(
+            name="buying_rhythm",
+            comment="How each customer buys by their own measure: the mean days between purchases, and how long they "
+            "are silent now; the longest silence by that measure first.",
+            columns={
+                "subject": "the customer",
+                "purchase_days": "distinct days with an order; over all currencies",
+                "repeat_purchases": "these, less one",
+                "first_day": "day of the first purchase, in the company's zone",
+                "last_day": "day of the last purchase, in the company's zone",
+                "days_since": "calendar days from the last purchase to the moment",
+                "mean_interval_days": "mean calendar days between purchases; null for who bought on one day only",
+                "silence": "days since the last purchase, by the mean interval: above 1 they are later than usual",
+                "status": "active, churned or won back",
+            },
+            sql="""
+                WITH bought AS (
+                    SELECT subject, COUNT(DISTINCT day) AS purchase_days, MIN(day) AS first_day, MAX(day) AS last_day,
+                           MIN(dayno) AS first_dayno, MAX(dayno) AS last_dayno
+                    FROM purchases
+                    WHERE orders > 0
+                    GROUP BY subject
+                ),
+                known AS (
+                    SELECT subject, MIN(status) AS status FROM loyalty GROUP BY subject
+                )
+                SELECT bought.subject, purchase_days, purchase_days - 1 AS repeat_purchases, first_day, last_day,
+                       moment.dayno - last_dayno AS days_since,
+                       CAST(last_dayno - first_dayno AS DOUBLE PRECISION) / NULLIF(purchase_days - 1, 0)
+                           AS mean_interval_days,
+                       CAST(moment.dayno - last_dayno AS DOUBLE PRECISION) * (purchase_days - 1)
+                           / NULLIF(last_dayno - first_dayno, 0) AS silence,
+                       known.status
+                FROM bought
+                JOIN known ON known.subject = bought.subject
+                CROSS JOIN moment
+                ORDER BY silence DESC NULLS LAST, bought.subject
+            """,
+        ),
     )
 
     def initial(self, subject: str) -> Loyal:

@@ -215,6 +215,7 @@ class Orders(View[Orderbook]):
                 "promised_for": "the day promised last",
                 "days_left": "calendar days from the moment to that day; below zero when it has passed",
                 "status": "placed, confirmed or dispatched",
+                "promises": "how often a day was promised",
                 "warnings": "how often we told the customer that it would be late",
                 "failed_deliveries": "how often a shipment could not be handed over",
                 "owner": "who took the order; null where nobody is known",
@@ -224,7 +225,7 @@ class Orders(View[Orderbook]):
             sql="""
                 SELECT subject, order_id, promised_last_for AS promised_for,
                        promised_last_dayno - moment.dayno AS days_left,
-                       status, warnings, failed_deliveries, owner, currency, net_micros
+                       status, promises, warnings, failed_deliveries, owner, currency, net_micros
                 FROM orders
                 CROSS JOIN moment
                 WHERE status IN ('placed', 'confirmed', 'dispatched') AND promised_last_for IS NOT NULL

@@ -19,6 +19,7 @@ UNITS = {
     "subjects": "subjects",
     "touchpoints": "touchpoints",
     "days": "days",
+    "hours": "hours",
 }
 """What the words in the names of settings say of their unit; without one of them it is a number."""
 
