@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from threading import Event
 from typing import Any, Literal, NamedTuple
 
-import structlog
-
 from adapters.addresses import open_tables
 from adapters.codec import draft_of, fact_from
 from adapters.engine import Engine, clock_us
@@ -75,6 +73,8 @@ def look(engine: Engine, tables: Tables, chosen: Iterable[Decision[Any]]) -> Ite
 
 def keep_acting(url: str, chosen: Sequence[Decision[Any]], every_s: float, stop: Event, recordedby: str) -> None:
     """Act again and again until stopped; what cannot be done now is told, and done the next time."""
+    import structlog  # acting once must not wait for what logs
+
     log = structlog.get_logger()
     while not stop.wait(every_s):
         try:

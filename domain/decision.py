@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib import import_module
+from operator import attrgetter
 from pkgutil import iter_modules
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -85,6 +86,7 @@ class Decision(Generic[R]):
         row: a NamedTuple whose fields are the columns that it needs; `subject` is one.
         bounds: which rows it is about, by the company's settings; a database may leave out the others beforehand.
         proposes: what follows from one row, or None.
+        best: where it is about one row of each customer, the columns by whose values that is the greatest.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Decision(Generic[R]):
     row: type[R]
     bounds: Callable[[Company, Now], Bounds]
     proposes: Callable[[R, Company, Now], Proposal | None]
+    best: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -108,12 +111,23 @@ class Decision(Generic[R]):
     def decide(self, rows: Iterable[R], company: Company, now: Now) -> Iterator[Proposal]:
         """What follows from the rows; of several with one key for one customer, the first."""
         bounds, seen = self.bounds(company, now), set[tuple[str, ...]]()
+        concerned = (
+            row for row in rows if all(_within(getattr(row, name), *limits) for name, limits in bounds.items())
+        )
+        for row in self._best(concerned) if self.best else concerned:
+            proposal = self.proposes(row, company, now)
+            if proposal and (key := (proposal.subject, *proposal.key)) not in seen:
+                seen.add(key)
+                yield proposal
+
+    def _best(self, rows: Iterable[R]) -> Iterable[R]:
+        """The row of each customer that is the greatest by some columns; of equal ones the first."""
+        value, found = attrgetter(*self.best), dict[str, R]()
         for row in rows:
-            if all(_within(getattr(row, name), *limits) for name, limits in bounds.items()):
-                proposal = self.proposes(row, company, now)
-                if proposal and (key := (proposal.subject, *proposal.key)) not in seen:
-                    seen.add(key)
-                    yield proposal
+            held = found.setdefault(attrgetter("subject")(row), row)
+            if value(row) > value(held):
+                found[attrgetter("subject")(row)] = row
+        return found.values()
 
     def ids(self, proposal: Proposal) -> list[str]:
         """The ids of what is proposed."""

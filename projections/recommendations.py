@@ -127,6 +127,46 @@ class Recommendations(View[Advice]):
                 ORDER BY issued DESC, advice, product NULLS LAST, basis NULLS LAST
             """,
         ),
+        Question(
+            name="next_offers",
+            comment="What each customer might buy next: products that they never bought and that go with one they did "
+            "(see product_affinity), each with the product that speaks for it most.",
+            columns={
+                "subject": "the customer",
+                "offer_sku": "the product to offer",
+                "sku": "the product they bought that it goes with",
+                "order_id": "their last order of that",
+                "upsell": "1 where the offer is a dearer product of the same category, else 0",
+                "customers_both": "customers who bought both",
+                "support": "these, by all customers who bought anything, 0 to 1",
+                "confidence": "these, by the customers of the product bought, 0 to 1",
+                "lift": "confidence, by the share of all who bought the offer; only above 1",
+            },
+            sql="""
+                WITH bought AS (
+                    SELECT subject, sku, order_id,
+                           ROW_NUMBER() OVER (PARTITION BY subject, sku ORDER BY dayno DESC, order_id DESC) AS place
+                    FROM order_lines
+                    WHERE sku IS NOT NULL AND order_id IS NOT NULL AND quantity_micros > cancelled_quantity_micros
+                ),
+                offered AS (
+                    SELECT bought.subject, other_sku, bought.sku, order_id,
+                           CASE WHEN same_category = 1 AND dearer > 1 THEN 1 ELSE 0 END AS upsell,
+                           customers_both, support, confidence, lift,
+                           ROW_NUMBER() OVER (PARTITION BY bought.subject, other_sku
+                                              ORDER BY lift DESC, customers_both DESC, bought.sku) AS place
+                    FROM bought
+                    JOIN product_affinity AS affinity ON affinity.sku = bought.sku
+                    WHERE bought.place = 1 AND lift > 1
+                          AND NOT EXISTS (SELECT 1 FROM order_lines AS had
+                                          WHERE had.subject = bought.subject AND had.sku = other_sku)
+                )
+                SELECT subject, other_sku AS offer_sku, sku, order_id, upsell, customers_both, support, confidence, lift
+                FROM offered
+                WHERE place = 1
+                ORDER BY subject, lift DESC, offer_sku
+            """,
+        ),
     )
 
     def initial(self, subject: str) -> Advice:

@@ -1,7 +1,6 @@
 """Deciding from the command line: shown beforehand, recorded once, looked at as of the past, and on a schedule."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ STORY = [
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A log with an overdue invoice, a ticket without an answer and a purchase, and its views."""
     shell = Shell(f"sqlite:///{tmp_path_factory.mktemp('act')}/log.db")
     shell("init")

@@ -242,3 +242,41 @@ def test_every_decision_reads_columns_that_there_are_and_says_its_rule(report: R
         assert set(decision.columns) <= set(report.names(decision.reads)), decision.name
         assert report.ask(question_of(decision, Company(), now)) == []
         assert len(decision.rule) > 40
+
+
+def basket(subject: str, number: str, *skus: str) -> Envelope:
+    goods = [{"sku": sku, "quantity": 1, "net": eur("5"), "category": "tea"} for sku in skus]
+    return order("2026-03-01", number, "10", subject=subject, lines=goods)
+
+
+def test_the_next_offer_is_what_buyers_of_the_same_bought_too(report: Report) -> None:
+    world = World(report, Company(offer_customers_min=3))
+    both = [basket(f"c{place}", f"b{place}", "mug", "pot") for place in range(3)]
+    others = [basket(f"d{place}", f"d{place}", "oolong") for place in range(4)]
+    mine = basket("anna", "mine", "mug")
+    ((who, key, advice, cause),) = world.decides("next-offer", "2026-03-02", *both, *others, mine)
+    # Of 8 buyers 4 bought the mug, 3 the pot, 3 both: lift is (3/4) / (3/8).
+    assert (who, key, cause) == ("anna", ("pot",), mine.id)
+    assert advice == {
+        "kind": "cross-sell",
+        "product": "pot",
+        "basis": "bought with mug by 3 customers: support 0.3750, lift 2.00",
+    }
+    assert World(report, Company()).decides("next-offer", "2026-03-02", *both, *others, mine) == [], "too few"
+
+
+def test_of_several_offers_the_one_of_the_greatest_lift_is_next(report: Report) -> None:
+    world = World(report, Company(offer_customers_min=2, offer_lift_min=1))
+    story = [
+        *(basket(f"c{place}", f"c{place}", "mug", "pot") for place in range(2)),
+        *(basket(f"d{place}", f"d{place}", "mug", "oolong") for place in range(3)),
+        *(basket(f"e{place}", f"e{place}", "oolong") for place in range(4)),
+        *(basket(f"f{place}", f"f{place}", "sencha") for place in range(10)),
+        basket("anna", "mine", "mug"),
+    ]
+    found = world.decides("next-offer", "2026-03-02", *story)
+    # With the mug goes the pot, (2/6) / (2/20), and less so the oolong, (3/6) / (7/20).
+    assert [(key, advice["basis"]) for who, key, advice, _ in found if who == "anna"] == [
+        (("pot",), "bought with mug by 2 customers: support 0.1000, lift 3.33")
+    ]
+    assert len({who for who, *_ in found}) == len(found)

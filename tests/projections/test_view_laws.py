@@ -30,6 +30,7 @@ _TOGETHER = (
     "OrderPlaced OrderAmended OrderCancelled ReturnReceived RefundIssued",
     "OrderPlaced DeliveryPromised DeliveryWarningIssued ShipmentDispatched ShipmentDelivered DeliveryFailed",
     "FxRateSet",
+    "SubjectRequestReceived SubjectRequestAnswered",
     "ConsentGranted ConsentWithdrawn ObjectionRaised PreferenceStated ProfileFieldChanged CustomerRegistered",
     "LeadQualified LeadDisqualified CustomerChurned CustomerWonBack OrderPlaced CustomerValueAssessed RiskAssessed",
     "ContractSigned ContractAmended ContractRenewed ContractTerminated PaymentScheduled",

@@ -9,7 +9,7 @@ from tests.projections.story import eur, happened, line
 
 def a_trade(subject: str, chance: Random) -> list[Envelope]:
     """Some touchpoints of trade, service and profile over three months of 2026, in order."""
-    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in range(26))
+    days = sorted(f"2026-{chance.randint(1, 3):02}-{chance.randint(1, 28):02}" for _ in range(27))
     cost = chance.choice([{}, {"unit_cost": eur("3")}, {"unit_cost": eur("3")}])
     goods = [
         line(sku, chance.randint(1, 3), f"{chance.randint(5, 40)}.5", category=chance.choice(["cup", "tea"]), **cost)
@@ -52,6 +52,7 @@ def a_trade(subject: str, chance: Random) -> list[Envelope]:
         ("DunningNoticeSent", {"invoice": "i", "level": 1}),
         ("ContactMade", {"mode": "call", "touch_cost": eur("2.5")}),
         ("TicketOpened", {"ticket": "u", "touch_cost": eur("4")}),
+        ("SubjectRequestReceived", {"request": "q", "kind": "access"}),
     ]
     return [
         happened(day, kind, subject, **fields)
