@@ -130,8 +130,8 @@ class Customers(View[Profile]):
         ),
         Question(
             name="sales_potential",
-            comment="How much more each customer could buy: what customers of the same segment bought in the 365 days "
-            "before the moment, on the average, less what this one did; and what is hoped for already.",
+            comment="How much more leads, opportunities and customers could buy: the mean of what those of the same "
+            "segment bought in the 365 days before the moment, less what this one did; and what is hoped for already.",
             columns={
                 "subject": "the customer",
                 "segment": "the group they were last assigned to; null for all who are in none",
@@ -171,7 +171,7 @@ class Customers(View[Profile]):
                     JOIN peers ON peers.segment = customers.segment
                          OR (peers.segment IS NULL AND customers.segment IS NULL)
                     LEFT JOIN bought ON bought.subject = customers.subject AND bought.currency = peers.currency
-                    WHERE customers.stage <> 'churned'
+                    WHERE customers.stage IN ('lead', 'opportunity', 'customer')
                 )
                 SELECT told.subject, segment, told.currency, CAST(net_micros AS BIGINT) AS net_micros, peers,
                        CAST(mean_micros AS BIGINT) AS peers_mean_micros,

@@ -33,7 +33,7 @@ class Column(NamedTuple):
 class Question(NamedTuple):
     """A SQL view across customers: the same name, text and columns on every database.
 
-    `sql` is one SELECT over the tables of views, other questions named earlier, and the one-row table `moment`
+    `sql` is one SELECT over the tables of views, other questions, and the one-row table `moment`
     (`at` in microseconds, `day` as text). `columns` says what each of its columns means, in their order.
     """
 
