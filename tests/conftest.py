@@ -31,8 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     on a disk the suite takes twice as long. The server is spared fsync for the same reason; the tests that kill one
     have their own, on the disk, with fsync.
     """
-    if hasattr(config, "workerinput") or config.option.collectonly:
-        return
+    if hasattr(config, "workerinput") or config.option.collectonly or SERVER in os.environ:
+        return  # tests that run tests share what there is
     # Hundreds of processes start, and each would compile this checkout anew where none may keep the result.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False

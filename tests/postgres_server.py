@@ -42,6 +42,7 @@ class PostgresServer:
             "--username=postgres",
             "--encoding=UTF8",
             "--no-locale",
+            "--no-sync",  # what it makes outlives a killed server all the same
             "-D",
             str(self.data),
         )
