@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from domain.custom import EVERY_KIND, CustomSchema
 from domain.errors import SettingsInvalid
-from domain.money import MICROS, Currency
+from domain.money import MICROS, Currency, Quantity, quantity_micros
 from domain.policy import Policy
 from domain.touchpoint import Fact, Label, microseconds
 
@@ -24,6 +24,7 @@ FREQUENCY_MESSAGES_MAX = 1_000
 FREQUENCY_CAPS_MAX = 20
 """The most frequency caps of a company."""
 PAYMENT_TOLERANCE_MAX = 1_000_000.0
+RFM_DAYS_MAX = 36_500
 
 Purpose = Label
 """What a message or a use of data is for."""
@@ -35,6 +36,20 @@ def _known_zone(name: str) -> str:
     except (KeyError, ValueError, OSError) as error:
         raise ValueError("is no time zone of the IANA database, such as Europe/London") from error
     return name
+
+
+def _rising(limits: tuple[Any, ...]) -> tuple[Any, ...]:
+    micros = [quantity_micros(limit) for limit in limits]
+    if micros != sorted(set(micros)):
+        raise ValueError("must be four numbers, each greater than the one before")
+    return limits
+
+
+_Days = Annotated[int, Field(strict=True, ge=0, le=RFM_DAYS_MAX)]
+_Orders = Annotated[int, Field(strict=True, ge=1)]
+RisingDays = Annotated[tuple[_Days, _Days, _Days, _Days], AfterValidator(_rising)]
+RisingOrders = Annotated[tuple[_Orders, _Orders, _Orders, _Orders], AfterValidator(_rising)]
+RisingQuantities = Annotated[tuple[Quantity, Quantity, Quantity, Quantity], AfterValidator(_rising)]
 
 
 class FrequencyCap(BaseModel):
@@ -75,6 +90,18 @@ class Company(Policy):
     currency: Currency | None = Field(
         default=None,
         description="the currency that reports show amounts in as well, where a rate is recorded; none where unset",
+    )
+    rfm_recency_days: RisingDays | None = Field(
+        default=None,
+        description="days since the last purchase up to which recency scores 5, 4, 3, 2; by fifths where unset",
+    )
+    rfm_orders: RisingOrders | None = Field(
+        default=None,
+        description="numbers of orders from which frequency scores 2, 3, 4 and 5; scored by fifths where unset",
+    )
+    rfm_net: dict[Currency, RisingQuantities] = Field(
+        default={},
+        description="by currency, net values from which money scores 2, 3, 4 and 5; scored by fifths where unset",
     )
     attribution_half_life_days: int = Field(
         default=7,

@@ -4,6 +4,8 @@ from collections.abc import Hashable, Iterable
 from datetime import date
 from typing import Annotated, NamedTuple
 
+from domain.company import DAY_US
+from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Account, Ledger
 from projections.view import Question, Row, View, bounded
@@ -25,6 +27,14 @@ class LoyaltyRow(NamedTuple):
     quantity_micros: Annotated[int, "quantity ordered, in millionths of the units of the lines"]
     gross_micros: Annotated[int, "value ordered, without tax and shipping, in millionths of the currency"]
     net_micros: Annotated[int, "gross less what was cancelled or came back (see purchases), in millionths"]
+    recency_5_until_at: Annotated[
+        int | None, "until when recency scores 5 by the setting rfm_recency_days, microseconds since 1970 UTC"
+    ]
+    recency_4_until_at: Annotated[int | None, "the same for 4 or more"]
+    recency_3_until_at: Annotated[int | None, "the same for 3 or more"]
+    recency_2_until_at: Annotated[int | None, "the same for 2 or more"]
+    frequency_score: Annotated[int | None, "1 to 5 by the setting rfm_orders; null where that is unset"]
+    monetary_score: Annotated[int | None, "1 to 5 by the setting rfm_net; null where that is unset"]
     referrals: Annotated[int, "distinct others whom the customer brought; the same in each row of a customer"]
     points: Annotated[int, "balance of loyalty points; the same in each row of a customer"]
     status: Annotated[str, "active, churned or won back; the same in each row of a customer"]
@@ -58,7 +68,8 @@ class Loyalty(View[Loyal]):
         Question(
             name="rfm",
             comment="Recency, frequency and monetary value against the moment, with scores from 1 to 5 (best) and a "
-            "named segment. Scores are fifths of the customers of a currency; equal values have equal scores.",
+            "named segment. Scores are by the company's limits (settings rfm_recency_days, rfm_orders, rfm_net); where "
+            "these are unset they are fifths of the customers of a currency, and equal values have equal scores.",
             columns={
                 "subject": "the customer",
                 "currency": "the ISO 4217 currency of the amounts",
@@ -66,24 +77,34 @@ class Loyalty(View[Loyal]):
                 "frequency": "orders placed",
                 "gross_micros": "value ordered, without tax and shipping, in millionths of the currency",
                 "net_micros": "the same less what was cancelled or came back, in millionths of the currency",
-                "recency_score": "1 to 5: 5 is the fifth that bought last",
-                "frequency_score": "1 to 5: 5 is the fifth that bought most often",
-                "monetary_score": "1 to 5: 5 is the fifth of greatest net value",
+                "recency_score": "1 to 5: 5 bought last",
+                "frequency_score": "1 to 5: 5 bought most often",
+                "monetary_score": "1 to 5: 5 is of greatest net value",
                 "segment": "champion, loyal, promising, new, needs attention, at risk, hibernating or lost",
             },
             sql="""
                 WITH scored AS (
                     SELECT subject, currency, last_at, orders, gross_micros, net_micros,
-                           1 + 5 * (RANK() OVER (PARTITION BY currency ORDER BY last_at) - 1)
-                               / COUNT(*) OVER (PARTITION BY currency) AS recency_score,
-                           1 + 5 * (RANK() OVER (PARTITION BY currency ORDER BY orders) - 1)
-                               / COUNT(*) OVER (PARTITION BY currency) AS frequency_score,
-                           1 + 5 * (RANK() OVER (PARTITION BY currency ORDER BY net_micros) - 1)
-                               / COUNT(*) OVER (PARTITION BY currency) AS monetary_score
+                           CASE WHEN recency_2_until_at IS NULL
+                                THEN 1 + 5 * (RANK() OVER (PARTITION BY currency ORDER BY last_at) - 1)
+                                     / COUNT(*) OVER (PARTITION BY currency)
+                                WHEN moment.at <= recency_5_until_at THEN 5
+                                WHEN moment.at <= recency_4_until_at THEN 4
+                                WHEN moment.at <= recency_3_until_at THEN 3
+                                WHEN moment.at <= recency_2_until_at THEN 2
+                                ELSE 1 END AS recency_score,
+                           COALESCE(frequency_score,
+                                    1 + 5 * (RANK() OVER (PARTITION BY currency ORDER BY orders) - 1)
+                                    / COUNT(*) OVER (PARTITION BY currency)) AS frequency_score,
+                           COALESCE(monetary_score,
+                                    1 + 5 * (RANK() OVER (PARTITION BY currency ORDER BY net_micros) - 1)
+                                    / COUNT(*) OVER (PARTITION BY currency)) AS monetary_score,
+                           (moment.at - last_at) / 86400000000 AS recency_days
                     FROM loyalty
+                    CROSS JOIN moment
                     WHERE orders > 0
                 )
-                SELECT subject, currency, (moment.at - last_at) / 86400000000 AS recency_days, orders AS frequency,
+                SELECT subject, currency, recency_days, orders AS frequency,
                        gross_micros, net_micros, recency_score, frequency_score, monetary_score,
                        CASE WHEN recency_score >= 4 AND frequency_score >= 4 THEN 'champion'
                             WHEN recency_score = 3 AND frequency_score >= 4 THEN 'loyal'
@@ -94,7 +115,6 @@ class Loyalty(View[Loyal]):
                             WHEN recency_score = 2 THEN 'hibernating'
                             ELSE 'lost' END AS segment
                 FROM scored
-                CROSS JOIN moment
             """,
         ),
         Question(
@@ -271,7 +291,23 @@ class Loyalty(View[Loyal]):
             bounded(total.quantity_micros),
             bounded(total.gross_micros),
             bounded(total.net_micros),
+            *self._recency(account.moments[-1] if days else None),
+            _score(self.company.rfm_orders, total.orders * MICROS) if days else None,
+            _score(self.company.rfm_net.get(currency), total.net_micros) if days else None,
             len(state.referred),
             bounded(state.points),
             state.status or "active",
         )
+
+    def _recency(self, last_at: int | None) -> tuple[int | None, int | None, int | None, int | None]:
+        """Until when each score of recency holds, from 5 to 2: through the last whole day of its limit."""
+        limits = self.company.rfm_recency_days
+        if last_at is None or limits is None:
+            return (None, None, None, None)
+        five, four, three, two = (last_at + (days + 1) * DAY_US - 1 for days in limits)
+        return five, four, three, two
+
+
+def _score(limits: tuple[int | str, ...] | None, micros: int) -> int | None:
+    """1, and 1 more for each limit that is reached."""
+    return 1 + sum(micros >= quantity_micros(limit) for limit in limits) if limits else None

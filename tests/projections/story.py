@@ -71,9 +71,9 @@ def facts_of(touchpoints: Sequence[Envelope]) -> list[Fact]:
     return facts
 
 
-def rows(view: type[View[Any]], *touchpoints: Envelope, zone: str = "UTC") -> list[Any]:
-    """The rows of a view after all that happened, of every root, sorted."""
-    lens = view(Company(zone=zone))
+def rows(view: type[View[Any]], *touchpoints: Envelope, zone: str = "UTC", **settings: Any) -> list[Any]:
+    """The rows of a view after all that happened, of every root, sorted; `settings` are the company's."""
+    lens = view(Company.model_validate({"zone": zone, **settings}))
     return sorted(
         row
         for root, history in effective_histories(facts_of(touchpoints)).items()

@@ -1,5 +1,11 @@
 """Who comes back, how often, for how much, and who left."""
 
+from typing import Any
+
+import pytest
+
+from domain.company import Company
+from domain.errors import SettingsInvalid
 from domain.touchpoint import Envelope
 from projections.loyalty import Loyalty
 from projections.purchases import Purchases
@@ -90,6 +96,55 @@ def test_rfm_counts_elapsed_days_and_scores_in_fifths(report: Report) -> None:
     assert (anna["segment"], found["emil"]["segment"]) == ("champion", "lost")
     segments = report.ask("SELECT segment, customers FROM rfm_segments")
     assert sum(segment["customers"] for segment in segments) == 5
+
+
+def test_a_company_scores_by_limits_of_its_own(report: Report) -> None:
+    limits: dict[str, Any] = {
+        "rfm_recency_days": [1, 7, 30, 90],
+        "rfm_orders": [2, 3, 5, 9],
+        "rfm_net": {"EUR": ["9.5", 10, 100, 1000]},
+    }
+    story = [
+        *bought("anna", "2026-01-01", "2026-01-09", "2026-03-30T10:00:00Z", amount="50"),
+        *bought("bert", "2026-03-24T00:00:01Z", amount="9.5"),
+        *bought("cleo", "2026-03-24T00:00:00Z", amount="9.4"),
+        happened("2025-01-01", "OrderPlaced", "dora", order="d", total="70 USD"),
+    ]
+    report.fill("loyalty", rows(Loyalty, *story, **limits))
+    report.at(1_775_001_600_000_000, "2026-04-01")  # 2026-04-01T00:00:00Z, a day and 14 hours after anna's last
+    scored = {
+        each["subject"]: (each["recency_score"], each["frequency_score"], each["monetary_score"], each["segment"])
+        for each in report.ask("SELECT * FROM rfm")
+    }
+    assert scored == {
+        "anna": (5, 3, 4, "promising"),
+        "bert": (4, 1, 2, "new"),
+        "cleo": (3, 1, 1, "needs attention"),
+        "dora": (1, 1, 1, "lost"),
+    }, "what has no limit of its own, as money in dollars, is scored by fifths"
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"rfm_recency_days": [30, 7, 90, 365]},
+        {"rfm_recency_days": [7, 30, 90]},
+        {"rfm_orders": [2, 2, 3, 4]},
+        {"rfm_net": {"EUR": ["1", "2", "3", "2.99"]}},
+        {"rfm_net": {"EURO": [1, 2, 3, 4]}},
+    ],
+)
+def test_limits_of_scores_must_rise(limits: dict[str, Any]) -> None:
+    with pytest.raises(SettingsInvalid):
+        Company().changed(limits)
+
+
+def test_cohorts_are_months_of_the_company_s_calendar_through_daylight_saving(report: Report) -> None:
+    story = bought("anna", "2026-03-31T22:30:00Z", "2026-10-31T22:30:00Z", "2026-10-31T23:30:00Z")
+    report.fill("purchases", rows(Purchases, *story, zone="Europe/Berlin"))
+    # In Berlin half past midnight of 1 April in summer; half past eleven, and half past midnight, in winter again.
+    answer = [(each["cohort"], each["months_since"]) for each in report.ask("SELECT * FROM cohorts")]
+    assert answer == [("2026-04", 0), ("2026-04", 6), ("2026-04", 7)]
 
 
 def test_cohorts_show_who_came_back_so_many_months_later(report: Report) -> None:
