@@ -14,7 +14,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import EventStore, InfrastructureFactory, IntegrityError, Mapper, StoredEvent
 from eventsourcing.utils import Environment
 
-from adapters.codec import encode, fact_from
+from adapters.codec import fact_from
 from adapters.rule_snapshots import decode_state, encode_state
 from adapters.settings import LIMITS
 from domain.company import Company
@@ -22,7 +22,7 @@ from domain.corrections import CORRECTED, target_pair
 from domain.history import RESHAPING_KINDS, entities_of
 from domain.lifecycle import RuleState, judge
 from domain.shards import Shards
-from domain.touchpoint import Envelope, Fact
+from domain.touchpoint import Fact
 
 _SNAPSHOT = "RuleMemory:"
 """Begins the topic of a snapshot; no kind has a colon in its name."""
@@ -30,14 +30,11 @@ _SNAPSHOT = "RuleMemory:"
 
 @dataclass(frozen=True)
 class Recorded:
-    """The domain event: one touchpoint in the stream of its subject.
-
-    `touchpoint` is the typed envelope on the way in, and the fact that folds read on the way out.
-    """
+    """The domain event: one touchpoint in the stream of its subject, as folds read it."""
 
     originator_id: str
     originator_version: int
-    touchpoint: Envelope | Fact
+    touchpoint: Fact
 
 
 @dataclass(frozen=True)
@@ -51,17 +48,15 @@ class RuleSnapshot:
 
 
 class TouchpointMapper(Mapper[str]):
-    """Stores a touchpoint under the name of its kind, never an import path, by the encoding that the bulk path uses."""
+    """Reads touchpoints by the name of their kind, never an import path, and writes snapshots of rule state."""
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        """Encode an envelope, or take a snapshot as it is."""
+        """Take a snapshot as it is."""
         if isinstance(domain_event, RuleSnapshot):
             topic = _SNAPSHOT + domain_event.rules
             return StoredEvent(domain_event.originator_id, domain_event.originator_version, topic, domain_event.state)
-        if not isinstance(domain_event, Recorded) or not isinstance(domain_event.touchpoint, Envelope):
-            raise TypeError("only a Recorded with an Envelope can be stored")
-        envelope = domain_event.touchpoint
-        return StoredEvent(domain_event.originator_id, domain_event.originator_version, envelope.type, encode(envelope))
+        # Touchpoints are sealed by the engine, which alone has the keys.
+        raise TypeError("the application stores snapshots only")
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
         """Decode a fact, through the upcasts of its kind."""
@@ -189,8 +184,6 @@ def _rule_projector(
                 memory = RuleMemory.read(event)
                 continue
             fact = event.touchpoint
-            if not isinstance(fact, Fact):
-                raise TypeError("a stored event decodes to a fact")
             before = memory or RuleMemory(
                 fact.stream, 0, (-(2**63), 0, "", 0), RuleState(), stale=False, named=Shards(), corrections=None
             )

@@ -9,12 +9,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from adapters.application import Journal, RuleMemory
-from adapters.codec import draft_of, fact_from, fact_of
+from adapters.codec import encode, fact_from, fact_of
 from adapters.log import Draft, Group, Log, bucket_of
+from adapters.privacy.sealing import Sealing
 from adapters.replay import family_facts
 from adapters.settings import LIMITS
 from adapters.tables import fingerprint
-from domain.corrections import CORRECTED, target_pair
+from domain.corrections import CORRECTED, ERASED, check_fields, target_pair
+from domain.erasure import check_erasure
 from domain.errors import InvalidTouchpoint, LifecircleError, RuleBroken, VersionConflict
 from domain.history import (
     MERGE_KINDS,
@@ -31,10 +33,12 @@ from domain.touchpoint import KINDS, Envelope, Fact
 from projections import view_named, views
 from projections.goals import unmeasurable
 
+_DECIDED = RESHAPING_KINDS | {ERASED}
+
 
 def needs_deciding(touchpoints: Sequence[Envelope], *, strict: bool) -> bool:
     """Whether touchpoints must be decided on the history first; facts need no such thing."""
-    return strict or not RESHAPING_KINDS.isdisjoint([touchpoint.type for touchpoint in touchpoints])
+    return strict or not _DECIDED.isdisjoint([touchpoint.type for touchpoint in touchpoints])
 
 
 Process = tuple[str, str]
@@ -74,8 +78,8 @@ class Expected(NamedTuple):
 class Door:
     """Decides what may enter a log."""
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self, log: Log, sealing: Sealing) -> None:
+        self._log, self._sealing = log, sealing
         # The breaches are the fold of the rules: what makes their view stale makes rule state stale.
         rules = fingerprint(view_named("breaches"), log.company, log.log_id, id_key="")
         self._journals: Mapping[int, Journal] = {
@@ -86,14 +90,21 @@ class Door:
         """Encode a touchpoint for each stream that it is stored in, its own first.
 
         A merge and its revert are written into both streams; a correction of an absorbed subject goes to the survivor.
+
+        Raises:
+            CorrectionRefused: what it puts in place of the fields does not fit them.
         """
         streams: Sequence[str] = (touchpoint.subject,)
+        original = None
         if touchpoint.type in MERGE_KINDS:
             data = touchpoint.data.model_dump()
             streams = (data["survivor"], data["absorbed"])
         elif touchpoint.type in RESHAPING_KINDS:
-            streams = (root_of(touchpoint.subject, family_facts(self._log, touchpoint.subject)),)
-        return [draft_of(touchpoint, recordedby, stream) for stream in dict.fromkeys(streams)]
+            facts = family_facts(self._log, touchpoint.subject)
+            streams = (root_of(touchpoint.subject, facts),)
+            # In clear, for once it is sealed nobody sees whether it fits.
+            original = check_fields(fact_from(touchpoint.subject, 0, encode(touchpoint)), facts)
+        return [self._sealing.draft(touchpoint, recordedby, stream, original) for stream in dict.fromkeys(streams)]
 
     def decide(
         self, drafted: Sequence[Sequence[Draft]], expected: Expected, *, strict: bool
@@ -111,9 +122,14 @@ class Door:
         candidates: list[Fact] = []
         for drafts in drafted:
             candidate = fact_from(drafts[0].stream, seen[drafts[0].stream] + len(candidates) + 1, drafts[0].state)
-            if candidate.kind in RESHAPING_KINDS:
+            if candidate.kind in _DECIDED:
+                facts = [*family_facts(self._log, *subjects), *candidates]
                 try:
-                    check_door(candidate, [*family_facts(self._log, *subjects), *candidates])
+                    check_door(candidate, facts)
+                    if candidate.kind == ERASED:
+                        # A hold that is placed meanwhile on one who is forgotten with this one comes first.
+                        concerned = check_erasure(candidate, facts, self._log.company)
+                        seen = {**{stream: _version_of(stream, facts) for stream in concerned}, **seen}
                 except LifecircleError as refusal:
                     return refusal
             candidates.append(candidate)
@@ -209,6 +225,10 @@ def _vague_goal(candidates: Sequence[Fact]) -> RuleBroken | None:
                 way_out="name its indicator, target and due day, or send this without strict to have it recorded",
             )
     return None
+
+
+def _version_of(stream: str, facts: Sequence[Fact]) -> int:
+    return max((fact.version for fact in facts if fact.stream == stream), default=0)
 
 
 def _process_moved(process: Process, expected: int, current: int) -> VersionConflict:

@@ -2,21 +2,24 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, groupby
 from threading import Lock
 from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from adapters.addresses import create_log, open_log
-from adapters.codec import draft_of, encode, envelope_of
 from adapters.committer import Committer
 from adapters.door import Door, Expected, needs_deciding
 from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict
+from adapters.privacy.keyring import Keyring
+from adapters.privacy.sealing import Sealing
 from adapters.replay import family_facts, history
 from adapters.settings import LIMITS
 from domain.company import Company
+from domain.corrections import ERASED
 from domain.errors import CursorInvalid, IdReused, InvalidTouchpoint, LifecircleError, Refused, VersionConflict
 from domain.lifecycle import Breach
 from domain.touchpoint import Envelope, Fact
@@ -34,6 +37,7 @@ class Engine:
     def __init__(self, url: str, log: Log) -> None:
         self.url = url
         self.log = log
+        self.sealing = Sealing(log, Keyring(url))
         self._deciding = [Lock() for _ in range(LIMITS.deciding_at_once)]
         self._settings_read = 0
         self._committer = Committer(log)
@@ -51,8 +55,13 @@ class Engine:
             WrongBuckets: a log cannot have so many.
             NotOurLog: something stands at this address already.
             LogUnavailable: the database cannot be reached or written.
+            KeysUnusable: the keys of personal data cannot be made.
         """
-        return cls(url, create_log(url, company or Company(), buckets))
+        with closing(Keyring(url)) as keyring:
+            keyring.prepare()  # before there is a log that could not keep what is personal
+        engine = cls(url, create_log(url, company or Company(), buckets))
+        engine.sealing.begin()
+        return engine
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -73,6 +82,7 @@ class Engine:
     def close(self) -> None:
         """Give all connections back."""
         self.log.close()
+        self.sealing.keyring.close()
 
     @property
     def company(self) -> Company:
@@ -105,7 +115,7 @@ class Engine:
             self._settings_read, _, _, company = newer[-1]
             if company != self.log.company:
                 self.log.company = company
-                self._door = Door(self.log)
+                self._door = Door(self.log, self.sealing)
 
     @cached_property
     def _async_committer(self) -> "AsyncCommitter":
@@ -115,7 +125,7 @@ class Engine:
 
     @cached_property
     def _door(self) -> Door:
-        return Door(self.log)
+        return Door(self.log, self.sealing)
 
     def append(
         self,
@@ -186,7 +196,9 @@ class Engine:
         if decided or any(each.subject != subject for each in touchpoints):
             options: dict[str, Any] = {"expected": expected, "strict": strict, "recordedby": recordedby}
             return await to_thread(self.append, touchpoints, **options)
-        drafts = tuple([draft_of(each, recordedby) for each in touchpoints])
+        if self.sealing.lacking(touchpoints):
+            await to_thread(self.sealing.fetch, touchpoints)
+        drafts = tuple([self.sealing.draft(each, recordedby) for each in touchpoints])
         group = Group(drafts, foreseen.subjects)
         verdict = await self._async_committer.commit(group)
         if isinstance(verdict, IdReused):
@@ -209,7 +221,7 @@ class Engine:
         Raises:
             LogUnavailable: the outcome of the batches not yet answered is not known; sending the same again is safe.
         """
-        entries = ([self._entry(touchpoints, recordedby) for touchpoints in groups] for groups in batches)
+        entries = (self._entries(list(groups), recordedby) for groups in batches)
         while True:
             run = _Run(entries)
             for answers in self.log.append_in_turn(run):
@@ -218,11 +230,15 @@ class Engine:
                 return
             yield self._one_by_one(run.stopped_at, recordedby)
 
+    def _entries(self, groups: Sequence[Sequence[Envelope]], recordedby: str) -> "_Batch":
+        self.sealing.fetch(chain.from_iterable(groups))
+        return [self._entry(touchpoints, recordedby) for touchpoints in groups]
+
     def _entry(self, touchpoints: Sequence[Envelope], recordedby: str) -> "_Entry":
         if needs_deciding(touchpoints, strict=False):
             return _Undecided(touchpoints)
         try:
-            return Group(tuple([draft_of(touchpoint, recordedby) for touchpoint in touchpoints]))
+            return Group(tuple([self.sealing.draft(touchpoint, recordedby) for touchpoint in touchpoints]))
         except Refused as refusal:
             return refusal
 
@@ -255,11 +271,16 @@ class Engine:
         self, touchpoints: Sequence[Envelope], expected: Expected, recordedby: str, *, strict: bool = False
     ) -> Verdict:
         if not expected.processes and not needs_deciding(touchpoints, strict=strict):
-            drafts = tuple([draft_of(each, recordedby) for each in touchpoints])
+            drafts = tuple([self.sealing.draft(each, recordedby) for each in touchpoints])
             return self._commit(Group(drafts, expected.subjects), len(drafts))
         # Who decides on a subject in this process waits for its turn; only other processes can come in between.
         with self._deciding[hash(touchpoints[0].subject) % len(self._deciding)]:
-            return self._decide(touchpoints, expected, recordedby, strict=strict)
+            verdict = self._decide(touchpoints, expected, recordedby, strict=strict)
+        if not isinstance(verdict, LifecircleError) and any(each.type == ERASED for each in touchpoints):
+            from adapters.privacy.erasure import destroy_keys  # which notes what it did through an engine
+
+            destroy_keys(self, touchpoints[0].subject, recordedby=recordedby)
+        return verdict
 
     def _decide(self, touchpoints: Sequence[Envelope], expected: Expected, recordedby: str, *, strict: bool) -> Verdict:
         if strict:
@@ -287,7 +308,7 @@ class Engine:
     def _reconsidered(self, verdict: Verdict, group: Group) -> Verdict:
         """A repeat whose bytes were stored under an older schema version of its kind is still a repeat."""
         known = verdict.stored if isinstance(verdict, IdReused) else None
-        if known is None or encode(envelope_of(known)) not in [draft.state for draft in group.drafts]:
+        if known is None or not any(self.sealing.same_meaning(known, draft) for draft in group.drafts):
             return verdict
         drafts = tuple(
             draft._replace(state=known.state) if (draft.source, draft.id) == (known.source, known.id) else draft
@@ -297,7 +318,7 @@ class Engine:
         return self._reconsidered(self._committer.commit(again), again)
 
     def history(self, subject: str, *, known: Cursor | int | None = None, as_of: int | None = None) -> list[Fact]:
-        """The effective history of a subject's family, oldest first.
+        """The effective history of a subject's family, oldest first; what is personal in it is sealed, or `[erased]`.
 
         Args:
             subject: any stream of the family; an absorbed one answers its survivor's.
@@ -307,7 +328,7 @@ class Engine:
         Raises:
             UnknownSubject: the log holds nothing of this subject within the cut.
         """
-        return history(self.log, subject, known=known, as_of=as_of)
+        return self.sealing.with_erasures(history(self.log, subject, known=known, as_of=as_of))
 
     def breaches_of(self, receipts: Iterable[Receipt]) -> list[Breach]:
         """The breaches that touchpoints just appended are part of, as the rules see them now."""

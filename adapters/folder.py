@@ -16,6 +16,7 @@ from adapters.replay import linked
 from adapters.settings import LIMITS
 from adapters.tables import Changes, Parking, misfit, primary_key
 from domain.history import RESHAPING_KINDS, awaited_ids, effective_histories
+from domain.kinds.log_itself import KeyDestroyed
 from domain.touchpoint import Fact
 from projections.view import Row, View
 
@@ -66,25 +67,35 @@ class Folder:
         for stored in batch:
             streams.setdefault(stored.stream, []).append(stored)
         roots: dict[str, list[Stored]] = {}
-        cold: dict[str, list[Stored]] = {}
+        cold: dict[str, Sequence[Stored]] = {}
         for stream, arrived in streams.items():
             root = self._root_of.get(stream)
             if root is None or any(stored.kind in RESHAPING_KINDS for stored in arrived):
                 cold[stream] = arrived
             else:
                 roots.setdefault(root, []).extend(arrived)
+        for forgotten in self._forgotten(batch):
+            cold.setdefault(forgotten, ())
         families = self._families(cold, changes)
         again = frozenset[str]().union(*(family for family, _ in families))
         for root, arrived in roots.items():
             if root not in again and not self._evolve(self._lives[root], arrived, changes):
                 families += self._families({root: ()}, changes)
-        self._refold(families, standing, changes, {stream for stream, given in cold.items() if given[0].version == 1})
+        new = {stream for stream, given in cold.items() if given and given[0].version == 1}
+        self._refold(families, standing, changes, new)
         for name, changed in changes.items():
             self._parked[name] = (self._parked[name] - changed.freed) | changed.parked.keys()
         # The last one stays, however long its life, for the next batch may be about it again.
         while self._rows_kept > LIMITS.projector_cache_rows and len(self._lives) > 1:
             self._drop(next(iter(self._lives)))
         return changes
+
+    def _forgotten(self, batch: Sequence[Stored]) -> list[str]:
+        """Whose keys were destroyed: their rows, where anything of them shows, are folded again without."""
+        persons = [str(fact_of(stored).data["person"]) for stored in batch if stored.kind == KeyDestroyed.kind]
+        if persons and self._pseudonyms.keyring:
+            self._pseudonyms.keyring.recheck()
+        return persons
 
     def _evolve(self, life: _Life, arrived: Sequence[Stored], changes: dict[str, Changes]) -> bool:
         """Take ordinary touchpoints newer than all before; False where the family must be folded again instead."""

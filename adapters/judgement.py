@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Any, NamedTuple
 
 from adapters.log import Draft, Group, Receipt, Stored, Verdict, bucket_of
 from domain.errors import IdReused, LifecircleError, RepeatMixedWithNew, VersionConflict
 
 Key = tuple[str, str, str]
 """What an id is unique by: subject, source, id."""
+
+
+class Known(NamedTuple):
+    """A touchpoint that the log holds, and the HMAC of its content."""
+
+    stored: Stored
+    content_hmac: bytes | None
 
 
 def key_of(draft: Draft) -> Key:
@@ -26,10 +34,10 @@ class Judgement:
     """
 
     def __init__(
-        self, known: Mapping[Key, Stored], versions: Mapping[str, int], numbers: Sequence[int], recorded: int
+        self, known: Mapping[Key, Known], versions: Mapping[str, int], numbers: Sequence[int], recorded: int
     ) -> None:
-        self.rows: list[Stored] = []
-        """The new rows of all groups that were not refused."""
+        self.rows: list[tuple[Any, ...]] = []
+        """The new rows of all groups that were not refused: as they are stored, with the HMAC of the content."""
         self._known = dict(known)
         self._versions = dict(versions)
         self._numbers = list(numbers)
@@ -44,23 +52,23 @@ class Judgement:
         for key, draft in zip(keys, group.drafts, strict=True):
             row = held = self._known.get(key)
             if row is None:
-                row = self._known[key] = self._numbered(draft)
-                self.rows.append(row)
-            bucket, number, stream, version, _, _, _, _, recorded, _, state = row
+                row = self._known[key] = Known(self._numbered(draft), draft.content_hmac)
+                self.rows.append((*row.stored, row.content_hmac))
+            bucket, number, stream, version, _, _, _, _, recorded, _, state = row.stored
             receipts.append(
                 Receipt(bucket, number, stream, version, recorded, sha256(state).digest(), held is not None)
             )
         return receipts
 
     def _refusal(self, group: Group, keys: Sequence[Key]) -> LifecircleError | None:
-        repeats, fresh = 0, dict[Key, bytes]()
+        repeats, fresh = 0, dict[Key, Draft]()
         for key, draft in zip(keys, group.drafts, strict=True):
             held = self._known.get(key)
             if held is None:
-                if fresh.setdefault(key, draft.state) != draft.state:
+                if not draft.same_as(*fresh.setdefault(key, draft)[-2:]):
                     return _id_reused(draft, None)
-            elif held.state != draft.state:
-                return _id_reused(draft, held)
+            elif not draft.same_as(held.stored.state, held.content_hmac):
+                return _id_reused(draft, held.stored)
             else:
                 repeats += 1
         if not group.expected or not fresh:
@@ -81,7 +89,7 @@ class Judgement:
         bucket = bucket_of(draft.stream, len(self._numbers))
         self._numbers[bucket - 1] = number = self._numbers[bucket - 1] + 1
         self._versions[draft.stream] = version = self._versions[draft.stream] + 1
-        stream, kind, id_, source, occurred, recordedby, state = draft
+        stream, kind, id_, source, occurred, recordedby, state, _ = draft
         return Stored(bucket, number, stream, version, kind, id_, source, occurred, self._recorded, recordedby, state)
 
 

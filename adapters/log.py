@@ -17,11 +17,11 @@ from typing import Any, NamedTuple, Protocol
 from eventsourcing.persistence import InfrastructureFactory
 
 from domain.company import Company
-from domain.errors import CursorInvalid, LifecircleError
+from domain.errors import CursorInvalid, LifecircleError, NewerLog, OlderLog
 from domain.families import MERGED, REVERTED
 
-FORMAT_VERSION = 1
-"""The version of the stored format; a log of a higher one is refused."""
+FORMAT_VERSION = 2
+"""The version of the stored format; a log of another one is refused. From 2 on personal data is sealed."""
 
 LINK_KINDS = (MERGED, REVERTED)
 """The kinds that join streams into families and part them."""
@@ -119,7 +119,10 @@ ORIGIN_COLUMNS = ("log_id", "buckets", "cut", "ends", "copied")
 
 
 class Draft(NamedTuple):
-    """One touchpoint, encoded, on its way into the log; `occurred` in microseconds since 1970 UTC."""
+    """One touchpoint, encoded, on its way into the log; `occurred` in microseconds since 1970 UTC.
+
+    content_hmac: where fields are sealed, the HMAC of what the bytes would be if they were not.
+    """
 
     stream: str
     kind: str
@@ -128,6 +131,11 @@ class Draft(NamedTuple):
     occurred: int
     recordedby: str
     state: bytes
+    content_hmac: bytes | None = None
+
+    def same_as(self, state: bytes, content_hmac: bytes | None) -> bool:
+        """Whether its content is that of another: the same bytes, or, as what is sealed twice differs, HMAC."""
+        return self.state == state or (content_hmac is not None and self.content_hmac == content_hmac)
 
 
 class Group(NamedTuple):
@@ -138,6 +146,27 @@ class Group(NamedTuple):
 
     drafts: tuple[Draft, ...]
     expected: dict[str, int] = {}  # noqa: RUF012 - never changed in place
+
+
+def checked_format(version: int, where: str) -> None:
+    """Let a log pass that has the format of this program.
+
+    Raises:
+        NewerLog: its format is a later one. OlderLog: its personal data is not sealed.
+    """
+    if version > FORMAT_VERSION:
+        raise NewerLog(
+            f"the log has format {version}, and this program knows formats up to {FORMAT_VERSION}",
+            where=where,
+            way_out="use the version of lifecircle that wrote it, or a newer one",
+        )
+    if version < FORMAT_VERSION:
+        raise OlderLog(
+            f"the log has format {version}, from before personal data was sealed",
+            where=where,
+            rule=f"this program keeps logs of format {FORMAT_VERSION}, in which nothing personal stands unsealed",
+            way_out="follow the old log with the version that wrote it, and record its touchpoints in a new one",
+        )
 
 
 def touched_by(groups: Iterable[Group], buckets: int) -> set[int]:
@@ -255,9 +284,10 @@ class Log(Protocol):
         """Store groups in as few transactions as can be, each under the ordering lock of its bucket; judge each alone.
 
         For each group, in this order: an id that the stream holds from the same source is a repeat when the stored
-        bytes are equal, else the group fails with IdReused; known and new ids mixed under an expected version fail
-        with RepeatMixedWithNew; a stream at another version than expected fails with VersionConflict. Otherwise the
-        new drafts are stored and every draft gets its receipt. Groups act as if stored one after the other.
+        bytes, or the HMACs of the content, are equal, else the group fails with IdReused; known and new ids mixed under
+        an expected version fail with RepeatMixedWithNew; a stream at another version than expected fails with
+        VersionConflict. Otherwise the new drafts are stored and every draft gets its receipt. Groups act as if stored
+        one after the other.
 
         Raises:
             LogUnavailable: the database was lost and, after reconnecting, the outcome could not be learnt.

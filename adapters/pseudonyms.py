@@ -1,17 +1,20 @@
-"""What folds see in place of personal identifiers: the one place at which these leave the facts on their way to views.
+"""What folds see in place of personal values: the one place at which these leave the facts on their way to views.
 
-The projector, rebuilds and as-of replay all hand their folds what comes out of here, after merges and corrections.
+The projector, rebuilds and as-of replay all hand their folds what comes out of here, after merges and corrections: a
+`Pseudonym` for an identifier, the band of a trait, and a sealed text for all else; `[erased]` where the key is gone.
 """
 
 import hmac
 import secrets
-from collections.abc import Sequence
-from operator import itemgetter
+from collections.abc import Iterable
+from operator import is_, itemgetter
 from typing import Any, Self
 
 import domain.kinds  # noqa: F401 - registers every kind
 from adapters.idkey import id_key_path, keyed_id, read_id_key
-from domain.fields import Pseudonym, identifying_fields
+from adapters.privacy.keyring import Keyring
+from adapters.privacy.sealed import Sealed
+from domain.fields import ERASED_TEXT, Attribute, Identifying, Pseudonym, Sealable, is_sealed, sealed_fields
 from domain.touchpoint import KINDS, Fact
 
 _kind_of = itemgetter(4)
@@ -23,11 +26,18 @@ class Pseudonyms:
     `mark` tells one id key from another, and from none, without giving it away.
     """
 
-    def __init__(self, key: bytes | None) -> None:
+    def __init__(self, key: bytes | None, keyring: Keyring | None = None) -> None:
+        """Make pseudonyms.
+
+        Args:
+            key: the id key.
+            keyring: the keys that open what is sealed; may be left out where nothing is.
+        """
         self.mark = hmac.digest(key, b"lifecircle id key", "sha256").hex()[:8] if key else "none"
         self.known = key is not None
+        self.keyring = keyring
         self._key = key or secrets.token_bytes(32)
-        self._paths = {name: paths for name, kind in KINDS.items() if (paths := identifying_fields(kind))}
+        self._places = {name: places for name, kind in KINDS.items() if (places := sealed_fields(kind))}
 
     @classmethod
     def of_log(cls, url: str) -> Self:
@@ -36,27 +46,57 @@ class Pseudonyms:
         Raises:
             IdKeyUnusable: its id key is damaged, or others may read it.
         """
-        return cls(read_id_key(url) if id_key_path(url).exists() else None)
+        return cls(read_id_key(url) if id_key_path(url).exists() else None, Keyring(url))
 
     def put_into(self, facts: list[Fact]) -> list[Fact]:
-        """The same facts with a `Pseudonym` for each personal identifier; the same list where there is none."""
-        if self._paths.keys().isdisjoint(map(_kind_of, facts)):
+        """The same facts with what folds may see of each personal value; the same list where there is none.
+
+        Raises:
+            KeysUnusable: something is sealed, and the keys are not to be had.
+        """
+        if self._places.keys().isdisjoint(map(_kind_of, facts)):
             return facts
-        return [
-            fact._replace(data=self._replaced(fact.data, paths)) if (paths := self._paths.get(fact.kind)) else fact
-            for fact in facts
-        ]
+        seen = [self._seen(fact) for fact in facts]
+        return facts if all(map(is_, seen, facts)) else seen
 
-    def _replaced(self, data: dict[str, Any], paths: Sequence[tuple[str, ...]]) -> dict[str, Any]:
-        replaced = dict(data)
-        for field, *inner in paths:
+    def _seen(self, fact: Fact) -> Fact:
+        places = self._places.get(fact.kind)
+        if not places or (data := self._replaced(fact.data, places)) is fact.data:
+            return fact
+        return fact._replace(data=data)
+
+    def _replaced(self, data: dict[str, Any], places: Iterable[tuple[tuple[str, ...], Sealable]]) -> dict[str, Any]:
+        """The same fields where none of them is personal."""
+        replaced: dict[str, Any] = {}
+        for (field, *inner), mark in places:
             match data.get(field):
-                case str() as value:
-                    replaced[field] = self._of(value)
-                case [*parts]:
-                    replaced[field] = [self._replaced(part, [tuple(inner)]) for part in parts]
-        return replaced
+                case None | []:
+                    pass
+                case [*parts] if inner:
+                    replaced[field] = [self._replaced(part, [(tuple(inner), mark)]) for part in parts]
+                case {**values}:
+                    replaced[field] = {name: self._shown(value, mark) for name, value in values.items()}
+                case value:
+                    replaced[field] = self._shown(value, mark)
+        return {**data, **replaced} if replaced else data
 
-    def _of(self, value: str) -> Pseudonym:
+    def _shown(self, value: Any, mark: Sealable) -> Any:
+        if not is_sealed(value):
+            return self._pseudonym(value) if isinstance(mark, Identifying) and isinstance(value, str) else value
+        sealed, keyring = Sealed.read(value), self.keyring
+        realm, subject = sealed.about[:2]
+        gone = keyring is not None and keyring.is_destroyed(realm, subject)
+        if isinstance(mark, Identifying):
+            # Equal ones of one person have the same tag, which says nothing to whoever has not that person's key.
+            if gone or not self.known or keyring is None:
+                return Pseudonym(sealed.tag, None)
+            return self._pseudonym(sealed.opened(keyring.known(realm, subject)))
+        if gone:
+            return ERASED_TEXT
+        if isinstance(mark, Attribute) and keyring is not None:
+            return sealed.band(keyring.known(realm, subject)) or value
+        return value
+
+    def _pseudonym(self, value: str) -> Pseudonym:
         token = keyed_id(self._key, value)
         return Pseudonym(token, token if self.known else None)

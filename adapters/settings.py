@@ -35,6 +35,12 @@ class Limits:
     rule_snapshot_touchpoints: int = 500
     """By how many touchpoints a stream must have grown since its last snapshot of rule state before the next."""
 
+    data_key_cache_subjects: int = 100_000
+    """For how many subjects the key of their personal data is kept in memory."""
+
+    data_key_recheck_s: float = 1.0
+    """How long a process may go on with keys in memory before it asks which of them were destroyed."""
+
     postgres_connect_s: int = 5
     """How long one attempt to connect to a PostgreSQL server may take."""
 

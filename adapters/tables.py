@@ -22,6 +22,9 @@ from domain.policy import Policy
 from projections.dictionary import relations
 from projections.view import Column, Row, View
 
+NO_VIEW_READS = {"name", "future_limit_s", "custom", "special_data", "bands", "erasure_by_two", *Policy.model_fields}
+"""The settings that no view depends on."""
+
 Views = Mapping[str, type[View[Any]]]
 """Views by their names, in the order in which they and their questions are made."""
 
@@ -306,7 +309,7 @@ def fingerprint(view: type[View[Any]], company: Company, log_id: bytes, id_key: 
     Where the view holds identifiers, the mark of the id key that they are keyed with stands after a plus.
     """
     columns = [(column.name, column.type.__name__, column.nullable) for column in view.columns()]
-    settings = company.model_dump(mode="json", exclude={"name", "future_limit_s", "custom", *Policy.model_fields})
+    settings = company.model_dump(mode="json", exclude=NO_VIEW_READS)
     inputs = [view.revision, columns, primary_key(view), settings, log_id.hex(), *fold_inputs()]
     told = json.dumps(inputs, sort_keys=True)
     digest = sha256(told.encode()).hexdigest()[:32]

@@ -5,7 +5,7 @@ from datetime import date
 import click
 import orjson
 
-from cli.options import format_option, log_option, moment_of, moment_options
+from cli.options import format_option, log_option, moment_of, moment_options, open_options, principal, purpose_of
 from cli.output import cloud_event, described, iso, occurred, show
 
 
@@ -14,16 +14,31 @@ from cli.output import cloud_event, described, iso, occurred, show
 @format_option
 @click.argument("subject")
 @moment_options
-def command(url: str, style: str, subject: str, as_of: "int | date | None", known_at: str | None) -> None:
+@open_options
+def command(
+    url: str,
+    style: str,
+    subject: str,
+    as_of: "int | date | None",
+    known_at: str | None,
+    purpose: str | None,
+    *,
+    opens: bool,
+) -> None:
     """Show the effective history of SUBJECT: corrections applied, merged subjects joined, in the order it occurred.
 
-    --as-of asks what had happened by then, as we know it now; --known-at asks what we knew by then.
+    --as-of asks what had happened by then, as we know it now; --known-at asks what we knew by then. Personal data is
+    shown as [sealed] unless it is opened with --open, and as [erased] where the customer was forgotten.
     """
     from adapters.engine import Engine
+    from adapters.privacy.opening import open_facts
 
+    wanted = purpose_of(purpose, opens=opens)
     with Engine.open(url) as engine:
         moment = moment_of(engine, as_of, known_at)
         facts = engine.history(subject, known=moment.known, as_of=moment.as_of)
+        if wanted:
+            facts = open_facts(engine, facts, purpose=wanted, by=principal())
     if style == "json":
         click.echo(orjson.dumps([cloud_event(fact) for fact in facts], option=orjson.OPT_INDENT_2).decode())
         return

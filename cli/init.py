@@ -17,13 +17,17 @@ def command(url: str, name: str, zone: str, buckets: int) -> None:
     order; several let a PostgreSQL log take more appends at once. The number is kept for the life of the log, and
     lifecircle copy moves a log to another.
 
-    The key lies beside a SQLite log, and in this folder for a PostgreSQL one; LIFECIRCLE_KEY names another place. A
-    PostgreSQL log also gets roles, which accounts are made members of: see lifecircle roles.
+    It makes the key store too, in which each person has a key that seals their data, and the key-encryption key that
+    protects it. All three lie beside a SQLite log, and in this folder for a PostgreSQL one; LIFECIRCLE_KEY,
+    LIFECIRCLE_KEYS (an address) and LIFECIRCLE_KEK_FILE name other places. A PostgreSQL log also gets roles, which
+    accounts are made members of: see lifecircle roles.
     """
     from pydantic import ValidationError
 
     from adapters.engine import Engine
     from adapters.idkey import id_key_path, make_id_key
+    from adapters.privacy.kek import kek_told
+    from adapters.privacy.keystore import keystore_told
     from domain.company import Company
     from domain.touchpoint import invalid
 
@@ -38,6 +42,10 @@ def command(url: str, name: str, zone: str, buckets: int) -> None:
         else:
             made = make_id_key(url)
             click.echo(f"id key: {made} (keep a copy: without it an import cannot derive the same ids again)")
+        click.echo(
+            f"keys of personal data: {keystore_told(url)} (keep a copy: without it nothing sealed can be opened)"
+        )
+        click.echo(f"protected by: {kek_told(url)} (keep it apart from all copies of the log and of the keys)")
     give_roles(url)
 
 

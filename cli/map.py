@@ -38,7 +38,8 @@ def command(
     """
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
-    from adapters.idkey import KEY_BYTES, read_id_key
+    from adapters.idkey import read_id_key
+    from adapters.keyfile import KEY_BYTES
     from adapters.sources.guess import guess_mapping
     from adapters.sources.mapping import read_mapping
     from adapters.sources.rehearsal import rehearse

@@ -89,6 +89,19 @@ def needs_loyalty(what: str) -> None:
         )
 
 
+def open_options(command: F) -> F:
+    """`--open --purpose`, for every command that can show personal data in clear."""
+    opens = click.option("--open", "opens", is_flag=True, help="Show personal data in clear; that is noted in the log.")
+    return opens(click.option("--purpose", metavar="TEXT", help="What it is needed for, as it is noted.")(command))
+
+
+def purpose_of(purpose: str | None, *, opens: bool) -> str | None:
+    """The purpose for which personal data is to be opened; None where it stays sealed."""
+    if opens != bool(purpose):
+        raise click.UsageError("--open and --purpose go together: whoever opens personal data says what for")
+    return purpose
+
+
 def principal() -> str:
     """Who types a command: the account of this process, or its number where it has no name, as in a container."""
     try:

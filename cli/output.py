@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from adapters.tables import Tables
     from domain.touchpoint import Fact
 
+SEALED_SHOWN = "[sealed]"
+"""What a table shows in place of a sealed value."""
+
 WIDTH_OF_FILES = 200
 """How wide a table is that goes into a file or another program, in characters."""
 
@@ -118,10 +121,13 @@ def _is_number(value: Any) -> bool:
 
 def cell(name: str, value: Any) -> str:
     """A cell for people: micro-units as decimals, microseconds as times, shares to four digits."""
+    from domain.fields import is_sealed
     from domain.money import decimal
 
     if value is None:
         return ""
+    if is_sealed(value):
+        return SEALED_SHOWN
     if isinstance(value, int) and name.endswith("_micros"):
         return str(decimal(value))
     if isinstance(value, int) and (name == "at" or name.endswith("_at")):
@@ -170,11 +176,14 @@ def described(data: dict[str, Any]) -> str:
 
 
 def _brief(value: Any) -> str:
+    from domain.fields import is_sealed
     from domain.money import decimal
 
     match value:
         case {"micros": int(micros), "currency": str(currency)}:
             return f"{decimal(micros)} {currency}"
+        case str() if is_sealed(value):
+            return SEALED_SHOWN
         case list() if all(isinstance(item, dict) for item in value):
             return f"({len(value)})"
         case dict():

@@ -1,11 +1,22 @@
 """Show a view: one subject's rows or all, as they stand or as of any moment."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date
+from typing import Any
 
 import click
 
-from cli.options import LOG_HELP, format_option, log_url, moment_of, moment_options
+from cli.options import (
+    LOG_HELP,
+    format_option,
+    log_url,
+    moment_of,
+    moment_options,
+    open_options,
+    principal,
+    purpose_of,
+)
 from cli.output import folding, show, warn_of_parked
 
 
@@ -15,6 +26,7 @@ from cli.output import folding, show, warn_of_parked
 @click.argument("name", required=False)
 @click.option("--subject", help="Only the rows of this subject.")
 @moment_options
+@open_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -24,10 +36,14 @@ def command(
     subject: str | None,
     as_of: "int | date | None",
     known_at: str | None,
+    purpose: str | None,
+    *,
+    opens: bool,
 ) -> None:
     """Show the rows of view NAME; without NAME list the views and the questions across customers that they answer.
 
-    As of a moment, all subjects are folded for this call alone. A question is asked by its name too:
+    As of a moment, all subjects are folded for this call alone. Personal data stays sealed unless it is opened with
+    --open. A question is asked by its name too:
     lifecircle query "select * from funnel"
     """
     if name is None:
@@ -37,6 +53,7 @@ def command(
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
     from adapters.moments import views_at
+    from adapters.privacy.opening import open_rows
     from adapters.pseudonyms import Pseudonyms
     from adapters.replay import rows_as_of
     from projections import view_named
@@ -44,23 +61,28 @@ def command(
     load_extensions()
     view = view_named(name)
     url = log_url(ctx, log)
+    wanted = purpose_of(purpose, opens=opens)
     with Engine.open(url) as engine:
+
+        def shown(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+            show(columns, open_rows(engine, rows, purpose=wanted, by=principal()) if wanted else rows, style)
+
         if as_of is None and known_at is None:
             with closing(open_tables(url, engine.company)) as tables:
-                show(*tables.rows(name, subject), style)
+                shown(*tables.rows(name, subject))
             return
         moment = moment_of(engine, as_of, known_at)
         if subject is not None:
             pseudonyms, at = Pseudonyms.of_log(url), (moment.known, moment.as_of)
             described, rows = rows_as_of(engine.log, engine.company, name, subject, pseudonyms, *at)
-            show([column.name for column in described], rows, style)
+            shown([column.name for column in described], rows)
             return
         with (
             folding() as on_progress,
             views_at(engine.log, url, engine.company, {name: view}, moment, on_progress) as tables,
         ):
             warn_of_parked(tables)
-            show(*tables.rows(name), style)
+            shown(*tables.rows(name))
 
 
 def _catalogue() -> list[tuple[str, str, str]]:

@@ -23,6 +23,8 @@ FREQUENCY_MESSAGES_MAX = 1_000
 """The most messages that a frequency cap may count; so many days are remembered for each customer."""
 FREQUENCY_CAPS_MAX = 20
 """The most frequency caps of a company."""
+BANDS_MAX = 1_000
+"""The most traits of which views show bands."""
 PAYMENT_TOLERANCE_MAX = 1_000_000.0
 RFM_DAYS_MAX = 36_500
 
@@ -60,6 +62,28 @@ class FrequencyCap(BaseModel):
     messages: int = Field(ge=1, le=FREQUENCY_MESSAGES_MAX, description="how many at most")
     days: int = Field(ge=1, description="within how many calendar days, the day of the message being the last of them")
     purpose: Purpose | None = Field(default=None, description="the purpose it holds for; all together where unset")
+
+
+class Band(BaseModel):
+    """What views show of a trait instead of its value: the name of the band that the value lies in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    floors: dict[Label, int] = Field(default={}, description="of numbers: the lowest value in each band, by its name")
+    groups: dict[Label, frozenset[Label]] = Field(default={}, description="of texts: the values in each band")
+
+    @field_serializer("groups", when_used="json")
+    def _grouped(self, groups: dict[str, frozenset[str]]) -> dict[str, list[str]]:
+        return {name: sorted(values) for name, values in groups.items()}
+
+    def of(self, value: Any) -> str | None:
+        """The band that a value lies in; None where none is declared for it."""
+        if isinstance(value, str):
+            return next((name for name, values in self.groups.items() if value in values), None)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        below = [(floor, name) for name, floor in self.floors.items() if floor <= value]
+        return max(below)[1] if below else None
 
 
 class Company(Policy):
@@ -128,6 +152,20 @@ class Company(Policy):
         default={},
         description="the JSON Schema of the custom fields of a kind, by the kind's name; * for all others; no view"
         " depends on it",
+    )
+
+    special_data: bool = Field(
+        default=False,
+        description="whether traits of special categories, such as health or faith, may be recorded; no view depends"
+        " on it",
+    )
+    bands: dict[Label, Band] = Field(
+        default={},
+        max_length=BANDS_MAX,
+        description="what views show of a customer's traits, by the trait's name; it is fixed when a trait is recorded",
+    )
+    erasure_by_two: bool = Field(
+        default=False, description="whether forgetting a customer takes two of us; no view depends on it"
     )
 
     @field_serializer("promotional", when_used="json")

@@ -1,10 +1,11 @@
 """Corrections: a stack on each touchpoint of a family, of which the top one that stands wins."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from pydantic import ValidationError
 
+from domain.errors import CorrectionRefused
 from domain.families import MERGE_KINDS, MERGED, Objection, recording
 from domain.identifiers import problems
 from domain.touchpoint import EPOCH, KINDS, Fact
@@ -20,6 +21,32 @@ _Key = tuple[str, str, str]
 def target_pair(correction: Fact) -> tuple[str, str]:
     """The id and source that a correction names."""
     return correction.data["target"], correction.data.get("target_source", correction.source)
+
+
+def check_fields(correction: Fact, facts: Iterable[Fact]) -> Fact | None:
+    """What a correction corrects in the end, where that is known among the facts of its family.
+
+    Raises:
+        CorrectionRefused: its replacement does not fit that.
+    """
+    known = {
+        (fact.id, fact.source): fact for fact in facts if (fact.id, fact.source) != (correction.id, correction.source)
+    }
+    original = known.pop(target_pair(correction), None)
+    while original and original.kind == CORRECTED:
+        original = known.pop(target_pair(original), None)
+    if original and not correction.data.get("retraction"):
+        replaced = _replaced(original, correction)
+        if isinstance(replaced, Objection):
+            raise refused(correction, replaced)
+    return original
+
+
+def refused(correction: Fact, objection: Objection) -> CorrectionRefused:
+    """The error for a correction that has an objection to it."""
+    return CorrectionRefused(
+        objection.what, where=f"correction {correction.id}", rule=objection.rule, way_out=objection.way_out
+    )
 
 
 class _Entry:

@@ -5,12 +5,15 @@ no file; its patterns run in linear time.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from domain.errors import InvalidTouchpoint
+
+PERSONAL = "x-personal"
+"""The keyword by which a company's schema marks a property as personal, so that it is sealed: `"x-personal": true`."""
 
 EVERY_KIND = "*"
 """The key of the schema for all kinds that have none of their own."""
@@ -26,9 +29,13 @@ PROBLEMS_TOLD_MAX = 10
 
 
 class FieldsSchema:
-    """A JSON Schema of the `custom` object, ready to check with. `given` is the schema as the company wrote it."""
+    """A JSON Schema of the `custom` object, ready to check with.
 
-    __slots__ = ("_validator", "given")
+    `given` is the schema as the company wrote it; `personal` names the fields that it marks as personal, each by the
+    path of properties to it, through the items of lists.
+    """
+
+    __slots__ = ("_validator", "given", "personal")
 
     def __init__(self, given: Any) -> None:
         # Only a log with a schema waits for the library.
@@ -43,6 +50,9 @@ class FieldsSchema:
         if len(text) > SCHEMA_SIZE_MAX_CHARS:
             raise ValueError(f"must be at most {SCHEMA_SIZE_MAX_CHARS} characters long")
         self.given: dict[str, Any] | bool = json.loads(text)
+        self.personal = tuple(_marked(self.given))
+        if len(self.personal) != text.count(f'"{PERSONAL}"'):
+            raise ValueError(f"must mark as {PERSONAL} only, with true, what stands under properties from its top")
         try:
             self._validator = validator_for(
                 self.given,
@@ -77,6 +87,18 @@ class FieldsSchema:
                 break
             found.append((pointer(["custom", *error.instance_path]), error.message))
         return found
+
+
+def _marked(schema: Any) -> Iterator[tuple[str, ...]]:
+    """The properties that are marked as personal; of one that is, nothing beneath is asked."""
+    while isinstance(schema, dict) and isinstance(schema.get("items"), dict):
+        schema = schema["items"]
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    for name, inner in properties.items() if isinstance(properties, dict) else ():
+        if isinstance(inner, dict) and inner.get(PERSONAL) is True:
+            yield (name,)
+        else:
+            yield from ((name, *path) for path in _marked(inner))
 
 
 CustomSchema = Annotated[

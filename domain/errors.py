@@ -116,6 +116,28 @@ class MergeRefused(Refused):
     exit_code = 5
 
 
+class SpecialNotEnabled(InvalidTouchpoint):
+    """The touchpoint holds a trait of a special category, such as health or faith, and the company allows none."""
+
+
+class SubjectErased(Refused):
+    """The subject was forgotten: nothing personal can be recorded of it, opened or handed over any more."""
+
+    exit_code = 6
+
+
+class SubjectMerged(LifecircleError):
+    """The subject goes on under another one, which it was merged into."""
+
+    exit_code = 6
+
+
+class ErasureRefused(Refused):
+    """A legal hold, or the company's own rule, forbids that this subject be forgotten now."""
+
+    exit_code = 5
+
+
 class SettingsInvalid(Refused):
     """There is no such setting of the company, or it cannot have this value."""
 
@@ -214,6 +236,12 @@ class WrongBuckets(LifecircleError):
     exit_code = 3
 
 
+class KeysUnusable(LifecircleError):
+    """The keys of personal data, or the key that protects them, are missing, damaged, or readable by others."""
+
+    exit_code = 8
+
+
 class NotOurLog(LifecircleError):
     """The database exists but holds something else than a log."""
 
@@ -222,6 +250,10 @@ class NotOurLog(LifecircleError):
 
 class NewerLog(NotOurLog):
     """The log was written by a newer version of lifecircle."""
+
+
+class OlderLog(NotOurLog):
+    """The log was made before personal data was sealed."""
 
 
 class ProjectorFenced(LifecircleError):

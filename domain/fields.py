@@ -8,11 +8,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeGuard, get_args
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    JsonValue,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from domain.identifiers import Id
+from domain.identifiers import Id, Shortcut
 from domain.money import Amount, Quantity, Rate
 from domain.touchpoint import INT64_MAX, Label, Text, iso_text, marks, plain_json
 
@@ -22,9 +34,37 @@ LINES_MAX = 10_000
 VALUES_MAX = 1_000
 
 
+SEALED = "sealed:1:"
+"""Begins the text that stands for a personal value wherever it is kept; nothing that is sent may begin so."""
+
+ERASED_TEXT = "[erased]"
+"""What stands for a personal value of somebody who was forgotten."""
+
+
+def is_sealed(value: Any) -> TypeGuard[str]:
+    """Whether a stored value is a sealed one."""
+    return isinstance(value, str) and value.startswith(SEALED)
+
+
+class _Sealable:
+    """What fields have in common that are sealed: where a value is asked for, its sealed form fits too.
+
+    The log's own reader needs that, for corrections lay values over sealed ones; at the door no sealed form is let in.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _SEALED_FORM.__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return _SEALED_FORM.__get_pydantic_json_schema__(core, handler)
+
+
+_SEALED_FORM = Shortcut(f"^{SEALED}", as_text=False)
+
+
 @dataclass(frozen=True)
-class Personal:
-    """Marks a field that tells who a person is, or what a person wrote. It is to be sealed in the log and in views."""
+class Personal(_Sealable):
+    """Marks a field that tells who a person is, or what a person wrote. It is sealed in the log and in views."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +73,24 @@ class Identifying(Personal):
 
     Folds never see its value, only its `Pseudonym`.
     """
+
+
+@dataclass(frozen=True)
+class Attribute(_Sealable):
+    """Marks a trait such as age or income. It is sealed in the log; views show only its band.
+
+    `named_by` is the field beside it that says which trait it is, where its own name does not.
+    """
+
+    named_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Special(_Sealable):
+    """Marks health, faith and their like. It is refused unless the company's settings enable it, and sealed then."""
+
+
+Sealable: TypeAlias = Personal | Attribute | Special
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +103,6 @@ class Pseudonym:
 
     token: str
     keyed: str | None
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """Marks a trait such as age or income. It is to be sealed in the log; views show only its band."""
-
-
-@dataclass(frozen=True)
-class Special:
-    """Marks health, faith and their like. It is to be refused unless the company enables it, and sealed then."""
 
 
 def means(text: str, stored_as: str | None = None) -> Any:
@@ -205,17 +253,29 @@ def one_currency(lines: Iterable[Line | Item], *amounts: Amount | None) -> None:
         raise ValueError("lines and totals must have one currency")
 
 
+class SealedField(NamedTuple):
+    """A place in a kind's stored fields that is sealed: a path of names, `("contact_points", "value")`, and its mark.
+
+    What lies at the end of the path is sealed whole; of an object of values each value is.
+    """
+
+    path: tuple[str, ...]
+    mark: Sealable
+
+
 @cache
-def identifying_fields(model: type[BaseModel]) -> tuple[tuple[str, ...], ...]:
-    """Where a kind's stored fields hold personal identifiers: a path of names each, `("contact_points", "value")`."""
-    return tuple(_identifying(model))
+def sealed_fields(model: type[BaseModel]) -> tuple[SealedField, ...]:
+    """The places in a kind's stored fields that are sealed."""
+    return tuple(_sealed(model))
 
 
-def _identifying(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+def _sealed(model: type[BaseModel]) -> Iterator[SealedField]:
     for name, field in model.model_fields.items():
         stored = field.alias or name
-        if any(isinstance(mark, Identifying) for mark in marks(field)):
-            yield (stored,)
+        mark = next((mark for mark in marks(field) if isinstance(mark, _Sealable)), None)
+        if isinstance(mark, Personal | Attribute | Special):
+            yield SealedField((stored,), mark)
+            continue
         for inner in get_args(field.annotation):
             if isinstance(inner, type) and issubclass(inner, BaseModel):
-                yield from ((stored, *path) for path in identifying_fields(inner))
+                yield from (SealedField((stored, *each.path), each.mark) for each in sealed_fields(inner))

@@ -12,8 +12,8 @@ from functools import cache
 from itertools import chain
 from operator import itemgetter
 
-from domain.corrections import CORRECTED, ERASED, Stacks, target_pair
-from domain.errors import CorrectionRefused, MergeRefused
+from domain.corrections import CORRECTED, ERASED, Stacks, refused, target_pair
+from domain.errors import MergeRefused
 from domain.families import MERGE_KINDS, MERGED, REVERTED, Components, Families, Objection, recording, sides
 from domain.touchpoint import INT64_MAX, KINDS, Fact, Touchpoint
 
@@ -147,9 +147,7 @@ def _refuse_correction(candidate: Fact, facts: Sequence[Fact]) -> None:
     families = Families(facts)
     stacks = Stacks(families.partition([*facts, latest])[families.root(latest.stream)])
     if objection := stacks.objection_to(latest):
-        raise CorrectionRefused(
-            objection.what, where=f"correction {candidate.id}", rule=objection.rule, way_out=objection.way_out
-        )
+        raise refused(candidate, objection)
 
 
 def _refuse_merge(candidate: Fact, facts: Sequence[Fact]) -> None:

@@ -52,6 +52,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(place)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _keys_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One key store for the logs of all tests, away from the folder where they run; those about keys say otherwise."""
+    place = tmp_path_factory.mktemp("keys")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIFECIRCLE_KEYS", f"sqlite:///{place}/shared.keys.db")
+        patch.setenv("LIFECIRCLE_KEK_FILE", f"{place}/shared.kek")
+        yield
+
+
 @contextmanager
 def fresh_database(home: str | Path | None = None) -> Iterator[str]:
     """The address of a PostgreSQL database that is there for as long as the block; `home` names another server's."""

@@ -13,8 +13,8 @@ from adapters.postgres.arrays import Bigints, Blobs, Integers, Texts
 from domain.errors import IdReused, RepeatMixedWithNew, VersionConflict
 
 _APPEND = b"""
-    SELECT verdict, number, version, recorded, repeat, differs, moved_stream, moved_to
-    FROM lifecircle.append_v1(%b, %b, %b, NULL, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)
+    SELECT verdict, number, version, recorded, repeat, differs, moved_stream, moved_to, digest
+    FROM lifecircle.append_v1(%b, %b, %b, NULL, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)
 """
 
 Find = Callable[[str, str, str], Stored | None]
@@ -33,6 +33,7 @@ class _Judged(NamedTuple):
     differs: bool
     moved_stream: str | None
     moved_to: int | None
+    digest: bytes | None
 
 
 def rounds(groups: Sequence[Group]) -> Iterator[Sequence[Group]]:
@@ -91,7 +92,8 @@ class Call:
     def _as_columns(self) -> tuple[list[Any], ...]:
         ordinals = [at for at, sent in enumerate(self._sent) for _ in sent]
         drafts = chain.from_iterable(self._sent)
-        streams, kinds, ids, sources, occurred, recorders, states = zip(*drafts, strict=True) if ordinals else [()] * 7
+        columns = zip(*drafts, strict=True) if ordinals else [()] * 8
+        streams, kinds, ids, sources, occurred, recorders, states, hmacs = columns
         expected = [
             (at, self._bucket(stream), stream, version)
             for at, (group, sent) in enumerate(zip(self._groups, self._sent, strict=True))
@@ -109,6 +111,7 @@ class Call:
             Bigints(occurred),
             Texts(recorders),
             Blobs(states),
+            Blobs(hmacs),
             Integers(groups),
             Integers(buckets),
             Texts(guarded),
@@ -156,8 +159,9 @@ class Call:
         return answers
 
     def _receipt(self, draft: Draft, answer: _Judged) -> Receipt:
-        _, number, version, recorded, known, *_ = answer
-        bucket, digest = self._bucket(draft.stream), sha256(draft.state).digest()
+        _, number, version, recorded, known, *_, stored = answer
+        # What is sealed anew has other bytes than those that are stored.
+        bucket, digest = self._bucket(draft.stream), stored or sha256(draft.state).digest()
         return Receipt(bucket, number, draft.stream, version, recorded, digest, known)
 
 
@@ -166,7 +170,7 @@ def _without_repeats(group: Group) -> tuple[Draft, ...]:
         return group.drafts
     first: dict[tuple[str, str, str], Draft] = {}
     for draft in group.drafts:
-        if first.setdefault(_key(draft), draft).state != draft.state:
+        if not draft.same_as(*first.setdefault(_key(draft), draft)[-2:]):
             return ()
     return tuple(first.values())
 

@@ -43,14 +43,18 @@ $body$;
 -- version that a group expects a stream to be at. The caller sees to it that within one call an id comes once, and
 -- that a stream with an expected version is named by one group only: so groups cannot meet, and can be judged as one set.
 --
+-- `hmacs` may be shorter than the other columns, and is null for content that is not sealed. What is sealed differs each
+-- time, so content is the same where the bytes are, or where the HMACs are.
+--
 -- One row per draft, in order. verdict: stored (or repeat), reused, mixed, moved; the first that applies to its group.
+-- digest: of a repeat, the SHA-256 of the bytes that are stored.
 CREATE FUNCTION lifecircle.append_v1(
     groups integer[], buckets integer[], streams text[], versions bigint[], kinds text[], ids text[], sources text[],
-    occurred_times bigint[], recorders text[], states bytea[],
+    occurred_times bigint[], recorders text[], states bytea[], hmacs bytea[],
     expecting integer[], expected_buckets integer[], expected_streams text[], expected_versions bigint[]
 ) RETURNS TABLE (
     verdict text, number bigint, version bigint, recorded bigint, repeat boolean, differs boolean,
-    moved_stream text, moved_to bigint
+    moved_stream text, moved_to bigint, digest bytea
 )
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, lifecircle, pg_temp
@@ -69,8 +73,9 @@ BEGIN
 
     IF alone THEN
         -- One draft alone is the commonest call, and to start the large statement costs more than all of its work.
-        SELECT t.number, t.version, t.recorded, t.state <> states[1]
-            INTO append_v1.number, append_v1.version, append_v1.recorded, append_v1.differs
+        SELECT t.number, t.version, t.recorded, sha256(t.state),
+               t.state <> states[1] AND (t.content_hmac = hmacs[1]) IS NOT TRUE
+            INTO append_v1.number, append_v1.version, append_v1.recorded, append_v1.digest, append_v1.differs
             FROM touchpoints AS t
             WHERE t.bucket = buckets[1] AND t.stream = streams[1] AND t.source = sources[1] AND t.id = ids[1];
         repeat := FOUND;
@@ -93,9 +98,10 @@ BEGIN
                             ORDER BY t.number DESC LIMIT 1), 0) + 1;
         version := coalesce(versions[1], moved_to + 1);
         recorded := now_us;
-        INSERT INTO touchpoints (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state)
+        INSERT INTO touchpoints
+                (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state, content_hmac)
             VALUES (buckets[1], append_v1.number, streams[1], append_v1.version, kinds[1], ids[1], sources[1],
-                    occurred_times[1], append_v1.recorded, recorders[1], states[1]);
+                    occurred_times[1], append_v1.recorded, recorders[1], states[1], hmacs[1]);
         RETURN NEXT;
         RETURN;
     END IF;
@@ -121,12 +127,13 @@ BEGIN
         -- One look-up by index for each draft. (An aggregate over all streams may become a scan of the whole table;
         -- LIMIT keeps each look-up from becoming a join with it.)
         SELECT g.*, known.number AS known_number, known.version AS known_version, known.recorded AS known_recorded,
-               known.state <> g.state AS differs, coalesce(head.version, 0) AS head
-        FROM unnest(groups, buckets, streams, versions, kinds, ids, sources, occurred_times, recorders, states)
+               known.state <> g.state AND (known.content_hmac = g.content_hmac) IS NOT TRUE AS differs,
+               sha256(known.state) AS digest, coalesce(head.version, 0) AS head
+        FROM unnest(groups, buckets, streams, versions, kinds, ids, sources, occurred_times, recorders, states, hmacs)
              WITH ORDINALITY
-             AS g (grp, bucket, stream, version, kind, id, source, occurred, recordedby, state, ordinal)
+             AS g (grp, bucket, stream, version, kind, id, source, occurred, recordedby, state, content_hmac, ordinal)
         LEFT JOIN LATERAL (
-            SELECT t.number, t.version, t.recorded, t.state FROM touchpoints AS t
+            SELECT t.number, t.version, t.recorded, t.state, t.content_hmac FROM touchpoints AS t
             WHERE t.bucket = g.bucket AND t.stream = g.stream AND t.source = g.source AND t.id = g.id LIMIT 1
         ) AS known ON true
         LEFT JOIN LATERAL (
@@ -156,14 +163,14 @@ BEGIN
         FROM chosen AS c JOIN lasts AS l ON l.bucket = c.bucket
     ), stored AS (
         INSERT INTO touchpoints
-            (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state)
+            (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state, content_hmac)
         SELECT n.bucket, n.next_number, n.stream, n.next_version, n.kind, n.id, n.source, n.occurred, now_us,
-               n.recordedby, n.state
+               n.recordedby, n.state, n.content_hmac
         FROM numbered AS n WHERE n.fresh ORDER BY n.ordinal
     )
     SELECT n.verdict, coalesce(n.known_number, n.next_number), coalesce(n.known_version, n.next_version),
            coalesce(n.known_recorded, now_us), n.known_number IS NOT NULL, coalesce(n.differs, false),
-           n.moved_stream, n.moved_to
+           n.moved_stream, n.moved_to, n.digest
     FROM numbered AS n ORDER BY n.ordinal;
 END
 $body$;

@@ -4,12 +4,13 @@
 -- Three tables come as arrays. `touched` are the buckets. `streams` are the streams, each once, and `stream_buckets` the
 -- place of each one's bucket in `touched`. Then the drafts, in order: `lives` is the place of each one's stream in
 -- `streams`, `steps` its place among the drafts of that stream, and `places` its place among those of that bucket.
+-- `hmacs` may end before the others: it is null for what is not sealed.
 -- Whoever sends them can count, and a server that sorts to count needs longer than for the look-ups.
 --
 -- The answer: what stood before, the last version of each stream (heads) and the last number of each bucket (lasts).
 CREATE FUNCTION lifecircle.append_facts_v1(
     touched integer[], streams text[], stream_buckets integer[], lives integer[], steps integer[], places integer[],
-    kinds text[], ids text[], sources text[], occurred_times bigint[], recorders text[], states bytea[]
+    kinds text[], ids text[], sources text[], occurred_times bigint[], recorders text[], states bytea[], hmacs bytea[]
 ) RETURNS TABLE (recorded bigint, heads bigint[], lasts bigint[])
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, lifecircle, pg_temp
@@ -29,12 +30,12 @@ BEGIN
                          ORDER BY t.version DESC LIMIT 1), 0)
         FROM unnest(streams, stream_buckets) WITH ORDINALITY AS s (stream, bucket, ordinal) ORDER BY s.ordinal);
     INSERT INTO touchpoints
-        (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state)
+        (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state, content_hmac)
     SELECT touched[stream_buckets[g.life]], append_facts_v1.lasts[stream_buckets[g.life]] + g.place, streams[g.life],
            append_facts_v1.heads[g.life] + g.step, g.kind, g.id, g.source, g.occurred, append_facts_v1.recorded,
-           g.recordedby, g.state
-    FROM unnest(lives, steps, places, kinds, ids, sources, occurred_times, recorders, states)
-         AS g (life, step, place, kind, id, source, occurred, recordedby, state);
+           g.recordedby, g.state, g.content_hmac
+    FROM unnest(lives, steps, places, kinds, ids, sources, occurred_times, recorders, states, hmacs)
+         AS g (life, step, place, kind, id, source, occurred, recordedby, state, content_hmac);
     RETURN NEXT;
 EXCEPTION WHEN unique_violation THEN
     RETURN;

@@ -17,7 +17,8 @@ from adapters.log import Group, Receipt, Verdict, bucket_of
 from adapters.postgres.arrays import Bigints, Blobs, Integers, Names, Texts, bigints, packed
 
 _APPEND = b"""
-    SELECT recorded, heads, lasts FROM lifecircle.append_facts_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    SELECT recorded, heads, lasts
+    FROM lifecircle.append_facts_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 
 _BINARY = 1
@@ -42,7 +43,7 @@ class Facts:
     def __init__(self, groups: Sequence[Group], buckets: int) -> None:
         self._sizes = [len(group.drafts) for group in groups]
         drafts = chain.from_iterable(group.drafts for group in groups)
-        self._streams, kinds, ids, sources, occurred, recorders, self._states = zip(*drafts, strict=True)
+        self._streams, kinds, ids, sources, occurred, recorders, self._states, hmacs = zip(*drafts, strict=True)
         self._lives, self._steps = _counted(self._streams)
         distinct = list(dict.fromkeys(self._streams))
         of_streams = [bucket_of(stream, buckets) for stream in distinct]
@@ -52,7 +53,9 @@ class Facts:
         stands = (Integers(self._touched), Texts(distinct), Integers(_counted(of_streams)[0]))
         counts = (Integers(self._lives), Integers(self._steps), Integers(self._places))
         names = (Names(kinds), Texts(ids), Names(sources))
-        columns = (*stands, *counts, *names, Bigints(occurred), Names(recorders), Blobs(self._states))
+        # Where nothing is sealed, nothing is sent for it: an array that ends before the others ends in nulls.
+        contents = (Blobs(self._states), Blobs(hmacs if any(hmacs) else ()))
+        columns = (*stands, *counts, *names, Bigints(occurred), Names(recorders), *contents)
         self._values, self._types = zip(*map(packed, columns), strict=True)
 
     def send(self, connection: Connection[Any]) -> None:

@@ -7,10 +7,10 @@ from psycopg import Cursor
 from psycopg.rows import tuple_row
 from pydantic import ValidationError
 
-from adapters.log import FORMAT_VERSION, Origin
+from adapters.log import FORMAT_VERSION, Origin, checked_format
 from adapters.postgres.datastore import no_log, sql
 from domain.company import Company
-from domain.errors import LogExists, NewerLog, NotOurLog
+from domain.errors import LogExists, NotOurLog
 
 # One at a time: two programs that create the same log would meet in the system catalogues. Bucket 0 is none.
 _LOCK = "SELECT pg_advisory_xact_lock(1818453603, 0)"
@@ -60,7 +60,7 @@ def read_meta(cursor: Cursor[Any], where: str) -> Meta:
     Raises:
         LogNotFound: there is none.
         NotOurLog: something else stands in its place.
-        NewerLog: a newer version of lifecircle wrote it.
+        NewerLog, OlderLog: another version of lifecircle wrote it.
     """
     cursor.row_factory = tuple_row
     if not cursor.execute(_SCHEMA_EXISTS).fetchone():
@@ -71,13 +71,7 @@ def read_meta(cursor: Cursor[Any], where: str) -> Meta:
     if row is None:
         raise _foreign(where)
     log_id, format_version, buckets, company = row
-    if format_version > FORMAT_VERSION:
-        raise NewerLog(
-            f"this log has format version {format_version}",
-            where=where,
-            rule=f"this program reads up to version {FORMAT_VERSION}",
-            way_out="use a newer lifecircle",
-        )
+    checked_format(format_version, where)
     try:
         settings = Company.model_validate_json(company)
     except ValidationError as error:

@@ -39,7 +39,7 @@ from domain.company import Company
 
 _INSERT = """
     SELECT number FROM lifecircle.append_v1(
-        %b, %b, %b, %b, %b, NULL, NULL, NULL, NULL, %b, '{}', '{}', '{}', '{}')
+        %b, %b, %b, %b, %b, NULL, NULL, NULL, NULL, %b, NULL, '{}', '{}', '{}', '{}')
 """
 
 _STANDING = """

@@ -11,14 +11,14 @@ from time import monotonic
 from typing import Any, Self
 
 from adapters.addresses import SQLiteAddress, read_sqlite_url
-from adapters.judgement import Judgement, Key, key_of
-from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, Stored, Verdict, bucket_of, stored_of
+from adapters.judgement import Judgement, Key, Known, key_of
+from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, Stored, Verdict, bucket_of, checked_format, stored_of
 from adapters.settings import LIMITS
 from adapters.sqlite.books import Books
 from adapters.sqlite.datastore import Datastore, connect, explained
 from adapters.sqlite.recorder import Factory, head_of, recorded_now, statements_of
 from domain.company import Company
-from domain.errors import LogExists, LogNotFound, LogNotWritable, NewerLog, NotOurLog
+from domain.errors import LogExists, LogNotFound, LogNotWritable, NotOurLog
 
 _OURS = 0x4C434531
 """`LCE1`: the application id in the header of every file of ours."""
@@ -35,6 +35,11 @@ _READ = f"{_COLUMNS} WHERE bucket = ? AND number > ? AND number <= ? ORDER BY nu
 _STREAM = f"{_COLUMNS} WHERE bucket = ? AND stream = ? AND +number <= ? ORDER BY version"
 
 _FIND = f"{_COLUMNS} WHERE bucket = ? AND stream = ? AND source = ? AND id = ?"
+
+_KNOWN = """
+    SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state, content_hmac
+    FROM touchpoints WHERE bucket = ? AND stream = ? AND source = ? AND id = ?
+"""
 
 # The kinds must stand here as they do in the partial index, or it is not used.
 _LINKS = f"""
@@ -54,8 +59,9 @@ _HEADS = """
 _RECORDED = "SELECT recorded FROM touchpoints WHERE bucket = ? AND number = ?"
 
 _INSERT = """
-    INSERT INTO touchpoints (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO touchpoints
+        (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state, content_hmac)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 _CREATE = "INSERT INTO log (only_row, log_id, format_version, buckets, company) VALUES (1, ?, ?, ?, ?)"
@@ -154,12 +160,7 @@ class SQLiteLog(Books):
                 raise NotOurLog("this database holds something else", where=where, way_out="check the log's address")
             log_id, format_version, buckets, company = connection.execute(_OPEN).fetchone()
             origins = connection.execute(_ORIGINS).fetchall()
-        if format_version > FORMAT_VERSION:
-            raise NewerLog(
-                f"the log has format {format_version}, and this program knows formats up to {FORMAT_VERSION}",
-                where=where,
-                way_out="use the version of lifecircle that wrote it, or a newer one",
-            )
+        checked_format(format_version, where)
         return cls(address, log_id, buckets, Company.model_validate_json(company), origins)
 
     def factory(self, bucket: int = 1) -> Factory:
@@ -204,13 +205,13 @@ class SQLiteLog(Books):
         for bucket, members in of_bucket.items():
             yield from cursor.execute(sql, (bucket, json.dumps(members)))
 
-    def _known(self, cursor: sqlite3.Cursor, groups: Sequence[Group], versions: dict[str, int]) -> dict[Key, Stored]:
+    def _known(self, cursor: sqlite3.Cursor, groups: Sequence[Group], versions: dict[str, int]) -> dict[Key, Known]:
         known = {}
         # A stream without a version holds no ids: an import of new customers looks none up.
         for key in {key_of(draft) for group in groups for draft in group.drafts if versions[draft.stream]}:
-            row = cursor.execute(_FIND, (bucket_of(key[0], self.buckets), *key)).fetchone()
+            row = cursor.execute(_KNOWN, (bucket_of(key[0], self.buckets), *key)).fetchone()
             if row:
-                known[key] = stored_of(row)
+                known[key] = Known(stored_of(row[:-1]), row[-1])
         return known
 
     def heads(self) -> Cursor:

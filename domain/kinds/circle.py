@@ -14,7 +14,6 @@ from domain.fields import (
     Identifier,
     Moment,
     Person,
-    Personal,
     PersonalName,
     PersonalText,
     Reason,
@@ -38,7 +37,7 @@ class CustomerRegistered(Touchpoint):
 
     party: Annotated[Literal["person", "organisation"], means("what the customer is")]
     name: Annotated[PersonalName | None, means("the full name")] = None
-    contact_points: Annotated[tuple[ContactPoint, ...], Personal(), means("where they can be reached")] = ()
+    contact_points: Annotated[tuple[ContactPoint, ...], means("where they can be reached")] = ()
     attributes: Annotated[Values | None, Attribute(), means("traits such as age, income or industry")] = None
     special_attributes: Annotated[Values | None, Special(), means("traits such as health or faith")] = None
     language: Annotated[Label | None, means("the language they want, such as de-AT")] = None
@@ -90,7 +89,7 @@ class ProfileFieldChanged(Touchpoint):
     """Something about the customer's life or business is different now, or we know it better."""
 
     field: Annotated[Label, means("what changed, such as age, marital status, income, industry or duty")]
-    new: Annotated[Value | None, Attribute(), means("what it is now; nothing where unset")] = None
+    new: Annotated[Value | None, Attribute(named_by="field"), means("what it is now; nothing where unset")] = None
     new_special: Annotated[Value | None, Special(), means("what it is now, for a trait such as health or faith")] = None
     reason: Annotated[Literal["life event", "correction", "import"] | None, means("why our record changed")] = None
 
@@ -203,6 +202,7 @@ class PersonalDataErased(Touchpoint):
 
     scope: Annotated[Label, means("what was erased")]
     legal_basis: Annotated[Label | None, means("the law or request it rests on")] = None
+    approver: Annotated[Person | None, means("who of us allowed it besides the one who did it, by id")] = None
 
 
 class TaskAssigned(Touchpoint):

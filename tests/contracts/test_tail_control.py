@@ -26,11 +26,11 @@ _WITHOUT_THE_LOCK = """
     CREATE SEQUENCE lifecircle.numbers;
     CREATE OR REPLACE FUNCTION lifecircle.append_v1(
         groups integer[], buckets integer[], streams text[], versions bigint[], kinds text[], ids text[],
-        sources text[], occurred_times bigint[], recorders text[], states bytea[],
+        sources text[], occurred_times bigint[], recorders text[], states bytea[], hmacs bytea[],
         expecting integer[], expected_buckets integer[], expected_streams text[], expected_versions bigint[]
     ) RETURNS TABLE (
         verdict text, number bigint, version bigint, recorded bigint, repeat boolean, differs boolean,
-        moved_stream text, moved_to bigint
+        moved_stream text, moved_to bigint, digest bytea
     ) LANGUAGE plpgsql AS $body$
     BEGIN
         PERFORM pg_notify('lifecircle', '');

@@ -159,7 +159,7 @@ def test_a_receipt_waits_for_the_disk_whatever_the_session_prefers(postgres_url:
         connection.execute("SET synchronous_commit = off")
         connection.execute(
             "SELECT * FROM lifecircle.append_v1('{0}', '{1}', '{customer}', NULL, '{ContactMade}', '{1}', '{shop}',"
-            " '{0}', '{test}', ARRAY['x'::bytea], '{}', '{}', '{}', '{}')"
+            " '{0}', '{test}', ARRAY['x'::bytea], '{}', '{}', '{}', '{}', '{}')"
         )
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 

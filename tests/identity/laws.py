@@ -118,7 +118,7 @@ class Bench:
             Engine.create(url, buckets=buckets) as engine,
             closing(open_tables(url, engine.company)) as tables,
         ):
-            yield Open(engine, tables, Projector(engine.log, tables, engine.company), Door(engine.log))
+            yield Open(engine, tables, Projector(engine.log, tables, engine.company), Door(engine.log, engine.sealing))
             self.longest = max(self.longest, sum(engine.log.heads().numbers))
 
     @contextmanager

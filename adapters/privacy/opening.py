@@ -1,0 +1,56 @@
+"""Opening personal data for somebody who may read it, which is always noted in the log first."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from adapters.engine import Engine
+from adapters.evidence import note
+from adapters.privacy.sealed import Sealed
+from adapters.privacy.sealing import replaced_in, sealed_texts, with_opened
+from domain.kinds.log_itself import PersonalDataOpened
+from domain.touchpoint import Fact
+from projections.view import Row
+
+
+def open_facts(engine: Engine, facts: Sequence[Fact], *, purpose: str, by: str) -> list[Fact]:
+    """The same facts with all that is sealed in them opened; `[erased]` where the key was destroyed.
+
+    Args:
+        engine: the log that they are of.
+        facts: as its history tells them.
+        purpose: what it is needed for.
+        by: the principal who was authenticated.
+
+    Raises:
+        KeysUnusable: the keys are not to be had; nothing was opened.
+        LogUnavailable: it could not be noted; nothing was opened.
+    """
+    keys = engine.sealing.keys_of([fact.data, fact.envelope] for fact in facts)
+    _note(engine, [fact.data for fact in facts], [subject for subject, key in keys.items() if key], purpose, by)
+    return [replaced_in(fact, keys) for fact in facts]
+
+
+def open_rows(engine: Engine, rows: Sequence[Row], *, purpose: str, by: str) -> list[Row]:
+    """The same rows of a view with all that is sealed in them opened; `[erased]` where the key was destroyed.
+
+    Args and Raises: as `open_facts`.
+    """
+    keys = engine.sealing.keys_of(rows)
+    _note(engine, rows, [subject for subject, key in keys.items() if key], purpose, by)
+    return [tuple(with_opened(row, keys)) for row in rows]
+
+
+def _note(engine: Engine, values: Sequence[Any], persons: Sequence[str], purpose: str, by: str) -> None:
+    fields: dict[str, dict[str, None]] = {person: {} for person in persons}
+    for text in sealed_texts(values):
+        about = Sealed.read(text).about
+        if about.subject in fields:
+            fields[about.subject][f"{about.kind}.{about.field}"] = None
+    notes = [
+        note(engine.log.log_id, uuid4().hex, PersonalDataOpened(person=person, fields=tuple(names), purpose=purpose))
+        for person, names in fields.items()
+        if names
+    ]
+    if notes:
+        engine.append(notes, recordedby=by)

@@ -1,0 +1,313 @@
+"""From an envelope to what is stored: personal fields sealed under the key of the person whom it concerns."""
+
+import hmac
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from typing import Any
+
+import orjson
+
+from adapters.codec import draft_of, encode, envelope_of
+from adapters.log import Draft, Log, Stored
+from adapters.privacy.keyring import DataKey, Keyring
+from adapters.privacy.sealed import About, Sealed, seal
+from domain.company import Company
+from domain.corrections import CORRECTED
+from domain.custom import schema_for
+from domain.errors import InvalidTouchpoint, KeysUnusable, SpecialNotEnabled, SubjectErased
+from domain.fields import (
+    ERASED_TEXT,
+    SEALED,
+    Attribute,
+    Identifying,
+    Personal,
+    SealedField,
+    Special,
+    is_sealed,
+    sealed_fields,
+)
+from domain.touchpoint import KINDS, Envelope, Fact, Touchpoint
+
+_SEALED_JSON = f'"{SEALED}'.encode()
+_CUSTOM = Personal()
+
+
+def realm_of(log: Log) -> bytes:
+    """What the keys of a log are known by: its id, or that of the first log in the line that it was copied from."""
+    return log.origins[-1].cut.log_id if log.origins else log.log_id
+
+
+class Sealing:
+    """Seals what is personal in touchpoints on their way into one log."""
+
+    def __init__(self, log: Log, keyring: Keyring) -> None:
+        self._log, self.keyring = log, keyring
+        self.realm = realm_of(log)
+
+    def begin(self) -> None:
+        """Make the key of this log, which is new.
+
+        Raises:
+            KeysUnusable: the key store cannot be used.
+        """
+        self.keyring.begin(self.realm)
+
+    def draft(
+        self, envelope: Envelope, recordedby: str, stream: str | None = None, original: Fact | None = None
+    ) -> Draft:
+        """Encode one touchpoint for the log, with its personal fields sealed.
+
+        Args:
+            envelope: as its producer gave it.
+            recordedby: the principal who was authenticated.
+            stream: given where it is not stored under its own subject.
+            original: of a correction, what it corrects in the end, where that is known.
+
+        Raises:
+            InvalidTouchpoint: it is too large, or holds a text that looks as if it were sealed.
+            SpecialNotEnabled: it holds a trait that the company has not enabled.
+            SubjectErased: its subject was forgotten, and it is not a repeat.
+            KeysUnusable: the keys are not to be had.
+        """
+        draft = draft_of(envelope, recordedby, stream)
+        if _SEALED_JSON in draft.state:
+            raise InvalidTouchpoint(
+                "the touchpoint holds a text that looks like a sealed value",
+                where="data",
+                rule=f"what is sent is in clear; the log seals what is personal, and nothing else begins {SEALED}",
+                way_out="send the value itself",
+            )
+        if not holds_personal(envelope, self._log.company):
+            return draft
+        content = self._content(draft.state)
+        key = self.keyring.of(self.realm, envelope.subject)
+        if key is None:
+            # The repeat of what was recorded before is known by its content; the bytes are not compared then.
+            if self._log.find(draft.stream, draft.source, draft.id) is None:
+                raise erased(envelope.subject)
+            return draft._replace(state=b"", content_hmac=content)
+        fields = orjson.loads(draft.state)
+        sealer = _Sealer(About(self.realm, envelope.subject, envelope.source, envelope.id, envelope.type, ""), key)
+        company = self._log.company
+        sealer.put_into(fields["data"], _places(envelope, original), company, original.data if original else {})
+        if envelope.custom is not None and (schema := schema_for(envelope.type, company.custom)):
+            sealer.put_into(fields, [SealedField(("custom", *path), _CUSTOM) for path in schema.personal], company, {})
+        return draft._replace(state=orjson.dumps(fields), content_hmac=content)
+
+    def lacking(self, touchpoints: Iterable[Envelope]) -> list[str]:
+        """The subjects of touchpoints whose keys must be fetched before they can be sealed."""
+        company = self._log.company
+        return [
+            each.subject
+            for each in touchpoints
+            if holds_personal(each, company) and self.keyring.lacks(self.realm, each.subject)
+        ]
+
+    def fetch(self, touchpoints: Iterable[Envelope]) -> None:
+        """Fetch, or make, the keys under which touchpoints will be sealed, all at once."""
+        if lacking := self.lacking(touchpoints):
+            self.keyring.ensure(self.realm, lacking)
+
+    def same_meaning(self, stored: Stored, draft: Draft) -> bool:
+        """Whether a draft has the content of a stored touchpoint, upcast to the current version of its kind."""
+        if _SEALED_JSON not in stored.state:
+            return encode(envelope_of(stored)) == draft.state
+        opened = self.opened(stored.state)
+        return (
+            opened is not None
+            and self._content(encode(envelope_of(stored._replace(state=opened)))) == draft.content_hmac
+        )
+
+    def opened(self, state: bytes) -> bytes | None:
+        """Stored bytes with every sealed value opened; None where a key was destroyed."""
+        fields = orjson.loads(state)
+        keys = self.keys_of([fields])
+        return None if None in keys.values() else orjson.dumps(with_opened(fields, keys))
+
+    def keys_of(self, values: Iterable[Any]) -> dict[str, DataKey | None]:
+        """The keys of all subjects whose sealed values stand somewhere in these; None for those destroyed.
+
+        Raises:
+            KeysUnusable: something is sealed for another log, or the key store lacks a key.
+        """
+        subjects = set()
+        for text in sealed_texts(values):
+            realm, subject = Sealed.read(text).about[:2]
+            if realm != self.realm:
+                raise KeysUnusable(
+                    "a value was sealed for another log",
+                    where=f"subject {subject}",
+                    rule="a sealed value opens in the log that it was recorded in, and in copies of that",
+                    way_out="see whether the log was tampered with: lifecircle verify",
+                )
+            subjects.add(subject)
+        self.keyring.recheck()
+        keys = self.keyring.at_hand(self.realm, subjects)
+        for subject in subjects - keys.keys():
+            self.keyring.known(self.realm, subject)
+        return keys
+
+    def with_erasures(self, facts: list[Fact]) -> list[Fact]:
+        """The same facts, saying `[erased]` wherever something was sealed for somebody who was forgotten since."""
+        found = [
+            (fact, {Sealed.read(text).about.subject for text in sealed_texts([fact.data, fact.envelope])})
+            for fact in facts
+        ]
+        if not any(subjects for _, subjects in found) or not self.keyring.there:
+            return facts
+        gone = {
+            subject for _, subjects in found for subject in subjects if self.keyring.is_destroyed(self.realm, subject)
+        }
+        if not gone:
+            return facts
+        keys: dict[str, DataKey | None] = dict.fromkeys(gone)
+        return [replaced_in(fact, keys) if gone & subjects else fact for fact, subjects in found]
+
+    def _content(self, plain: bytes) -> bytes:
+        return hmac.digest(self._content_key, plain, "sha256")
+
+    @cached_property
+    def _content_key(self) -> bytes:
+        return self.keyring.of_log(self.realm).derived(b"lifecircle content 1")
+
+
+class _Sealer:
+    """Seals values of one touchpoint."""
+
+    def __init__(self, about: About, key: DataKey) -> None:
+        self._about, self._key = about, key
+
+    def put_into(
+        self, fields: dict[str, Any], places: Iterable[SealedField], company: Company, original: dict[str, Any]
+    ) -> None:
+        """Replace what is personal in stored fields by its sealed form."""
+        for path, mark in places:
+            self._at(fields, path, "", mark, company, original)
+
+    def _at(
+        self,
+        holder: Any,
+        path: Sequence[str],
+        place: str,
+        mark: Any,
+        company: Company,
+        original: dict[str, Any],
+    ) -> None:
+        if isinstance(holder, list):
+            for at, part in enumerate(holder):
+                self._at(part, path, f"{place}{at}.", mark, company, original)
+            return
+        name = path[0]
+        if not isinstance(holder, dict) or (value := holder.get(name)) is None:
+            return
+        place += name
+        if len(path) > 1:
+            self._at(value, path[1:], f"{place}.", mark, company, original)
+            return
+        if isinstance(mark, Special) and not company.special_data:
+            raise SpecialNotEnabled(
+                "the touchpoint holds a trait of a special category",
+                where=place,
+                rule="such traits are recorded only where the company's settings enable them",
+                way_out="leave it out; or, if there is a legal basis: lifecircle settings special_data=true",
+            )
+        if isinstance(value, dict):
+            holder[name] = {
+                key: self._sealed(each, f"{place}.{key}", mark, company, key) for key, each in value.items()
+            }
+        else:
+            trait = name
+            if isinstance(mark, Attribute) and mark.named_by:
+                trait = holder.get(mark.named_by) or original.get(mark.named_by) or name
+            holder[name] = self._sealed(value, place, mark, company, trait)
+
+    def _sealed(self, value: Any, place: str, mark: Any, company: Company, trait: str) -> str:
+        band = company.bands.get(trait) if isinstance(mark, Attribute) else None
+        return seal(
+            self._about._replace(field=place),
+            value,
+            self._key,
+            identifying=isinstance(mark, Identifying),
+            band=band.of(value) if band else None,
+        )
+
+
+def holds_personal(envelope: Envelope, company: Company) -> bool:
+    """Whether a touchpoint holds anything that is to be sealed."""
+    data = envelope.data
+    for name in _attributes(type(data)):
+        value = getattr(data, name)
+        if value is not None and value != ():
+            return True
+    if envelope.custom is None or not company.custom:
+        return False
+    schema = schema_for(envelope.type, company.custom)
+    return bool(schema and schema.personal)
+
+
+@cache
+def _attributes(kind: type[Touchpoint]) -> tuple[str, ...]:
+    """The Python names of the fields in which a kind holds what is sealed."""
+    if kind.kind == CORRECTED:
+        return ("replacement",)
+    stored = {each.path[0] for each in sealed_fields(kind)}
+    return tuple(name for name, field in kind.model_fields.items() if (field.alias or name) in stored)
+
+
+def _places(envelope: Envelope, original: Fact | None = None) -> Sequence[SealedField]:
+    """What is sealed in the data of a touchpoint; of a correction, what is sealed in what it corrects."""
+    if envelope.type != CORRECTED:
+        return sealed_fields(type(envelope.data))
+    kind = KINDS.get(original.kind) if original else None
+    return _replaced(sealed_fields(kind) if kind else _of_any_kind(len(KINDS)))
+
+
+@cache
+def _of_any_kind(_: int) -> tuple[SealedField, ...]:
+    """What any kind seals: of a correction whose original is not known yet, all that might be personal is sealed."""
+    return tuple({each.path: each for kind in KINDS.values() for each in sealed_fields(kind)}.values())
+
+
+@cache
+def _replaced(places: tuple[SealedField, ...]) -> tuple[SealedField, ...]:
+    return tuple(each._replace(path=("replacement", *each.path)) for each in places)
+
+
+def erased(subject: str) -> SubjectErased:
+    """The error for a subject that was forgotten."""
+    return SubjectErased(
+        "this customer was forgotten: their personal data was erased",
+        where=f"subject {subject}",
+        rule="nothing personal is recorded of a forgotten customer, opened or handed over",
+        way_out="leave the personal fields out; a person who comes back is a new customer, with another id",
+    )
+
+
+def sealed_texts(value: Any) -> Iterator[str]:
+    """Every sealed value that stands somewhere in a value of JSON, or in a row."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif is_sealed(value):
+        yield value
+        return
+    elif not isinstance(value, Iterable) or isinstance(value, str):
+        return
+    for inner in value:
+        yield from sealed_texts(inner)
+
+
+def with_opened(value: Any, keys: Mapping[str, DataKey | None]) -> Any:
+    """A value with what is sealed under some keys opened, or `[erased]`; what is sealed under others stays so."""
+    if isinstance(value, dict):
+        return {name: with_opened(inner, keys) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_opened(inner, keys) for inner in value]
+    if not is_sealed(value) or (sealed := Sealed.read(value)).about.subject not in keys:
+        return value
+    key = keys[sealed.about.subject]
+    return ERASED_TEXT if key is None else sealed.opened(key)
+
+
+def replaced_in(fact: Fact, keys: Mapping[str, DataKey | None]) -> Fact:
+    """A fact with all that is sealed in it opened, or `[erased]`."""
+    return fact._replace(data=with_opened(fact.data, keys), envelope=with_opened(fact.envelope, keys))

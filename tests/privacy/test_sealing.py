@@ -1,0 +1,117 @@
+"""What is personal is sealed before it is stored, opens for whoever has the keys, and is the same content again."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from adapters.engine import Engine
+from adapters.log import Receipt
+from domain.errors import IdReused, InvalidTouchpoint, LifecircleError, SpecialNotEnabled, SubjectErased
+from domain.fields import is_sealed
+from tests.privacy.people import MAIL, NAME, WORDS, registered, told
+
+
+def test_what_is_personal_is_sealed_and_the_rest_is_not(engine: Engine) -> None:
+    engine.append([registered(engine)])
+    (stored,) = engine.log.stream("anna")
+    data = orjson.loads(stored.state)["data"]
+    assert is_sealed(data["name"])
+    assert data["party"] == "person"
+    assert [(point["type"], is_sealed(point["value"])) for point in data["contact_points"]] == [
+        ("email", True),
+        ("phone", True),
+    ]
+    assert data["contact_points"][0]["use"] == "home"
+    assert all(map(is_sealed, data["attributes"].values()))
+    for value in (NAME, MAIL, "1234567", "bees", "Berlin"):
+        assert value.encode() not in stored.state
+    opened = engine.sealing.opened(stored.state)
+    assert opened
+    assert orjson.loads(opened)["data"] == registered(engine).data.model_dump(mode="json", exclude_none=True)
+
+
+def test_a_repeat_is_known_by_its_content(engine: Engine) -> None:
+    first = engine.append([registered(engine)])
+    assert engine.append([registered(engine)]) == [first[0]._replace(repeat=True)]
+    assert engine.append([registered(engine), registered(engine)]) == [first[0]._replace(repeat=True)] * 2
+    with pytest.raises(IdReused):
+        engine.append([registered(engine, name="Somebody Else")])
+    both: list[list[Receipt] | LifecircleError] = engine.append_each(
+        [[registered(engine, "bert")], [registered(engine, "bert")]]
+    )
+    assert both[1] == [both[0][0]._replace(repeat=True)]  # type: ignore[index]
+    assert len(engine.log.stream("bert")) == 1
+
+
+def test_a_repeat_is_known_after_the_key_is_gone_and_nothing_new_is_let_in(engine: Engine) -> None:
+    first = engine.append([registered(engine)])
+    engine.sealing.keyring.destroy(engine.sealing.realm, ["anna"])
+    assert engine.append([registered(engine)]) == [first[0]._replace(repeat=True)]
+    with pytest.raises(IdReused):
+        engine.append([registered(engine, name="Somebody Else")])
+    with pytest.raises(SubjectErased):
+        engine.append([told(engine, "ContactMade", "anna", "c1", mode="call", content=WORDS)])
+    engine.append([told(engine, "ContactMade", "anna", "c1", mode="call")])
+    assert engine.sealing.opened(engine.log.stream("anna")[0].state) is None
+
+
+def test_no_sealed_value_is_let_in(engine: Engine) -> None:
+    engine.append([registered(engine)])
+    (stored,) = engine.log.stream("anna")
+    name = orjson.loads(stored.state)["data"]["name"]
+    with pytest.raises(InvalidTouchpoint):
+        engine.append([told(engine, "CustomerRegistered", "bert", "r1", party="person", name=name)])
+    with pytest.raises(InvalidTouchpoint):
+        engine.append([told(engine, "OrderPlaced", "bert", "o1", order="o1", payment_method=name)])
+
+
+def test_special_traits_are_refused_unless_enabled(engine: Engine) -> None:
+    trait: dict[str, Any] = {"field": "health", "new_special": "asthma"}
+    with pytest.raises(SpecialNotEnabled):
+        engine.append([told(engine, "ProfileFieldChanged", "anna", "p1", **trait)])
+    engine.change_settings({"special_data": True})
+    engine.append([told(engine, "ProfileFieldChanged", "anna", "p1", **trait)])
+    assert b"asthma" not in engine.log.stream("anna")[0].state
+
+
+def test_a_correction_seals_what_it_puts_in_place(engine: Engine) -> None:
+    engine.append([registered(engine)])
+    engine.append(
+        [
+            told(
+                engine,
+                "TouchpointCorrected",
+                "anna",
+                "k1",
+                target="r1",
+                replacement={"name": "Zuzana Nová"},
+                reason="typo",
+            )
+        ]
+    )
+    engine.append(
+        [
+            told(
+                engine,
+                "TouchpointCorrected",
+                "anna",
+                "k2",
+                target="later",
+                replacement={"content": WORDS, "mode": "call"},
+                reason="typo",
+            )
+        ]
+    )
+    assert not any(
+        "Nová".encode() in stored.state or WORDS.encode() in stored.state for stored in engine.log.stream("anna")
+    )
+    (fact,) = [fact for fact in engine.history("anna") if fact.kind == "CustomerRegistered"]
+    assert is_sealed(fact.data["name"])
+    assert fact.data["contact_points"][0]["type"] == "email"
+    opened = engine.sealing.opened(orjson.dumps(fact.data))
+    assert opened
+    assert orjson.loads(opened)["name"] == "Zuzana Nová"
+    engine.append([told(engine, "ContactMade", "anna", "later", mode="visit", content="?")])
+    (fact,) = [fact for fact in engine.history("anna") if fact.kind == "ContactMade"]
+    assert fact.data["mode"] == "call"
