@@ -37,10 +37,11 @@ class Claim:
 class Debtor:
     """The books of one subject, its claims by invoice, its instalments by (plan, number), its payments by id.
 
-    `parts` are the ids of payments by the instalment that they name, `invoiced` the plans that an invoice is for.
+    `parts` are the ids of payments by the number of the instalment that they name, `invoiced` the plans that an
+    invoice is for.
     """
 
-    __slots__ = ("claims", "instalments", "invoiced", "parts", "payments", "rules", "subject")
+    __slots__ = ("_numbered", "_planned", "claims", "instalments", "invoiced", "parts", "payments", "rules", "subject")
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
@@ -50,6 +51,8 @@ class Debtor:
         self.payments: dict[str, Fact] = {}
         self.parts: dict[str, dict[str, None]] = {}
         self.invoiced: set[str] = set()
+        self._numbered: dict[str, dict[Entry, None]] = {}
+        self._planned: dict[str, dict[Entry, None]] = {}
 
     def take(self, fact: Fact, company: Company) -> Iterable[Entry]:
         """Take a fact of an invoice, an instalment or a payment; answer what it may have changed.
@@ -57,9 +60,13 @@ class Debtor:
         An invoice is ("", its id), an instalment (its plan, its number).
         """
         if fact.kind == "PaymentScheduled":
-            number = fact.data["instalment"]
-            self.instalments[next(iter(plans_of(fact)), UNNAMED_PLAN), number] = fact
-            return [key for key in self.instalments if key[1] == number]
+            number, plans = fact.data["instalment"], plans_of(fact)
+            entry = (plans[0] if plans else UNNAMED_PLAN, number)
+            self.instalments[entry] = fact
+            self._numbered.setdefault(number, {})[entry] = None
+            for plan in plans:
+                self._planned.setdefault(plan, {})[entry] = None
+            return self._numbered[number]
         self.rules = lived(self.rules, fact, company, _BOOKS)
         changed = dict[Entry, None]()
         if payment := fact.data.get("payment"):
@@ -75,8 +82,8 @@ class Debtor:
         for _, name in [key for key in changed if not key[0]]:
             self._note(name, fact)
         if fact.kind == "InvoiceIssued":
-            plans = set(plans_of(fact))
-            changed |= dict.fromkeys(key for key, each in self.instalments.items() if plans & {*plans_of(each)})
+            for plan in plans_of(fact):
+                changed |= self._planned.get(plan, {})
             for name in self.claims[fact.data["invoice"]].payments:
                 changed |= self._concerned(self.payments[name])
         return changed
@@ -95,9 +102,9 @@ class Debtor:
         claim = self.claims.get(payment.data.get("invoice", ""))
         stated = {*plans_of(payment), *(plans_of(claim.issued) if claim and claim.issued else ())}
         plans = [
-            plan
-            for (plan, number), fact in self.instalments.items()
-            if number == payment.data.get("instalment") and (not stated or stated & {*plans_of(fact)})
+            entry[0]
+            for entry in self._numbered.get(payment.data.get("instalment", ""), ())
+            if not stated or stated & {*plans_of(self.instalments[entry])}
         ]
         return plans[0] if len(plans) == 1 else None
 
@@ -124,9 +131,10 @@ class Debtor:
 
     def _concerned(self, payment: Fact) -> dict[Entry, None]:
         """The invoice and the instalments that a payment may be for."""
-        number = payment.data.get("instalment")
-        keys = dict.fromkeys(key for key in self.instalments if key[1] == number)
-        return keys | ({("", payment.data["invoice"]): None} if "invoice" in payment.data else {})
+        keys = {**self._numbered.get(payment.data.get("instalment", ""), {})}
+        if "invoice" in payment.data:
+            keys["", payment.data["invoice"]] = None
+        return keys
 
 
 def plans_of(fact: Fact) -> list[str]:

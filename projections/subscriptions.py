@@ -1,5 +1,6 @@
 """Subscriptions: who pays for what again and again, what that comes to in a month, and how it went on."""
 
+from collections import Counter
 from collections.abc import Hashable, Iterable
 from datetime import date, timedelta
 from typing import Annotated, Any, NamedTuple
@@ -36,24 +37,46 @@ class Movement(NamedTuple):
 
 
 class Course:
-    """How one subscription went on: its facts in their order, and the movements that they come to."""
+    """How one subscription went on, and the movements that this comes to; `early` is what was told before its start."""
 
-    __slots__ = ("ended", "facts", "movements", "paused", "plan", "resumes", "started", "status", "terms", "until")
+    __slots__ = (
+        "early",
+        "ended",
+        "movements",
+        "paused",
+        "plan",
+        "resumes",
+        "started",
+        "status",
+        "terms",
+        "told",
+        "until",
+    )
 
     def __init__(self) -> None:
-        self.facts: list[Fact] = []
-        self._clear()
+        self.status = "unstarted"
+        self.early: list[Fact] = []
+        self.told = Counter[str]()
+        self.started: Fact | None = None
+        self.paused: Fact | None = None
+        self.ended: Fact | None = None
+        self.terms: dict[str, Any] = {}
+        self.until: str | None = None
+        self.plan: str | None = None
+        self.movements: list[Movement] = []
+        self.resumes: tuple[str, str] | None = None
+        """The day on which it will be paid for, and why, unless something comes before."""
 
     def take(self, fact: Fact, company: Company) -> None:
         """Take the next fact; what was told before the start counts after it."""
-        self.facts.append(fact)
-        if fact.kind == "SubscriptionStarted" and self.started is None:
-            self._clear()
-            early, self.facts = self.facts[:-1], [fact, *self.facts[:-1]]
-            for each in (fact, *early):
-                self._step(each, company.day(each))
-        else:
-            self._step(fact, company.day(fact))
+        self.told[fact.kind] += 1
+        if self.started is None and fact.kind != "SubscriptionStarted":
+            self.plan = fact.data.get("plan", self.plan)
+            self.early.append(fact)
+            return
+        early, self.early = self.early, []
+        for each in (fact, *early):
+            self._step(each, company.day(each))
 
     def known(self) -> list[Movement]:
         """The movements, with the one that will come of itself when a trial or a pause is over."""
@@ -67,24 +90,9 @@ class Course:
         amount = self.terms["recurring_amount"]["micros"]
         return month_micros(amount, self.terms["interval"], self.terms.get("interval_count", 1))
 
-    def _clear(self) -> None:
-        self.status = "unstarted"
-        self.started: Fact | None = None
-        self.paused: Fact | None = None
-        self.ended: Fact | None = None
-        self.terms: dict[str, Any] = {}
-        self.until: str | None = None
-        self.plan: str | None = None
-        self.movements: list[Movement] = []
-        self.resumes: tuple[str, str] | None = None
-        """The day on which it will be paid for, and why, unless something comes before."""
-
     def _step(self, fact: Fact, day: str) -> None:
         data = fact.data
-        if "plan" in data:
-            self.plan = data["plan"]
-        if fact.kind != "SubscriptionStarted" and self.started is None:
-            return
+        self.plan = data.get("plan", self.plan)
         if self.resumes and self.resumes[0] <= day:
             (back, cause), self.resumes = self.resumes, None
             self.movements += self._moves(back, cause, self.full())
@@ -276,7 +284,6 @@ class Subscriptions(View[Subscribed]):
         amount = terms.get("recurring_amount") if started else None
         started_day, ended_day = (day(fact) if fact else None for fact in (started, ended))
         first, last = (date.fromisoformat(each).toordinal() if each else None for each in (started_day, ended_day))
-        counts = {kind: sum(fact.kind == kind for fact in course.facts) for kind in SUBSCRIPTION_KINDS}
         return SubscriptionRow(
             state.subject,
             str(key),
@@ -297,9 +304,9 @@ class Subscriptions(View[Subscribed]):
             last,
             ended.data.get("reason") if ended else None,
             last - first if last is not None and first is not None else None,
-            counts["SubscriptionChanged"],
-            counts["SubscriptionRenewed"],
-            counts["SubscriptionPaused"],
+            course.told["SubscriptionChanged"],
+            course.told["SubscriptionRenewed"],
+            course.told["SubscriptionPaused"],
             started.envelope.get("channel") if started else None,
             started.envelope.get("actor") if started else None,
         )

@@ -4,7 +4,7 @@ from domain.touchpoint import Envelope
 from projections.order_lines import OrderLines
 from projections.purchases import Purchases
 from tests.projections.report import Report
-from tests.projections.story import eur, happened, line, merged, order, row, rows
+from tests.projections.story import corrected, eur, happened, line, merged, order, row, rows
 
 
 def mugs_and_a_pot(when: str = "2026-03-01", number: str = "1") -> Envelope:
@@ -103,3 +103,22 @@ def test_profit_by_product_has_no_figure_where_a_cost_is_missing(report: Report)
         0.64,
     )
     assert (pot["lines_without_cost"], pot["cost_micros"], pot["profit_micros"], pot["margin"]) == (1, None, None, None)
+
+
+def test_a_corrected_line_counts_as_corrected_and_an_order_that_never_was_has_none() -> None:
+    placed = mugs_and_a_pot()
+    lines = [{"line": "1", "sku": "mug", "quantity": 3, "net": {"micros": 45_000_000, "currency": "EUR"}}]
+    fix = corrected(placed, "2026-03-20", replacement={"lines": lines})
+    assert (row(OrderLines, placed, fix).kept_micros, row(OrderLines, placed, fix).quantity_micros) == (
+        45_000_000,
+        3_000_000,
+    )
+    assert rows(OrderLines, placed, corrected(placed, "2026-03-20", retraction=True)) == []
+
+
+def test_a_return_told_before_its_order_is_of_it_once_that_is_told() -> None:
+    back = happened("2026-02-27", "ReturnReceived", order="1", lines=[line("mug", 1, "15")])
+    early = row(OrderLines, back)
+    assert (early.order_id, early.sku, early.kept_micros) == ("1", "mug", -15_000_000)
+    mug, _ = rows(OrderLines, back, mugs_and_a_pot())
+    assert (mug.line, mug.returned_quantity_micros, mug.kept_micros) == ("1", 1_000_000, 15_000_000)
