@@ -18,7 +18,7 @@ from adapters.tables import Changes, Parking, misfit, primary_key
 from domain.history import RESHAPING_KINDS, awaited_ids, effective_histories
 from domain.kinds.log_itself import KeyDestroyed
 from domain.touchpoint import Fact
-from projections.view import Row, View
+from projections.view import Row, View, concerning
 
 Standing = Callable[[str, Sequence[str]], Sequence[Row]]
 """Reads the rows that stand in a view's table for some subjects."""
@@ -105,13 +105,15 @@ class Folder:
             return False
         if facts[0].order_key <= life.last or any(fact.id in life.awaited for fact in facts):
             return False
-        folds: dict[str, tuple[Any, _Rows]] = {}
+        folds = dict(life.folds)
         replaced: dict[str, tuple[dict[Row, Row], dict[Row, Row]]] = {}
         for name, (state, rows) in life.folds.items():
             keys: dict[Hashable, None] = {}
             view = self._views[name]
+            if not (told := concerning(view, facts)):
+                continue
             try:
-                for fact in facts:
+                for fact in told:
                     state, touched = view.evolve(state, fact)
                     keys.update(dict.fromkeys(touched))
                 new = {key: row for key in keys if (row := view.row(state, key)) is not None}
@@ -212,7 +214,7 @@ class Folder:
                 at = newest
                 try:
                     state, keys = view.initial(root), dict[Hashable, None]()
-                    for at in seen:
+                    for at in concerning(view, seen):
                         state, touched = view.evolve(state, at)
                         keys.update(dict.fromkeys(touched))
                     rows = {key: row for key in keys if (row := view.row(state, key)) is not None}
@@ -248,7 +250,7 @@ def _key_getter(view: type[View[Any]]) -> Callable[[Row], Row]:
 def poison(view: View[Any], root: str, history: Sequence[Fact]) -> tuple[int, int]:
     """The position of the touchpoint at which a fold fails; of the last one where it fails only with its rows."""
     state, at = view.initial(root), history[-1]
-    for fact in history:
+    for fact in concerning(view, history):
         try:
             state, _ = view.evolve(state, fact)
         except Exception:  # noqa: BLE001 - this is what is looked for

@@ -96,6 +96,7 @@ class Assets(View[tuple[str, dict[Hashable, Asset]]]):
     comment = "Assets: products in use, competitors' too, from registration to retirement, with downtime and visits."
     row_type = AssetRow
     key = ("subject", "asset")
+    kinds = _STEPS
     questions = (
         Question(
             name="product_life_cycle",

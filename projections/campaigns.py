@@ -52,6 +52,7 @@ class Campaigns(View[Book]):
     comment = "Campaigns: launch, planned and booked cost, one row per campaign and currency."
     row_type = CampaignRow
     key = ("subject", "campaign", "currency")
+    kinds = frozenset({"CampaignLaunched", "CampaignCostBooked"})
 
     def initial(self, subject: str) -> Book:
         """No campaign."""

@@ -44,6 +44,7 @@ class Feedback(View[Opinions]):
     comment = "Feedback: opinions and complaints by product, topic and sentiment, one row each; feeds development."
     row_type = FeedbackRow
     key = ("stream", "version")
+    kinds = frozenset({"OpportunityOpened", *_FORMS})
     questions = (
         Question(
             name="opinions",

@@ -41,6 +41,7 @@ class FxRates(View[Board]):
     comment = "Exchange rates as recorded: one row per pair of currencies and day."
     row_type = FxRate
     key = ("subject", "from_currency", "to_currency", "day")
+    kinds = frozenset({"FxRateSet"})
     questions = (
         Question(
             name="fx_in_force",

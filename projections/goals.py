@@ -59,6 +59,7 @@ class Goals(View[Resolved]):
     comment = "Goals: indicator, baseline, target and due day of each, as last set; `lifecircle goals` measures them."
     row_type = GoalRow
     key = ("subject", "goal")
+    kinds = frozenset({"GoalSet"})
     questions = (
         Question(
             name="goal_pace",

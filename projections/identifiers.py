@@ -70,6 +70,7 @@ class Identifiers(View[Possession]):
     comment = "Identifiers: one row per e-mail, number, device or visitor's id of a customer, in keyed form."
     row_type = IdentifierRow
     key = ("subject", "number")
+    kinds = frozenset({"IdentifierLinked", "IdentifierUnlinked", "CustomerRegistered", "CustomerIdentified"})
     keyed = True
     questions = (
         Question(

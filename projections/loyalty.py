@@ -63,6 +63,7 @@ class Loyalty(View[Loyal]):
     )
     row_type = LoyaltyRow
     key = ("subject", "currency")
+    kinds = frozenset({*PURCHASE_STEPS, "ReferralMade", "LoyaltyPointsPosted", "CustomerChurned", "CustomerWonBack"})
     revision = 2
     questions = (
         Question(

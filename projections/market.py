@@ -34,6 +34,7 @@ class Market(View[tuple[str, dict[Hashable, Fact]]]):
     comment = "Market: observations of competitors, their products and prices, and countermeasures, one row each."
     row_type = MarketRow
     key = ("stream", "version")
+    kinds = frozenset({"MarketObservationReported"})
     questions = (
         Question(
             name="market_prices",

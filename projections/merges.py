@@ -55,6 +55,7 @@ class Merges(View[Findings]):
     comment = "Merges: one row per merge of two customers, and whether it stands or was taken back."
     row_type = MergeRow
     key = ("subject", "survivor", "absorbed", "merge", "time")
+    kinds = MERGE_KINDS
     questions = (
         Question(
             name="merge_evidence",

@@ -72,6 +72,16 @@ class Opportunities(View[Pipeline]):
     row_type = OpportunityRow
     key = ("subject", "opportunity")
     revision = 2
+    kinds = frozenset(
+        {
+            "OpportunityOpened",
+            "OpportunityChanged",
+            "OpportunityStageChanged",
+            "OpportunityWon",
+            "OpportunityLost",
+            "OpportunityReopened",
+        }
+    )
     questions = (
         Question(
             name="funnel",

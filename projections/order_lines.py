@@ -82,6 +82,7 @@ class OrderLines(View[Lines]):
     comment = "Order lines: what was bought of which product, what was kept of it and what it cost, one row per line."
     row_type = LineRow
     key = ("subject", "entry", "line")
+    kinds = frozenset(PURCHASE_STEPS)
     questions = (
         Question(
             name="profit_by_product",

@@ -165,6 +165,7 @@ class Orders(View[Orderbook]):
     comment = "Orders: configuration, value, payment, promise against delivery, warnings, one row each, as they stand."
     row_type = OrderRow
     key = ("subject", "order_id")
+    kinds = _OF_ORDERS
     questions = (
         Question(
             name="delivery_promises",

@@ -36,6 +36,7 @@ class Preferences(View[Wishes]):
     comment = "Preferences: what customers want to hear, on which channel and how often, one row per topic and channel."
     row_type = PreferenceRow
     key = ("subject", "topic", "channel")
+    kinds = frozenset({"PreferenceStated"})
     questions = (
         Question(
             name="preferences_stated",

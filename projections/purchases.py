@@ -311,6 +311,7 @@ class Purchases(View[Ledger]):
     comment = "Purchases: orders, quantity and value, gross and net, one row per customer, day and currency."
     row_type = PurchaseDay
     key = ("subject", "day", "currency")
+    kinds = frozenset(PURCHASE_STEPS)
     revision = 2
     questions = (
         Question(

@@ -59,6 +59,7 @@ class Receivables(View[Debtor]):
     comment = "Receivables: invoices and agreed instalments, what was paid, credited and dunned, one row each."
     row_type = Receivable
     key = ("subject", "plan", "number")
+    kinds = CLAIM_KINDS
     questions = (
         Question(
             name="receivables_due",

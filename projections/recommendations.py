@@ -79,6 +79,7 @@ class Recommendations(View[Advice]):
     comment = "Recommendations: discount due, reminder or next offer, and whether it was taken up, one row each."
     row_type = RecommendationRow
     key = ("stream", "version")
+    kinds = _KINDS
     questions = (
         Question(
             name="open_recommendations",

@@ -39,6 +39,7 @@ class Responsibilities(View[Posts]):
     comment = "Responsibilities: who does each stage of a process and who watches over it, one row per settlement."
     row_type = ResponsibilityRow
     key = ("subject", "process", "stage", "spell")
+    kinds = frozenset({"StageResponsibilityAssigned"})
     questions = (
         Question(
             name="responsible_now",

@@ -43,6 +43,7 @@ class Stages(View[Visits]):
     comment = "Time in each stage: one row per visit of an opportunity to a stage of the funnel."
     row_type = StageVisit
     key = ("subject", "opportunity", "visit")
+    kinds = _STAGE_KINDS
     questions = (
         Question(
             name="stage_times",

@@ -42,6 +42,7 @@ class SubscriptionMovements(View[Moved]):
     comment = "Movements of recurring revenue: one row per change of what a subscription brings in a month."
     row_type = MovementRow
     key = ("subject", "subscription", "number")
+    kinds = SUBSCRIPTION_KINDS
     questions = (
         Question(
             name="recurring_revenue",

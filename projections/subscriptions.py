@@ -202,6 +202,7 @@ class Subscriptions(View[Subscribed]):
     comment = "Subscriptions: plan, recurring amount, changes, pauses and end, one row each, as told last."
     row_type = SubscriptionRow
     key = ("subject", "subscription")
+    kinds = SUBSCRIPTION_KINDS
     questions = (
         Question(
             name="subscriptions_by_plan",

@@ -76,6 +76,7 @@ class Surveys(View[Answers]):
     comment = "Surveys: how satisfied customers say they are, one row per answer, as it stands after corrections."
     row_type = SurveyRow
     key = ("stream", "version")
+    kinds = frozenset({"SurveyAnswered", "SegmentAssigned"})
     questions = (
         Question(
             name="satisfaction",

@@ -73,6 +73,7 @@ class Tasks(View[tuple[str, dict[Hashable, Task]]]):
     comment = "Tasks: who is to do what until when, whether it was done and in time, one row each."
     row_type = TaskRow
     key = ("subject", "task")
+    kinds = _STEPS
     questions = (
         Question(
             name="open_tasks",

@@ -42,6 +42,7 @@ class TicketSteps(View[Steps]):
     comment = "The steps of tickets, one row each, in their order: an event log of the service."
     row_type = TicketStep
     key = ("subject", "ticket", "step")
+    kinds = frozenset(STEPS)
     questions = (
         Question(
             name="ticket_flows",

@@ -145,6 +145,7 @@ class Tickets(View[Desk]):
     comment = "Tickets: how soon each was answered and resolved, what it cost in steps and waiting, one row each."
     row_type = TicketRow
     key = ("subject", "ticket")
+    kinds = frozenset({*STEPS, *_ABOUT, "DowntimeEnded"})
     questions = (
         Question(
             name="service_levels",

@@ -48,14 +48,17 @@ class View(ABC, Generic[S]):
 
     `name` is the table's name; `row_type` a NamedTuple whose fields are `Annotated[type, "comment"]`, the first of
     them `subject`; `key` the columns that make a row unique; `questions` the SQL views across customers that rest
-    on it; `revision` rises with every change to the fold, so that its generation is rebuilt; `keyed` says that rows
-    hold `Pseudonym.keyed`, so that they are rebuilt under another id key. No fold sees a personal identifier itself.
+    on it; `kinds` the kinds of touchpoint that may move its rows, where not any may: it is then handed no others, and
+    costs next to nothing where there are none; `revision` rises with every change to the fold, so that its generation
+    is rebuilt; `keyed` says that rows hold `Pseudonym.keyed`, so that they are rebuilt under another id key. No fold
+    sees a personal identifier itself.
     """
 
     name: ClassVar[str]
     comment: ClassVar[str]
     row_type: ClassVar[type[NamedTuple]]
     key: ClassVar[tuple[str, ...]]
+    kinds: ClassVar[frozenset[str] | None] = None
     revision: ClassVar[int] = 1
     keyed: ClassVar[bool] = False
     questions: ClassVar[Sequence[Question]] = ()
@@ -101,8 +104,17 @@ def bounded(total: int) -> int:
     return max(-INT64_MAX, min(INT64_MAX, total))
 
 
+def concerning(view: View[Any], history: Iterable[Fact]) -> Iterable[Fact]:
+    """The facts of a history that may move the rows of a view, in their order."""
+    kinds = view.kinds
+    return history if kinds is None else [fact for fact in history if fact.kind in kinds]
+
+
 def fold(view: View[S], subject: str, history: Iterable[Fact]) -> dict[Hashable, Row]:
     """Fold a whole effective history: the rows of one subject by their keys."""
+    history = concerning(view, history)
+    if not history:
+        return {}
     state, keys = view.initial(subject), set[Hashable]()
     for fact in history:
         state, changed = view.evolve(state, fact)
@@ -121,6 +133,8 @@ def flaws(view: type[View[Any]]) -> Iterator[str]:
         yield f"{', '.join(unmade)} must be defined"
     if type(view.revision) is not int or view.revision < 1:
         yield "revision must be an integer from 1"
+    if view.kinds is not None and not (isinstance(view.kinds, frozenset) and all(map(_is_text, view.kinds))):
+        yield "kinds must be a frozenset of names of kinds, or None for all"
     yield from (f"{name!r} is no name: {SQL_NAME.pattern}" for name in _names(view) if not _is_name(name))
     columns = _columns(view)
     if not columns:
@@ -152,6 +166,10 @@ def _names(view: type[View[Any]]) -> Iterator[Any]:
     yield view.name
     yield from (question.name for question in view.questions)
     yield from getattr(view.row_type, "_fields", ())
+
+
+def _is_text(name: Any) -> bool:
+    return isinstance(name, str)
 
 
 def _is_name(name: Any) -> bool:
