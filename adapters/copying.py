@@ -113,7 +113,7 @@ def copy_log(source_url: str, target_url: str, buckets: int | None = None, on_pr
             for name in BESIDE:
                 writing.fill(name, *reading.table(name))
             copied = _Tally(many)
-            writing.write(_told(copied.placed(_in_recorded_order(reading, cut)), "copying", total, on_progress))
+            writing.write(_told(copied.placed(in_recorded_order(reading, cut)), "copying", total, on_progress))
             end = Cursor(writing.log_id, tuple(copied.counts))
             origin = Origin(cut, str(end), time_ns() // 1_000)
             writing.fill("origins", *origin.as_row())
@@ -158,7 +158,7 @@ def translated(url: str, log: Log, text: str) -> Cursor:
         return end
     counts = [0] * len(old.numbers)
     with closing(open_reading(url)) as reading:
-        for row in _in_recorded_order(reading, end):
+        for row in in_recorded_order(reading, end):
             at = bucket_of(row.stream, len(counts)) - 1
             counts[at] += 1
             if counts[at] > old.numbers[at]:
@@ -168,7 +168,7 @@ def translated(url: str, log: Log, text: str) -> Cursor:
     return end
 
 
-def _in_recorded_order(reading: Reading, cut: Cursor) -> Iterator[Row]:
+def in_recorded_order(reading: Reading, cut: Cursor) -> Iterator[Row]:
     """All touchpoints within a cut in the order in which they were recorded, over all buckets."""
     buckets = [reading.touchpoints(bucket, last) for bucket, last in enumerate(cut.numbers, 1)]
     return merge(*buckets, key=lambda row: (row.recorded, row.bucket, row.number)) if len(buckets) > 1 else buckets[0]

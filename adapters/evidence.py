@@ -19,10 +19,10 @@ def log_subject(log_id: bytes) -> str:
     return f"log/{log_id.hex()}"
 
 
-def note(log_id: bytes, name: str, data: Touchpoint) -> Envelope:
-    """A note of the log's, with the id `name`, of something that happens now."""
+def note(log_id: bytes, name: str, data: Touchpoint, subject: str | None = None) -> Envelope:
+    """A note, with the id `name`, of something that happens now: to the log itself, or to a subject."""
     time = datetime.fromtimestamp(clock_us() / 1_000_000, tz=UTC).isoformat()
-    fields = {"id": name, "source": SOURCE, "type": data.kind, "subject": log_subject(log_id), "time": time}
+    fields = {"id": name, "source": SOURCE, "type": data.kind, "subject": subject or log_subject(log_id), "time": time}
     return Envelope.read({**fields, "data": data})
 
 

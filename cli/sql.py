@@ -22,14 +22,12 @@ def command(mirror: Path, style: str, query: str | None, limit: int | None) -> N
     as OrderPlaced, and the tables of all views; dictionary says what their columns mean. Nothing is written, and no
     file is read but the mirror's.
     """
-    from adapters.extensions import load_extensions
     from adapters.mirror import need_explore
     from domain.errors import QueryRefused
 
     need_explore("SQL over a mirror")
     from adapters.mirror.sql import open_sql
 
-    load_extensions()
     with open_sql(mirror) as asked:
         if query is not None:
             show(*asked.ask(query, limit), style)

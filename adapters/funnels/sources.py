@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adapters.engine import Engine
+from adapters.extensions import load_extensions
 from adapters.funnels.conversion import Ints, Sightings
 from adapters.histories import Parked, histories
 from adapters.mirror.columns import AT, ORDER, SEQUENCE, STREAM, SUBJECT, VERSION, WRITTEN
@@ -85,6 +86,7 @@ def from_mirror(folder: Path, manifest: Manifest, funnel: Funnel, as_of: int | N
         MirrorUnusable: its columns are those of another version, or of other packages.
         FunnelInvalid: nothing had occurred by then.
     """
+    load_extensions()  # their kinds have columns too
     company, history = Company(zone=manifest.zone), manifest.history
     if history.folded_as != folded_as(company):
         raise MirrorUnusable(

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from adapters.extensions import load_extensions
 from adapters.mirror.columns import PLAIN, TOUCHPOINT_SCHEMA, WRITTEN, history_schema, view_schema
 from adapters.mirror.manifest import Manifest, read_manifest
 from adapters.settings import LIMITS
@@ -92,6 +93,7 @@ def open_sql(folder: Path) -> Iterator[MirrorSql]:
     Raises:
         MirrorUnusable: there is none, or it is damaged, or newer.
     """
+    load_extensions()  # their kinds have columns too
     manifest = read_manifest(folder)
     with duckdb.connect(config=_CONFIG) as connection:
         connection.execute("SET TimeZone = 'UTC'")

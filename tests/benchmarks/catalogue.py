@@ -3,7 +3,7 @@
 from functools import partial
 
 from adapters.engine import Engine
-from tests.benchmarks import appends, audits, imports, latency, limits, peers, processes, reads, rebuilds
+from tests.benchmarks import appends, audits, funnels, imports, latency, limits, peers, processes, reads, rebuilds
 from tests.benchmarks.measures import Aim, Figures, Measure, Ratio, at_least, at_most
 
 _ONE = "one client, one by one"
@@ -139,6 +139,12 @@ MEASURES: tuple[Measure, ...] = (
         reads.read(decoded=True),
     ),
     Ratio("sqlite_history_p50_x", "one customer's history", "sqlite", reads.stock_history, reads.history, None, "ms"),
+    Figures(
+        "a funnel over all history, from the mirror",
+        "sqlite",
+        {"funnel_per_s": at_least(1_000_000), "funnel_strict_per_s": None, "mirror_per_s": None},
+        funnels.funnel,
+    ),
     Figures("rebuilding three views", "sqlite", {"sqlite_rebuild_per_s": None}, rebuilds.rebuild_figure),
     Figures("import", "sqlite", {"sqlite_import_per_s": None}, imports.import_figure),
     Figures(

@@ -11,6 +11,7 @@ import pytest
 from adapters.addresses import open_tables
 from adapters.codec import read_envelope
 from adapters.engine import Engine, clock_us
+from adapters.mirror.mirroring import mirror
 from adapters.projector import Projector
 from cli.stories import brightwater
 from domain.company import Company
@@ -21,7 +22,7 @@ JUPYTER = Path(sys.executable).with_name("jupyter-execute")
 
 
 @pytest.fixture
-def told(url: str) -> str:
+def told(url: str, tmp_path: Path) -> str:
     """The half-year of a small company, its views up to date."""
     with Engine.create(url, Company(name=brightwater.COMPANY, zone=brightwater.ZONE)) as engine:
         events = [*brightwater.anna(), *brightwater.neighbours()]
@@ -29,6 +30,7 @@ def told(url: str) -> str:
         tables = open_tables(url, engine.company)
         Projector(engine.log, tables, engine.company).run_once()
         tables.close()
+        mirror(engine, tmp_path / "mirror")
     return url
 
 
@@ -48,6 +50,8 @@ def test_it_is_kept_without_outputs() -> None:
 
 def test_it_runs_over_real_views(told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIFECIRCLE_LOG", told)
+    monkeypatch.setenv("LIFECIRCLE_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("HOME", str(tmp_path))  # where Jupyter keeps its own
 
     done = subprocess.run(
@@ -59,9 +63,11 @@ def test_it_runs_over_real_views(told: str, tmp_path: Path, monkeypatch: pytest.
     )
 
     assert done.returncode == 0, done.stderr
-    _, catalogue, columns, funnel, best, waits, _ = _outputs(tmp_path / "run.ipynb")
+    _, catalogue, columns, funnel, best, waits, months, steps, _ = _outputs(tmp_path / "run.ipynb")
     assert "question" in catalogue
     assert "where the lead came from" in columns
     assert "exhibition" in funnel
     assert "GBP" in best
     assert "median" in waits or "50%" in waits
+    assert "GBP" in months
+    assert "OpportunityWon" in steps
