@@ -40,7 +40,7 @@ class CustomerRow(NamedTuple):
 
     subject: Annotated[str, "the customer; after a merge the survivor"]
     party: Annotated[str | None, "person or organisation; null while unnamed"]
-    name: Annotated[str | None, "the full name as registered last, sealed where the log seals personal values"]
+    name: Annotated[str | None, "the full name as registered last, sealed"]
     language: Annotated[str | None, "the language they want, as registered"]
     stage: Annotated[
         str,
@@ -216,7 +216,7 @@ class Customers(View[Profile]):
                     UNION SELECT subject, 'channel', channel FROM orders
                     UNION SELECT subject, 'payment method', payment_method FROM orders
                     UNION SELECT subject, 'lead source', lead_source FROM opportunities
-                    UNION SELECT subject, trait, band FROM traits WHERE band NOT LIKE 'sealed:%'
+                    UNION SELECT subject, trait, band FROM traits WHERE band NOT LIKE 'sealed:%' AND band <> '[erased]'
                 )
                 SELECT ranked.currency, characteristic, band, COUNT(*) AS customers,
                        CAST(SUM(ranked.best) AS BIGINT) AS best,

@@ -249,7 +249,7 @@ class OrderLines(View[Lines]):
                     FROM order_lines
                     LEFT JOIN customers ON customers.subject = order_lines.subject
                     LEFT JOIN traits ON traits.subject = order_lines.subject AND traits.trait = 'income'
-                         AND traits.band NOT LIKE 'sealed:%'
+                         AND traits.band NOT LIKE 'sealed:%' AND traits.band <> '[erased]'
                     WHERE order_id IS NOT NULL
                     GROUP BY segment, traits.band, category, currency
                 )

@@ -16,8 +16,8 @@ class TraitRow(NamedTuple):
     trait: Annotated[str, "what it is, such as age, income or industry"]
     band: Annotated[
         str | None,
-        "what it is now: the band that the company declared for it, else the value, sealed where the log seals "
-        "personal values; null where it is no longer known",
+        "what it is now: the band that the company declared for it (setting bands), sealed where it declared none; "
+        "null where it is no longer known",
     ]
     since_day: Annotated[str, "day on which it became so, or became known, in the company's zone"]
     reason: Annotated[str | None, "why our record changed: life event, correction or import; null as registered"]
@@ -54,7 +54,7 @@ class CustomerTraits(View[Traits]):
             sql="""
                 SELECT trait, band, COUNT(*) AS customers
                 FROM traits
-                WHERE band IS NULL OR band NOT LIKE 'sealed:%'
+                WHERE band IS NULL OR (band NOT LIKE 'sealed:%' AND band <> '[erased]')
                 GROUP BY trait, band
                 ORDER BY trait, customers DESC, band
             """,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.fields import ERASED_TEXT, SEALED
 from domain.touchpoint import Envelope
 from projections.consents import Consents
 from projections.customers import Customers
@@ -132,6 +133,13 @@ def test_customers_by_trait(report: Report) -> None:
     ]
     report.fill("traits", rows(CustomerTraits, *told))
     assert report.ask("SELECT * FROM customers_by_trait") == [{"trait": "income", "band": "B", "customers": 2}]
+
+
+def test_a_trait_without_a_band_and_one_that_was_erased_are_not_told_across_customers(report: Report) -> None:
+    told = rows(CustomerTraits, registered(attributes={"income": "B"}))[0]
+    sealed, erased = told._replace(subject="bert", band=f"{SEALED}x"), told._replace(subject="cleo", band=ERASED_TEXT)
+    report.fill("traits", [told, sealed, erased])
+    assert report.ask("SELECT customers FROM customers_by_trait") == [{"customers": 1}]
 
 
 def test_a_preference_keeps_what_a_later_statement_leaves_out(report: Report) -> None:
