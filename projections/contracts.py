@@ -64,6 +64,7 @@ class Contracts(View[Cabinet]):
     comment = "Contracts: what was agreed, its total and payment plan, renewals and end, one row each."
     row_type = ContractRow
     key = ("subject", "contract")
+    kinds = CONTRACT.kinds
     questions = (
         Question(
             name="contract_plans",

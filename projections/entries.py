@@ -81,6 +81,8 @@ class Entries(View[tuple[str, dict[Hashable, Sum]]]):
                 "tickets": "tickets that they were last to see to",
                 "open_tickets": "of these neither resolved nor closed",
                 "mean_response_hours": "mean hours until the customers of these tickets first heard from us",
+                "inquiries": "inquiries that they were first to answer",
+                "mean_inquiry_hours": "mean hours until these were answered",
                 "open_tasks": "tasks they are still to do",
                 "overdue_tasks": "of these, tasks whose due day is over at the moment",
                 "on_time_share": "share of their tasks with a due day, done, failed or overdue, that are done in time, "
@@ -107,6 +109,13 @@ class Entries(View[tuple[str, dict[Hashable, Sum]]]):
                            AVG(CAST(response_seconds AS DOUBLE PRECISION)) / 3600 AS mean_response_hours
                     FROM tickets
                     GROUP BY agent
+                ),
+                answering AS (
+                    SELECT answered_by AS agent, COUNT(*) AS inquiries,
+                           AVG(CAST(response_seconds AS DOUBLE PRECISION)) / 3600 AS mean_inquiry_hours
+                    FROM touches
+                    WHERE inquiry IS NOT NULL
+                    GROUP BY answered_by
                 ),
                 doing AS (
                     SELECT executor AS agent, COUNT(*) FILTER (WHERE status = 'open') AS open_tasks,
@@ -141,6 +150,7 @@ class Entries(View[tuple[str, dict[Hashable, Sum]]]):
                 everyone AS (
                     SELECT agent FROM met
                     UNION SELECT agent FROM serving
+                    UNION SELECT agent FROM answering
                     UNION SELECT agent FROM doing
                     UNION SELECT agent FROM selling
                     UNION SELECT agent FROM pleasing
@@ -148,6 +158,7 @@ class Entries(View[tuple[str, dict[Hashable, Sum]]]):
                 )
                 SELECT everyone.agent, COALESCE(touches, 0) AS touches, COALESCE(customers, 0) AS customers, last_day,
                        COALESCE(tickets, 0) AS tickets, COALESCE(open_tickets, 0) AS open_tickets, mean_response_hours,
+                       COALESCE(inquiries, 0) AS inquiries, mean_inquiry_hours,
                        COALESCE(open_tasks, 0) AS open_tasks, COALESCE(overdue_tasks, 0) AS overdue_tasks,
                        on_time_share, COALESCE(open_deals, 0) AS open_deals, COALESCE(won, 0) AS won,
                        COALESCE(lost, 0) AS lost, win_rate, COALESCE(answers, 0) AS answers, mean_share,
@@ -155,6 +166,7 @@ class Entries(View[tuple[str, dict[Hashable, Sum]]]):
                 FROM everyone
                 LEFT JOIN met ON met.agent = everyone.agent
                 LEFT JOIN serving ON serving.agent = everyone.agent
+                LEFT JOIN answering ON answering.agent = everyone.agent
                 LEFT JOIN doing ON doing.agent = everyone.agent
                 LEFT JOIN selling ON selling.agent = everyone.agent
                 LEFT JOIN pleasing ON pleasing.agent = everyone.agent

@@ -61,6 +61,7 @@ class Payments(View[Purse]):
     comment = "Payments: what came in, for what, what failed and what was taken back, one row each."
     row_type = PaymentRow
     key = ("subject", "payment")
+    kinds = PAYMENT.kinds
     questions = (
         Question(
             name="payments_by_month",

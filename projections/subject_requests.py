@@ -44,6 +44,7 @@ class SubjectRequests(View[tuple[str, dict[Hashable, Request]]]):
     comment = "Subjects' requests: what each person asked of their data, until when and whether it was answered."
     row_type = SubjectRequestRow
     key = ("subject", "request")
+    kinds = _STEPS
     questions = (
         Question(
             name="open_requests",

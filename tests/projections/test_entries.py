@@ -14,6 +14,7 @@ from projections.opportunities import Opportunities
 from projections.surveys import Surveys
 from projections.tasks import Tasks
 from projections.tickets import Tickets
+from projections.touches import Touches
 from projections.view import fold
 from tests.projections.report import Report
 from tests.projections.story import facts_of, happened, rows
@@ -62,6 +63,8 @@ def test_each_of_us_in_one_row(report: Report) -> None:
         happened("2026-03-01T08:00Z", "TicketOpened", ticket="t"),
         happened("2026-03-01T08:30Z", "TicketAssigned", ticket="t", agent="eve"),
         happened("2026-03-01T10:00Z", "FirstResponseGiven", ticket="t"),
+        happened("2026-03-01T08:00Z", "InquiryReceived", inquiry="i"),
+        happened("2026-03-01T11:00Z", "FirstResponseGiven", inquiry="i", by="eve"),
         happened("2026-03-01", "TaskAssigned", task="1", concerns="call", executor="eve", due="2026-03-03"),
         happened("2026-03-01", "TaskAssigned", task="2", concerns="call", executor="eve", due="2026-03-03"),
         happened("2026-03-02", "TaskClosed", task="2", outcome="done"),
@@ -70,13 +73,14 @@ def test_each_of_us_in_one_row(report: Report) -> None:
         happened("2026-03-01", "OpportunityOpened", opportunity="2", owner="kim"),
         happened("2026-03-05", "SurveyAnswered", question="q", metric="csat", score=4.0, manager="eve"),
     ]
-    for view in (Contacts, Tickets, Tasks, Opportunities, Surveys):
+    for view in (Contacts, Tickets, Touches, Tasks, Opportunities, Surveys):
         report.fill(view.name, rows(view, *story))
     report.fill("entries", recorded(("2026-03-01T12:00:00+00:00", called("2026-03-01"))))
     report.at(1_773_144_000_000_000, "2026-03-10")
     eve, kim = report.ask("SELECT * FROM agents")
     assert (eve["agent"], eve["touches"], eve["customers"], eve["last_day"]) == ("eve", 2, 1, "2026-03-02")
     assert (eve["tickets"], eve["open_tickets"], eve["mean_response_hours"]) == (1, 1, 2)
+    assert (eve["inquiries"], eve["mean_inquiry_hours"]) == (1, 3)
     assert (eve["open_tasks"], eve["overdue_tasks"], eve["on_time_share"]) == (1, 1, 0.5)
     assert (eve["open_deals"], eve["won"], eve["lost"], eve["win_rate"]) == (0, 1, 0, 1)
     assert (eve["answers"], eve["mean_share"]) == (1, pytest.approx(0.75))
