@@ -14,7 +14,7 @@ from adapters.engine import Engine
 from adapters.evidence import note
 from adapters.export.delimited import write_csv
 from adapters.export.ocel import write_ocel
-from adapters.export.told import Told
+from adapters.export.told import Opening, Told
 from adapters.export.xes import write_xes
 from adapters.histories import Parked
 from adapters.mirror import need_explore
@@ -47,6 +47,7 @@ def export(
     recordedby: str,
     parked: Parked,
     subject: str | None = None,
+    purpose: str | None = None,
 ) -> Exported:
     """Write a log, or the history of one subject, into a new file that its owner alone may read.
 
@@ -58,11 +59,13 @@ def export(
         recordedby: the principal who was authenticated.
         parked: told of what is left out because it cannot be folded.
         subject: whose history; all of the log when not given.
+        purpose: what personal data is opened for, which is noted for each person; it stays sealed when not given.
 
     Raises:
         ExportExists: there is such a file.
         UnknownSubject: the log holds nothing of the subject.
         InvalidTouchpoint: the recipient is no id.
+        KeysUnusable: personal data is to be opened, and its keys are not to be had.
         ExtraMissing: what writes Parquet is not installed.
     """
     told = _evidence(recipient, form, subject)
@@ -73,7 +76,8 @@ def export(
             rule="an export makes a new file",
             way_out="name another file, or take this one away",
         )
-    writer = _writer(form, Told(engine, engine.log.heads(), subject), parked)
+    opening = Opening(purpose, recordedby) if purpose else None
+    writer = _writer(form, Told(engine, engine.log.heads(), subject, opening), parked)
     handle, name = mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "w+b") as file:
@@ -119,7 +123,7 @@ def _writer(form: Form, told: Told, parked: Parked) -> Callable[[IO[bytes]], int
 
 
 def _write_lines(into: IO[bytes], told: Told) -> int:
-    """CloudEvents as JSON Lines, the stored bytes as they stand: what `lifecircle import` reads back."""
+    """CloudEvents as JSON Lines, in the order of recording."""
     count = 0
     for state in told.stored():
         into.write(state + b"\n")

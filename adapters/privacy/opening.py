@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+import orjson
+
 from adapters.engine import Engine
 from adapters.evidence import note
 from adapters.privacy.sealed import Sealed
@@ -39,6 +41,17 @@ def open_rows(engine: Engine, rows: Sequence[Row], *, purpose: str, by: str) -> 
     keys = engine.sealing.keys_of(rows)
     _note(engine, rows, [subject for subject, key in keys.items() if key], purpose, by)
     return [tuple(with_opened(row, keys)) for row in rows]
+
+
+def open_states(engine: Engine, states: Sequence[bytes], *, purpose: str, by: str) -> list[bytes]:
+    """The same stored bytes with all that is sealed in them opened, as whoever recorded them would send them again.
+
+    Args and Raises: as `open_facts`.
+    """
+    events = [orjson.loads(state) for state in states]
+    keys = engine.sealing.keys_of(events)
+    _note(engine, events, [subject for subject, key in keys.items() if key], purpose, by)
+    return [orjson.dumps(with_opened(event, keys)) for event in events]
 
 
 def _note(engine: Engine, values: Sequence[Any], persons: Sequence[str], purpose: str, by: str) -> None:

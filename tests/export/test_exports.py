@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from adapters.engine import Engine
 from adapters.export.delimited import as_it_was, harmless
 from adapters.export.exporting import export
+from adapters.privacy.opening import open_facts
 from adapters.sources.importer import import_file
 from domain.company import Company
 from domain.touchpoint import EPOCH
@@ -144,11 +145,12 @@ def test_what_is_exported_is_imported_with_the_same_histories(world: World, buck
     with TemporaryDirectory() as place, Engine.create(f"sqlite:///{place}/log.db", buckets=buckets) as engine:
         record(engine, map(envelope, world))
         before, file = replayed(engine), Path(place) / "log.jsonl"
-        export(engine, "jsonl", file, recipient="us", recordedby="test", parked=_never)
+        export(engine, "jsonl", file, recipient="us", recordedby="test", parked=_never, purpose="moving")
         with Engine.create(f"sqlite:///{place}/copy.db") as copy:
             report = import_file(copy, file, None, recordedby="test")
             assert (report.stored, report.quarantined) == (report.rows, {})
-            after = replayed(copy)
+            after = {root: open_facts(copy, facts, purpose="test", by="test") for root, facts in replayed(copy).items()}
+        before = {root: open_facts(engine, facts, purpose="test", by="test") for root, facts in before.items()}
     assert {root: [fact[:9] for fact in facts] for root, facts in after.items()} == {
         root: [fact[:9] for fact in facts] for root, facts in before.items()
     }
@@ -156,6 +158,19 @@ def test_what_is_exported_is_imported_with_the_same_histories(world: World, buck
 
 def _never(stream: str, error: str) -> None:
     raise AssertionError(f"{stream}: {error}")
+
+
+def test_personal_data_is_sealed_unless_it_is_opened_which_is_noted(shop: Shell, tmp_path: Path) -> None:
+    for form in ("jsonl", "csv"):
+        assert "Carl Coe" not in _export(shop, form, tmp_path / f"sealed.{form}", "--subject", "carl").read_text()
+        words = ("--subject", "carl", "--open", "--purpose", "request of carl")
+        assert "Carl Coe" in _export(shop, form, tmp_path / f"opened.{form}", *words).read_text()
+    with Engine.open(shop.url) as engine:
+        notes = engine.history(f"log/{engine.log.log_id.hex()}")
+    opened = [fact.data for fact in notes if fact.kind == "PersonalDataOpened"]
+    assert [(told["person"], told["purpose"]) for told in opened] == [("carl", "request of carl")] * 2
+    for words in (["--to", "xes", "--open", "--purpose", "p"], ["--to", "csv", "--open"]):
+        assert shop("export", str(tmp_path / "none"), *words).code == 2
 
 
 def _evidence(shop: Shell, subject: str) -> Iterator[dict[str, Any]]:
