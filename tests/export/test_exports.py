@@ -169,8 +169,8 @@ def test_personal_data_is_sealed_unless_it_is_opened_which_is_noted(shop: Shell,
         notes = engine.history(f"log/{engine.log.log_id.hex()}")
     opened = [fact.data for fact in notes if fact.kind == "PersonalDataOpened"]
     assert [(told["person"], told["purpose"]) for told in opened] == [("carl", "request of carl")] * 2
-    for words in (["--to", "xes", "--open", "--purpose", "p"], ["--to", "csv", "--open"]):
-        assert shop("export", str(tmp_path / "none"), *words).code == 2
+    for wrong in (["--to", "xes", "--open", "--purpose", "p"], ["--to", "csv", "--open"]):
+        assert shop("export", str(tmp_path / "none"), *wrong).code == 2
 
 
 def _evidence(shop: Shell, subject: str) -> Iterator[dict[str, Any]]:
