@@ -144,7 +144,7 @@ _COSTS = Question(
             WHERE campaign IS NOT NULL AND dimension <> 'campaign'
             GROUP BY dimension, name, campaign
         ),
-        costs AS (
+        spent AS (
             SELECT dimension, name, cost_currency AS currency, cost_micros AS touch, 0 AS booked, 0 AS commission
             FROM named
             WHERE cost_micros IS NOT NULL
@@ -168,7 +168,7 @@ _COSTS = Question(
         SELECT dimension, name, currency, CAST(SUM(touch) AS BIGINT) AS touch_micros,
                CAST(SUM(booked) AS BIGINT) AS booked_micros, CAST(SUM(commission) AS BIGINT) AS commission_micros,
                CAST(SUM(touch) + SUM(booked) + SUM(commission) AS BIGINT) AS cost_micros
-        FROM costs
+        FROM spent
         GROUP BY dimension, name, currency
         ORDER BY dimension, cost_micros DESC, name NULLS LAST, currency
     """,

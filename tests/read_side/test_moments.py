@@ -168,3 +168,8 @@ def test_a_query_folds_the_views_that_it_names_itself_or_by_questions() -> None:
     assert set(named_in('select * from "rfm_segments"', views())) == {"loyalty"}
     assert set(named_in("select * from cohorts", views())) == {"loyalty", "purchases"}
     assert set(named_in("select day from moment", views())) == set()
+    assert set(named_in("select 1 as tasks from (select 1 as n) as orders, contacts, report.phases p", views())) == {
+        "contacts",
+        "phases",
+    }
+    assert set(named_in("select * from attribution", views())) == {"touches", "conversions", "campaigns", "partners"}
