@@ -1,6 +1,6 @@
 # Every target sets up its own private environment in .venv; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs tamper bench bench-quick bench-peers bench-page profile laws reference lock clean
+.PHONY: help demo test check docs tamper bench bench-quick bench-peers bench-page profile laws simulate reference lock clean
 
 BIN := .venv/bin
 DATA ?= ../shared/data
@@ -47,6 +47,9 @@ profile: .venv/installed  ## where the time of an append, an import and a rebuil
 
 laws: .venv/installed  ## the laws of identity on long histories, to build/laws.json: make laws MINUTES=10
 	@$(BIN)/python -m tests.identity "$(MINUTES)"
+
+simulate: .venv/installed  ## answers against the truth of 10,000 simulated customers, to build/simulation.json
+	@$(BIN)/python -m tests.simulator
 
 reference: .venv/installed  ## the figures of real histories, to build/reference.json: make reference DATA=folder
 	@$(BIN)/python -m tests.reference "$(DATA)"

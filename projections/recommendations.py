@@ -130,8 +130,9 @@ class Recommendations(View[Advice]):
         ),
         Question(
             name="next_offers",
-            comment="What each customer might buy next: products that they never bought and that go with one they did "
-            "(see product_affinity), each with the product that speaks for it most.",
+            comment="What each customer might buy next: products that they never ordered and that go with one they "
+            "bought (see product_affinity; of each product the 20 that go with it most often beyond chance), each with "
+            "the product that speaks for it most.",
             columns={
                 "subject": "the customer",
                 "offer_sku": "the product to offer",
@@ -150,17 +151,26 @@ class Recommendations(View[Advice]):
                     FROM order_lines
                     WHERE sku IS NOT NULL AND order_id IS NOT NULL AND quantity_micros > cancelled_quantity_micros
                 ),
-                offered AS (
-                    SELECT bought.subject, other_sku, bought.sku, order_id,
-                           CASE WHEN same_category = 1 AND dearer > 1 THEN 1 ELSE 0 END AS upsell,
+                had AS (
+                    SELECT DISTINCT subject, sku FROM order_lines WHERE sku IS NOT NULL
+                ),
+                paired AS (
+                    SELECT sku, other_sku, CASE WHEN same_category = 1 AND dearer > 1 THEN 1 ELSE 0 END AS upsell,
                            customers_both, support, confidence, lift,
+                           ROW_NUMBER() OVER (PARTITION BY sku ORDER BY support * (1 - 1 / lift) DESC, other_sku)
+                               AS place
+                    FROM product_affinity
+                    WHERE lift > 1
+                ),
+                offered AS (
+                    SELECT bought.subject, other_sku, bought.sku, order_id, upsell, customers_both, support, confidence,
+                           lift,
                            ROW_NUMBER() OVER (PARTITION BY bought.subject, other_sku
                                               ORDER BY lift DESC, customers_both DESC, bought.sku) AS place
                     FROM bought
-                    JOIN product_affinity AS affinity ON affinity.sku = bought.sku
-                    WHERE bought.place = 1 AND lift > 1
-                          AND NOT EXISTS (SELECT 1 FROM order_lines AS had
-                                          WHERE had.subject = bought.subject AND had.sku = other_sku)
+                    JOIN paired ON paired.sku = bought.sku AND paired.place <= 20
+                    LEFT JOIN had ON had.subject = bought.subject AND had.sku = other_sku
+                    WHERE bought.place = 1 AND had.sku IS NULL
                 )
                 SELECT subject, other_sku AS offer_sku, sku, order_id, upsell, customers_both, support, confidence, lift
                 FROM offered
