@@ -64,7 +64,7 @@ class Consents(View[Permissions]):
     comment = "Consents: granted, withdrawn or objected to, one row per customer, purpose and channel."
     row_type = ConsentRow
     key = ("subject", "purpose", "channel")
-    kinds = frozenset({"ConsentGranted", "ConsentWithdrawn", "ObjectionRaised"})
+    kinds = _STATEMENTS
     questions = (
         Question(
             name="consent_coverage",

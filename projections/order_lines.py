@@ -284,8 +284,8 @@ class OrderLines(View[Lines]):
                     state.costs[line["sku"]] = line["unit_cost"]
         elif "order" not in fact.data:
             _cost_as_bought(fact, entry.order, state.costs)
-        entry.came = _came_of(entry.order)
-        return state, [(name, line) for line in ("", *entry.came)]
+        before, entry.came = entry.came, _came_of(entry.order)
+        return state, [(name, line) for line in (*entry.came, *(before.keys() - entry.came.keys()))]
 
     def row(self, state: Lines, key: Hashable) -> Row | None:
         """The line of this (entry, line)."""

@@ -313,7 +313,8 @@ class Orders(View[Orderbook]):
         reasons = sorted(fact for fact in (*order.warnings, *failed) if "reason" in fact.data)
         dispatched = [fact for fact in order.moved if fact.kind == "ShipmentDispatched"]
         first, last = (order.promises[0], order.promises[-1]) if order.promises else (None, None)
-        placed_no, delivered_no = _dayno(placed and day(placed)), _dayno(delivered and day(delivered))
+        placed_day = value.day if placed else None
+        placed_no, delivered_no = _dayno(placed_day), _dayno(delivered and day(delivered))
         promised_no = _dayno(first and first.data["promised_for"])
         warned = order.warnings[0] if order.warnings else None
         return OrderRow(
@@ -321,7 +322,7 @@ class Orders(View[Orderbook]):
             str(key),
             _status(order, figures, delivered, bool(dispatched)),
             placed.at if placed else None,
-            day(placed) if placed else None,
+            placed_day,
             placed_no,
             told.get("quote"),
             placed.envelope.get("channel") if placed else None,

@@ -41,7 +41,7 @@ class CustomerTraits(View[Traits]):
     comment = "Traits of customers such as age, income or industry, as bands: one row per customer and trait."
     row_type = TraitRow
     key = ("subject", "trait")
-    kinds = frozenset({"CustomerRegistered", "ProfileFieldChanged"})
+    kinds = _TELLING
     questions = (
         Question(
             name="customers_by_trait",

@@ -101,7 +101,9 @@ def _column(name: str, hint: Any, comment: str) -> Column:
 
 def bounded(total: int) -> int:
     """A sum as a cell can hold it: beyond 64 bits it stands at the limit, for a fold is total and a row storable."""
-    return max(-INT64_MAX, min(INT64_MAX, total))
+    if -INT64_MAX <= total <= INT64_MAX:
+        return total
+    return INT64_MAX if total > 0 else -INT64_MAX
 
 
 def concerning(view: View[Any], history: Iterable[Fact]) -> Iterable[Fact]:
