@@ -16,6 +16,7 @@ from adapters.door import Door, Expected, needs_deciding
 from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict
 from adapters.privacy.keyring import Keyring
 from adapters.privacy.sealing import Sealing
+from adapters.refusals import Refusals
 from adapters.replay import family_facts, history
 from adapters.settings import LIMITS
 from domain.company import Company
@@ -41,6 +42,7 @@ class Engine:
         self._deciding = [Lock() for _ in range(LIMITS.deciding_at_once)]
         self._settings_read = 0
         self._committer = Committer(log)
+        self.refusals = Refusals(log)
 
     @classmethod
     def create(cls, url: str, company: Company | None = None, buckets: int = 1) -> Self:
@@ -80,7 +82,8 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Note what was refused, and give all connections back."""
+        self.refusals.close()
         self.log.close()
         self.sealing.keyring.close()
 
@@ -149,12 +152,29 @@ class Engine:
 
         Raises:
             IdReused, VersionConflict, RepeatMixedWithNew, RuleBroken, CorrectionRefused, MergeRefused: the first
-                subject's error; what was sent for other subjects may have been stored, and sending it again is safe.
+                subject's error, which is noted in the log soon after; what was sent for other subjects may have been
+                stored, and sending it again is safe.
             LogUnavailable: the outcome is not known; sending the same again is safe.
         """
         by_subject: dict[str, list[Envelope]] = {}
         for touchpoint in touchpoints:
             by_subject.setdefault(touchpoint.subject, []).append(touchpoint)
+        try:
+            answered = self._appended(by_subject, expected, recordedby, strict=strict)
+        except Refused as refusal:
+            self._note(refusal, touchpoints, recordedby)
+            raise
+        return [answered[touchpoint.subject].pop() for touchpoint in touchpoints]
+
+    def _appended(
+        self,
+        by_subject: Mapping[str, Sequence[Envelope]],
+        expected: int | Mapping[str, int] | None,
+        recordedby: str,
+        *,
+        strict: bool,
+    ) -> dict[str, list[Receipt]]:
+        """The receipts of each subject, the last one first."""
         if expected is not None and len(by_subject) > 1:
             raise InvalidTouchpoint(
                 "an expected version came with touchpoints of several subjects",
@@ -163,7 +183,7 @@ class Engine:
                 way_out="append each subject's touchpoints on their own",
             )
         if len(by_subject) > 1 and not strict:
-            verdicts = self.append_each(list(by_subject.values()), recordedby=recordedby)
+            verdicts = next(self.append_batches([list(by_subject.values())], recordedby=recordedby))
         else:
             verdicts = [
                 self._append_group(group, Expected.read(subject, expected), recordedby, strict=strict)
@@ -174,7 +194,11 @@ class Engine:
             if isinstance(verdict, LifecircleError):
                 raise verdict
             answered[subject] = verdict[::-1]
-        return [answered[touchpoint.subject].pop() for touchpoint in touchpoints]
+        return answered
+
+    def _note(self, refusal: Refused, touchpoints: Sequence[Envelope], recordedby: str) -> None:
+        first = touchpoints[0] if touchpoints else None
+        self.refusals.note(refusal, recordedby, first and first.type, first and first.id)
 
     async def append_async(
         self,
@@ -196,19 +220,26 @@ class Engine:
         if decided or any(each.subject != subject for each in touchpoints):
             options: dict[str, Any] = {"expected": expected, "strict": strict, "recordedby": recordedby}
             return await to_thread(self.append, touchpoints, **options)
-        if self.sealing.lacking(touchpoints):
-            await to_thread(self.sealing.fetch, touchpoints)
-        drafts = tuple([self.sealing.draft(each, recordedby) for each in touchpoints])
-        group = Group(drafts, foreseen.subjects)
-        verdict = await self._async_committer.commit(group)
-        if isinstance(verdict, IdReused):
-            verdict = await to_thread(self._reconsidered, verdict, group)
-        if isinstance(verdict, LifecircleError):
-            raise verdict
+        try:
+            if self.sealing.lacking(touchpoints):
+                await to_thread(self.sealing.fetch, touchpoints)
+            drafts = tuple([self.sealing.draft(each, recordedby) for each in touchpoints])
+            group = Group(drafts, foreseen.subjects)
+            verdict = await self._async_committer.commit(group)
+            if isinstance(verdict, IdReused):
+                verdict = await to_thread(self._reconsidered, verdict, group)
+            if isinstance(verdict, LifecircleError):
+                raise verdict
+        except Refused as refusal:
+            self._note(refusal, touchpoints, recordedby)
+            raise
         return verdict
 
     def append_each(self, groups: Iterable[Sequence[Envelope]], *, recordedby: str = EMBEDDED) -> list[Verdict]:
-        """Append many groups in as few transactions as can be; each is stored whole, or answered with its error."""
+        """Append many groups in as few transactions as can be; each is stored whole, or answered with its error.
+
+        Who takes verdicts has refusals noted (`refusals.note_all`) or keeps what was refused, as an import does.
+        """
         return next(self.append_batches([groups], recordedby=recordedby))
 
     def append_batches(

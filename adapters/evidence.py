@@ -19,9 +19,9 @@ def log_subject(log_id: bytes) -> str:
     return f"log/{log_id.hex()}"
 
 
-def note(log_id: bytes, name: str, data: Touchpoint, subject: str | None = None) -> Envelope:
-    """A note, with the id `name`, of something that happens now: to the log itself, or to a subject."""
-    time = datetime.fromtimestamp(clock_us() / 1_000_000, tz=UTC).isoformat()
+def note(log_id: bytes, name: str, data: Touchpoint, subject: str | None = None, at_us: int | None = None) -> Envelope:
+    """A note, with the id `name`, to the log itself or to a subject; of now, or of an instant in µs since 1970 UTC."""
+    time = datetime.fromtimestamp((at_us or clock_us()) / 1_000_000, tz=UTC).isoformat()
     fields = {"id": name, "source": SOURCE, "type": data.kind, "subject": subject or log_subject(log_id), "time": time}
     return Envelope.read({**fields, "data": data})
 

@@ -1,6 +1,7 @@
 """Replay: one subject's effective history and rows, as of any known cut and any occurred time."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from adapters.codec import fact_of
 from adapters.log import LINK_KINDS, Cursor, Log
@@ -47,7 +48,7 @@ def history(log: Log, subject: str, known: Cursor | int | None = None, as_of: in
     Raises:
         UnknownSubject: the log holds nothing of this subject within the known cut.
     """
-    return _root_and_history(log, subject, known, as_of)[1]
+    return replayed(log, subject, known, as_of).effective
 
 
 def rows_as_of(
@@ -66,11 +67,24 @@ def rows_as_of(
         UnknownSubject: the log holds nothing of this subject within the known cut.
     """
     view = view_named(view_name)
-    root, facts = _root_and_history(log, subject, known, as_of)
+    root, _, facts = replayed(log, subject, known, as_of)
     return view.columns(), list(fold(view(company), root, pseudonyms.put_into(facts)).values())
 
 
-def _root_and_history(log: Log, subject: str, known: Cursor | int | None, as_of: int | None) -> tuple[str, list[Fact]]:
+class Replayed(NamedTuple):
+    """A subject's family within a cut: its root, all that its streams hold, and its effective history."""
+
+    root: str
+    family: list[Fact]
+    effective: list[Fact]
+
+
+def replayed(log: Log, subject: str, known: Cursor | int | None = None, as_of: int | None = None) -> Replayed:
+    """Replay a subject, as `history` does.
+
+    Raises:
+        UnknownSubject: the log holds nothing of this subject within the known cut.
+    """
     cut = log.cut_at(known) if isinstance(known, int) else known or log.heads()
     facts = family_facts(log, subject, upto=cut)
     if not any(fact.stream == subject for fact in facts):
@@ -80,4 +94,4 @@ def _root_and_history(log: Log, subject: str, known: Cursor | int | None, as_of:
             way_out="check the id, or ask for a later moment",
         )
     root = roots(facts).get(subject, subject)
-    return root, effective_histories(facts, as_of).get(root, [])
+    return Replayed(root, facts, effective_histories(facts, as_of).get(root, []))

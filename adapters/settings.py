@@ -65,6 +65,12 @@ class Limits:
     copy_page_touchpoints: int = 1_000
     """How many touchpoints of each bucket a copy of a log reads at once."""
 
+    refusals_noted_per_minute: int = 60
+    """How many refusals one process notes one by one in a minute; more are counted, a note for each rule."""
+
+    refusals_pause_s: float = 5.0
+    """How long a refusal waits at most until it is noted."""
+
     import_batch_rows: int = 1_000
     """How many rows of a file an import stores in one go."""
 

@@ -10,11 +10,11 @@ import click
 
 from cli.options import format_option, log_option, principal
 from cli.output import iso, show
-from domain.errors import InvalidTouchpoint
+from domain.errors import InvalidTouchpoint, Refused
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
+    from adapters.engine import Engine
     from adapters.log import Receipt
-    from domain.company import Company
     from domain.touchpoint import Envelope, Touchpoint
 
 
@@ -71,8 +71,7 @@ def command(
         raise click.UsageError("give either KIND with its fields and options, or a whole CloudEvent with --json")
     wanted = _expected(expected)
     with Engine.open(url) as engine:
-        given = _from_json(document) if document is not None else [_from_options(kind, fields, envelope)]
-        touchpoints = _validated(given, engine.company)
+        touchpoints = _read(engine, document, kind, fields, envelope)
         receipts = engine.append(touchpoints, expected=wanted, strict=strict, recordedby=principal())
         _show_receipts(receipts, style)
         if wait:
@@ -99,7 +98,23 @@ def _is_count(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
-def _validated(given: Sequence[Mapping[str, Any]], company: "Company") -> "list[Envelope]":
+def _read(
+    engine: "Engine",
+    document: str | None,
+    kind: str | None,
+    fields: tuple[str, ...],
+    envelope: Mapping[str, str | None],
+) -> "list[Envelope]":
+    """What was typed or sent, validated; what is refused is noted in the log."""
+    try:
+        given = _from_json(document) if document is not None else [_from_options(kind, fields, envelope)]
+    except Refused as refusal:
+        engine.refusals.note(refusal, principal(), kind, envelope.get("id"))
+        raise
+    return _validated(given, engine)
+
+
+def _validated(given: Sequence[Mapping[str, Any]], engine: "Engine") -> "list[Envelope]":
     """Validate all before anything is stored; of a list the error says which touchpoint it is, counted from 1."""
     from adapters.codec import read_envelope
     from adapters.engine import clock_us
@@ -107,8 +122,9 @@ def _validated(given: Sequence[Mapping[str, Any]], company: "Company") -> "list[
     clock, found = clock_us(), list["Envelope"]()
     for at, each in enumerate(given, 1):
         try:
-            found.append(read_envelope(each, clock, company))
+            found.append(read_envelope(each, clock, engine.company))
         except InvalidTouchpoint as error:
+            engine.refusals.note(error, principal(), each.get("type"), each.get("id"))
             if len(given) > 1:
                 error.where = f"touchpoint {at} of {len(given)}: {error.where}"
             raise

@@ -186,6 +186,12 @@ class ViewsMoving(LifecircleError):
     exit_code = 9
 
 
+class RowUnknown(LifecircleError):
+    """A view has no row of this key."""
+
+    exit_code = 6
+
+
 class QueryRefused(LifecircleError):
     """The SQL is not a single reading statement, or the database could not run it."""
 

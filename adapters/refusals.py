@@ -1,0 +1,122 @@
+"""What was refused, noted under the log's own subject: after the answer, without a value, and only so many a minute.
+
+Whoever is refused never waits for the note, and cannot fill the log: beyond a number of notes a minute, refusals are
+counted, and one note a minute stands for all of one rule and one principal.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
+from threading import Condition, Thread
+from time import monotonic, time_ns
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from adapters.codec import draft_of
+from adapters.log import Group, Log
+from adapters.settings import LIMITS
+from domain.errors import LifecircleError, Refused
+from domain.kinds.log_itself import TouchpointRefused
+from domain.touchpoint import KINDS, Envelope
+
+_MINUTE_S = 60.0
+
+
+class _Refusal(NamedTuple):
+    rule: str
+    kind: str | None
+    id_digest: str | None
+    recordedby: str
+    at_us: int
+
+
+class Refusals:
+    """The refusals of one process that has a log open."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._changed = Condition()
+        self._waiting: list[_Refusal] = []
+        self._counted: Counter[tuple[str, str]] = Counter()
+        self._minute, self._left = monotonic(), LIMITS.refusals_noted_per_minute
+        self._writer: Thread | None = None
+        self._closed = False
+
+    def note(self, error: Refused, recordedby: str, kind: Any = None, id: Any = None) -> None:  # noqa: A002 - the envelope's own word
+        """Have a refusal noted soon; what it claimed to be may be anything that a producer sent.
+
+        Of its values nothing is kept but the digest of its id. Its kind is, where it is one that the log knows.
+        """
+        digest = sha256(id.encode("utf-8", "surrogatepass")).hexdigest() if isinstance(id, str) else None
+        known = kind if isinstance(kind, str) and kind in KINDS else None
+        with self._changed:
+            if self._closed:
+                return
+            if monotonic() - self._minute >= _MINUTE_S:
+                self._minute, self._left = monotonic(), LIMITS.refusals_noted_per_minute
+            if self._left:
+                self._left -= 1
+                self._waiting.append(_Refusal(error.name, known, digest, recordedby, time_ns() // 1_000))
+            else:
+                self._counted[error.name, recordedby] += 1
+            if self._writer is None:
+                self._writer = Thread(target=self._write, name="refusals", daemon=True)
+                self._writer.start()
+
+    def note_all(self, verdicts: Sequence[object], groups: Sequence[Sequence[Envelope]], recordedby: str) -> None:
+        """Have those noted that are refusals among the verdicts of some groups."""
+        for verdict, group in zip(verdicts, groups, strict=True):
+            if isinstance(verdict, Refused):
+                first = group[0] if group else None
+                self.note(verdict, recordedby, first and first.type, first and first.id)
+
+    def close(self) -> None:
+        """Note what is left, and stop."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._writer is not None:
+            self._writer.join()
+
+    def _write(self) -> None:
+        counted_since = monotonic()
+        while True:
+            with self._changed:
+                closed = self._changed.wait_for(lambda: self._closed, LIMITS.refusals_pause_s)
+                refusals, counts = list(self._waiting), Counter[tuple[str, str]]()
+                if closed or monotonic() - counted_since >= _MINUTE_S:
+                    counted_since, counts = monotonic(), self._counted.copy()
+            noted = self._noted(refusals, counts)
+            with self._changed:
+                if noted:
+                    del self._waiting[: len(refusals)]
+                    self._counted -= counts
+                elif closed:
+                    _tell_of_lost(len(refusals) + counts.total())
+            if closed:
+                return
+
+    def _noted(self, refusals: Sequence[_Refusal], counts: "Counter[tuple[str, str]]") -> bool:
+        """Whether all of them stand in the log now; where it cannot be reached they wait."""
+        from adapters.evidence import note  # which notes through an engine, and that is made with this module
+
+        now_us, groups = time_ns() // 1_000, list[Group]()
+        summed = [_Refusal(rule, None, None, by, now_us) for rule, by in counts]
+        times = [None] * len(refusals) + list(counts.values())
+        for each, count in zip([*refusals, *summed], times, strict=True):
+            about = TouchpointRefused(rule=each.rule, refused_kind=each.kind, id_digest=each.id_digest, times=count)
+            said = note(self._log.log_id, f"refused-{uuid4().hex}", about, at_us=each.at_us)
+            groups.append(Group((draft_of(said, each.recordedby),)))
+        try:
+            if groups:
+                self._log.append(groups)
+        except LifecircleError:
+            return False
+        return True
+
+
+def _tell_of_lost(count: int) -> None:
+    import structlog  # here: a quarter of the time that a command takes to start
+
+    structlog.wrap_logger(structlog.PrintLogger(sys.stderr)).warning("refusals could not be noted", count=count)
