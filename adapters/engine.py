@@ -1,6 +1,5 @@
 """The engine: the one door through which touchpoints enter a log and histories come out."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
@@ -8,9 +7,10 @@ from itertools import chain, groupby
 from threading import Lock
 from time import time_ns
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from adapters.addresses import create_log, open_log
+from adapters.batches import Batch, Entry, Run, Undecided
 from adapters.committer import Committer
 from adapters.door import Door, Expected, needs_deciding
 from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict
@@ -162,7 +162,7 @@ class Engine:
         try:
             answered = self._appended(by_subject, expected, recordedby, strict=strict)
         except Refused as refusal:
-            self._note(refusal, touchpoints, recordedby)
+            self.refusals.note_append(refusal, touchpoints, recordedby)
             raise
         return [answered[touchpoint.subject].pop() for touchpoint in touchpoints]
 
@@ -196,10 +196,6 @@ class Engine:
             answered[subject] = verdict[::-1]
         return answered
 
-    def _note(self, refusal: Refused, touchpoints: Sequence[Envelope], recordedby: str) -> None:
-        first = touchpoints[0] if touchpoints else None
-        self.refusals.note(refusal, recordedby, first and first.type, first and first.id)
-
     async def append_async(
         self,
         touchpoints: Sequence[Envelope],
@@ -231,7 +227,7 @@ class Engine:
             if isinstance(verdict, LifecircleError):
                 raise verdict
         except Refused as refusal:
-            self._note(refusal, touchpoints, recordedby)
+            self.refusals.note_append(refusal, touchpoints, recordedby)
             raise
         return verdict
 
@@ -254,26 +250,26 @@ class Engine:
         """
         entries = (self._entries(list(groups), recordedby) for groups in batches)
         while True:
-            run = _Run(entries)
+            run = Run(entries)
             for answers in self.log.append_in_turn(run):
                 yield self._answered(run.taken.popleft(), answers)
             if run.stopped_at is None:
                 return
             yield self._one_by_one(run.stopped_at, recordedby)
 
-    def _entries(self, groups: Sequence[Sequence[Envelope]], recordedby: str) -> "_Batch":
+    def _entries(self, groups: Sequence[Sequence[Envelope]], recordedby: str) -> Batch:
         self.sealing.fetch(chain.from_iterable(groups))
         return [self._entry(touchpoints, recordedby) for touchpoints in groups]
 
-    def _entry(self, touchpoints: Sequence[Envelope], recordedby: str) -> "_Entry":
+    def _entry(self, touchpoints: Sequence[Envelope], recordedby: str) -> Entry:
         if needs_deciding(touchpoints, strict=False):
-            return _Undecided(touchpoints)
+            return Undecided(touchpoints)
         try:
             return Group(tuple([self.sealing.draft(touchpoint, recordedby) for touchpoint in touchpoints]))
         except Refused as refusal:
             return refusal
 
-    def _answered(self, batch: "_Batch", answers: Sequence[Verdict]) -> list[Verdict]:
+    def _answered(self, batch: Batch, answers: Sequence[Verdict]) -> list[Verdict]:
         """The verdict of every entry of a batch, given those of its groups."""
         each = iter(answers)
         return [
@@ -281,13 +277,13 @@ class Engine:
             for entry in batch
         ]
 
-    def _one_by_one(self, batch: "_Batch", recordedby: str) -> list[Verdict]:
+    def _one_by_one(self, batch: Batch, recordedby: str) -> list[Verdict]:
         """Append a batch in which something must be decided: what stands before that must be stored first."""
         verdicts: list[Verdict] = []
-        for decides, entries in groupby(batch, key=lambda entry: isinstance(entry, _Undecided)):
+        for decides, entries in groupby(batch, key=lambda entry: isinstance(entry, Undecided)):
             run = list(entries)
             if decides:
-                verdicts += [self._append_refusing(cast("_Undecided", each).touchpoints, recordedby) for each in run]
+                verdicts += [self._append_refusing(cast("Undecided", each).touchpoints, recordedby) for each in run]
             else:
                 verdicts += self._answered(run, self.log.append([each for each in run if isinstance(each, Group)]))
         return verdicts
@@ -385,33 +381,6 @@ class Engine:
                 way_out="turn it into one of this log with: lifecircle cursor; look one touchpoint up by its subject "
                 "and id with: lifecircle history",
             ) from None
-
-
-class _Undecided(NamedTuple):
-    """Touchpoints of one subject that must be decided on its history first."""
-
-    touchpoints: Sequence[Envelope]
-
-
-_Entry = Group | _Undecided | Refused
-_Batch = list[_Entry]
-
-
-class _Run:
-    """The next batches in which nothing must be decided, as the log takes them."""
-
-    def __init__(self, batches: Iterator[_Batch]) -> None:
-        self.taken: deque[_Batch] = deque()
-        self.stopped_at: _Batch | None = None
-        self._batches = batches
-
-    def __iter__(self) -> Iterator[list[Group]]:
-        for batch in self._batches:
-            if any(isinstance(entry, _Undecided) for entry in batch):
-                self.stopped_at = batch
-                return
-            self.taken.append(batch)
-            yield [entry for entry in batch if isinstance(entry, Group)]
 
 
 _ANY = Expected({}, {})

@@ -64,12 +64,16 @@ class Refusals:
                 self._writer = Thread(target=self._write, name="refusals", daemon=True)
                 self._writer.start()
 
+    def note_append(self, refusal: Refused, touchpoints: Sequence[Envelope], recordedby: str) -> None:
+        """Have it noted that touchpoints which were sent together were refused; the first stands for all."""
+        first = touchpoints[0] if touchpoints else None
+        self.note(refusal, recordedby, first and first.type, first and first.id)
+
     def note_all(self, verdicts: Sequence[object], groups: Sequence[Sequence[Envelope]], recordedby: str) -> None:
         """Have those noted that are refusals among the verdicts of some groups."""
         for verdict, group in zip(verdicts, groups, strict=True):
             if isinstance(verdict, Refused):
-                first = group[0] if group else None
-                self.note(verdict, recordedby, first and first.type, first and first.id)
+                self.note_append(verdict, group, recordedby)
 
     def close(self) -> None:
         """Note what is left, and stop."""
