@@ -121,12 +121,19 @@ _COSTS = Question(
         roles AS (
             SELECT DISTINCT partner FROM partners WHERE role = 'intermediary'
         ),
-        named AS (
-            SELECT dimension, campaign, cost_micros, cost_currency,
-                   CASE dimension WHEN 'channel' THEN channel WHEN 'source' THEN source WHEN 'campaign' THEN campaign
-                        WHEN 'partner' THEN touches.partner ELSE roles.partner END AS name
+        -- Alike touches are taken together first: they are many, and what they name is little.
+        alike AS (
+            SELECT channel, source, campaign, partner, cost_currency, COUNT(*) AS touches, SUM(cost_micros) AS cost
             FROM touches
-            LEFT JOIN roles ON roles.partner = touches.partner
+            WHERE campaign IS NOT NULL OR cost_micros IS NOT NULL
+            GROUP BY channel, source, campaign, partner, cost_currency
+        ),
+        named AS (
+            SELECT dimension, campaign, touches, cost, cost_currency,
+                   CASE dimension WHEN 'channel' THEN channel WHEN 'source' THEN source WHEN 'campaign' THEN campaign
+                        WHEN 'partner' THEN alike.partner ELSE roles.partner END AS name
+            FROM alike
+            LEFT JOIN roles ON roles.partner = alike.partner
             CROSS JOIN dimensions
         ),
         booked AS (
@@ -136,18 +143,21 @@ _COSTS = Question(
             GROUP BY campaign, currency
         ),
         sizes AS (
-            SELECT campaign, COUNT(*) AS touches FROM touches WHERE campaign IS NOT NULL GROUP BY campaign
+            SELECT campaign, CAST(SUM(touches) AS BIGINT) AS touches
+            FROM alike
+            WHERE campaign IS NOT NULL
+            GROUP BY campaign
         ),
         parts AS (
-            SELECT dimension, name, campaign, COUNT(*) AS touches
+            SELECT dimension, name, campaign, CAST(SUM(touches) AS BIGINT) AS touches
             FROM named
             WHERE campaign IS NOT NULL AND dimension <> 'campaign'
             GROUP BY dimension, name, campaign
         ),
         spent AS (
-            SELECT dimension, name, cost_currency AS currency, cost_micros AS touch, 0 AS booked, 0 AS commission
+            SELECT dimension, name, cost_currency AS currency, cost AS touch, 0 AS booked, 0 AS commission
             FROM named
-            WHERE cost_micros IS NOT NULL
+            WHERE cost IS NOT NULL
             UNION ALL
             SELECT 'campaign', campaign, currency, 0, cost, 0 FROM booked
             UNION ALL
