@@ -142,7 +142,7 @@ class Partners(View[Alliance]):
         first, state.met = not state.met, state.met or kind not in NO_CONTACT
         if kind in ("PartnerRegistered", "CommissionBooked"):
             return state, self._told(state, fact)
-        changed = list[Hashable]()
+        changed: list[Hashable] = []
         if partner is not None and kind not in NO_CONTACT:
             changed.append((partner, ""))
             self._touch(self._help(state, partner), fact, first=first)

@@ -238,7 +238,7 @@ def _act(state: Advice, fact: Fact, goods: set[str]) -> list[Hashable]:
     """Note that we acted on what stands, unless this is about something else."""
     if fact.kind == "MessageSent" and fact.data["purpose"] not in _WOOING:
         return []
-    changed = list[Hashable]()
+    changed: list[Hashable] = []
     for (advice, product), key in state.standing.items():
         given = state.given[key]
         fits = (

@@ -6,6 +6,8 @@ from typing import Annotated, NamedTuple
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
 
+_TIES = frozenset({"RelationshipLinked", "RelationshipEnded", "ReferralMade", "PartnerRegistered"})
+
 
 class RelationRow(NamedTuple):
     """One relation of a customer to another subject, for one unbroken time."""
@@ -86,7 +88,11 @@ class Relations(View[Ties]):
 
     def evolve(self, state: Ties, fact: Fact) -> tuple[Ties, Iterable[Hashable]]:
         """Begin, renew or end a relation; whatever happens may also name a partner."""
-        data, changed = fact.data, list[Hashable]()
+        partner = fact.envelope.get("partner")
+        if partner is None and fact.kind not in _TIES:
+            return state, ()
+        data = fact.data
+        changed: list[Hashable] = []
         match fact.kind:
             case "RelationshipLinked":
                 key, spell = _begin(state, data["to"], data["type"], "linked", fact)
@@ -106,7 +112,6 @@ class Relations(View[Ties]):
                 key, spell = _begin(state, data["partner"], "partner", "registered", fact)
                 spell.role = data["role"]
                 changed.append(key)
-        partner = fact.envelope.get("partner")
         if partner and partner != fact.stream:
             changed.append(_begin(state, partner, "partner", "touchpoint", fact)[0])
         return state, changed
