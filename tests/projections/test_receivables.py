@@ -1,5 +1,6 @@
 """What customers owe, what they paid of it, and whom to remind, in whatever order it is told."""
 
+from random import Random
 from typing import Any
 
 from domain.company import Company
@@ -291,3 +292,44 @@ def test_money_by_month_and_money_that_nobody_knows_the_purpose_of(report: Repor
     assert report.ask("SELECT subject, payment, days FROM payments_unassigned") == [
         {"subject": "anna", "payment": "u", "days": 3}
     ]
+
+
+def a_bill(name: str, customer: str, chance: Random) -> tuple[list[Envelope], int, str, int]:
+    """A made-up invoice and what became of it; what is truly left to pay of it, its due day, its dunning level."""
+    who: dict[str, Any] = {"touch_subject": customer}
+    left, due, level = chance.randrange(50, 500), f"2026-0{chance.randint(1, 6)}-15", 0
+    told = [invoice("2026-01-01", str(left), name, due=due, **who)]
+    for place in range(chance.randrange(4)):
+        part = chance.randrange(10, 200)
+        match chance.choice(["pay", "pay", "take back", "credit", "dun"]):
+            case "credit":
+                told.append(happened("2026-07-02", "CreditNoteIssued", invoice=name, amount=eur(str(part)), **who))
+                left -= part
+            case "dun":
+                level += 1
+                told.append(happened("2026-07-03", "DunningNoticeSent", invoice=name, level=level, **who))
+            case what:
+                told.append(paid("2026-07-01", str(part), f"{name}-{place}", invoice=name, **who))
+                left -= part
+                if what == "take back":
+                    told.append(happened("2026-07-04", "PaymentReversed", payment=f"{name}-{place}", **who))
+                    left += part
+    return told, left, due, level
+
+
+def test_what_many_customers_owe_comes_to_what_made_it(report: Report) -> None:
+    chance = Random(5)  # noqa: S311 - one fixed world, no secret
+    bills = {f"i{place}": a_bill(f"i{place}", f"customer-{place % 30}", chance) for place in range(90)}
+    report.fill("receivables", rows(Receivables, *[each for told, *_ in bills.values() for each in told]))
+    report.at(0, "2026-07-10")
+    owed = {name: left for name, (_, left, _, _) in bills.items() if left > 0}
+    (total,) = report.ask(
+        "SELECT CAST(SUM(open_micros) AS BIGINT) AS owed, SUM(receivables) AS bills FROM receivables_due"
+    )
+    assert (total["owed"], total["bills"]) == (sum(owed.values()) * 1_000_000, len(owed))
+    overdue = {name for name in owed if bills[name][2] < "2026-04-11"}
+    (old,) = report.ask("SELECT receivables FROM receivables_due WHERE age = 'over 90 days'")
+    assert old["receivables"] == len(overdue)
+    # Whoever was dunned a week ago is left alone for the fortnight between two notices.
+    due = {each["invoice"] for each in report.ask("SELECT invoice FROM dunning_due")}
+    assert due == {name for name in owed if not bills[name][3]}

@@ -1,5 +1,7 @@
 """Recurring revenue: what a subscription brings in a month, and how that moved."""
 
+from datetime import date, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -180,3 +182,52 @@ def test_plans_as_they_are_held_at_the_moment(report: Report) -> None:
     assert report.ask("SELECT active FROM subscriptions_by_plan") == [{"active": 3}]
     (end,) = report.ask("SELECT * FROM subscription_ends")
     assert (end["period"], end["reason"], end["mean_days"]) == ("2026-02", "moved", 22)
+
+
+def a_subscription(name: str, customer: str, chance: Random) -> tuple[list[Envelope], list[tuple[str, int]]]:
+    """A made-up course, and the truth that it tells: from which day on it brings how many micros in a month."""
+    day, price, truth, paused = (
+        date(2026, 1, 1) + timedelta(days=chance.randrange(120)),
+        chance.randrange(5, 60),
+        [],
+        False,
+    )
+    who = {"touch_subject": customer}
+    story = [started(day.isoformat(), str(price), name, **who)]
+    truth.append((day.isoformat(), price * 1_000_000))
+    for _ in range(chance.randrange(6)):
+        day += timedelta(days=chance.randrange(1, 50))
+        match chance.choice(["change", "pause", "renew", "end"]):
+            case "change":
+                price = chance.randrange(5, 60)
+                amount = {"plan": "other", "recurring_amount": eur(str(price))}
+                story.append(step(day.isoformat(), "Changed", name, **amount, **who))
+            case "pause":
+                paused = True
+                story.append(step(day.isoformat(), "Paused", name, **who))
+            case "renew":
+                paused = False
+                story.append(step(day.isoformat(), "Renewed", name, until="2027-01-01", **who))
+            case _:
+                story.append(step(day.isoformat(), "Ended", name, **who))
+                return story, [*truth, (day.isoformat(), 0)]
+        truth.append((day.isoformat(), 0 if paused else price * 1_000_000))
+    return story, truth
+
+
+def test_the_movements_of_many_customers_come_to_the_revenue_that_made_them(report: Report) -> None:
+    chance = Random(11)  # noqa: S311 - one fixed world, no secret
+    courses = [a_subscription(f"s{place}", f"customer-{place % 40}", chance) for place in range(120)]
+    report.fill(
+        "subscription_movements", rows(SubscriptionMovements, *[each for story, _ in courses for each in story])
+    )
+    report.at(0, "2026-12-31")
+    found = report.ask("SELECT * FROM recurring_revenue ORDER BY period")
+    assert len(found) > 6
+    for month in found:
+        told = [[micros for day, micros in truth if day <= f"{month['period']}-31"] for _, truth in courses]
+        assert month["end_micros"] == sum(each[-1] for each in told if each), month["period"]
+        kinds = ("start", "new", "reactivation", "expansion", "contraction", "churn")
+        assert sum(month[f"{kind}_micros"] for kind in kinds) == month["end_micros"]
+        paying = {place % 40 for place, each in enumerate(told) if each and each[-1]}
+        assert month["customers_end"] == len(paying)
