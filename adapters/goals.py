@@ -95,7 +95,7 @@ def _measured(
 ) -> Iterator[tuple[Indicator, Measured]]:
     """What some indicators show at the end of a day, or at the moment itself where that is the day."""
     then = moment if day == today else moment._replace(as_of=engine.company.end_of(date.fromisoformat(day)))
-    needed = named_in(" ".join(indicator.relation for indicator in indicators), views())
+    needed = named_in("FROM " + ", ".join(indicator.relation for indicator in indicators), views())
     with _tables(engine, then, needed, on_progress) as tables:
         for indicator in indicators:
             try:
