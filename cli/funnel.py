@@ -82,6 +82,8 @@ def _from_mirror(folder: Path, funnel: "Funnel", as_of: "int | date | None") -> 
     from domain.company import Company
 
     manifest = read_manifest(folder)
+    if manifest.history.cursor != manifest.cursor:
+        click.echo("the mirror's history is behind its touchpoints; lifecircle mirror brings it up to them", err=True)
     if manifest.history.parked:
         click.echo(f"left out: {len(manifest.history.parked)} subjects whose history cannot be folded", err=True)
     return from_mirror(folder, manifest, funnel, instant(Company(zone=manifest.zone), as_of))

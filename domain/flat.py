@@ -17,8 +17,6 @@ from domain.fields import Attribute, Personal, Special
 from domain.money import Amount, quantity_micros
 from domain.touchpoint import INT64_MAX, Fact, Touchpoint, marks, microseconds
 
-__all__ = ["ATTRIBUTES", "Cell", "Flat", "Sort", "flat_fields"]
-
 Cell = str | int | float | bool | date | None
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from adapters.engine import Engine
 from adapters.export.delimited import as_it_was, harmless
-from adapters.export.exporting import export
+from adapters.export.exporting import Form, export
 from adapters.privacy.opening import open_facts
 from adapters.sources.importer import import_file
 from domain.company import Company
@@ -154,6 +154,15 @@ def test_what_is_exported_is_imported_with_the_same_histories(world: World, buck
     assert {root: [fact[:9] for fact in facts] for root, facts in after.items()} == {
         root: [fact[:9] for fact in facts] for root, facts in before.items()
     }
+
+
+def test_every_form_on_every_database(url: str, buckets: int, tmp_path: Path) -> None:
+    with Engine.create(url, buckets=buckets) as engine:
+        record(engine, [ordered("anna", "o1", 3), called("bert", "c1", 4), merged("anna", "bert", "m1")])
+        forms: tuple[Form, ...] = ("parquet", "csv", "jsonl", "ocel2", "xes")
+        for earlier, form in enumerate(forms):
+            exported = export(engine, form, tmp_path / form, recipient="us", recordedby="test", parked=_never)
+            assert exported.touchpoints == 3 + earlier  # a merge once, and the evidence of those before
 
 
 def _never(stream: str, error: str) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from adapters.engine import Engine
 from adapters.log import Stored
 from adapters.mirror.sql import open_sql
-from domain.errors import UnknownSubject
+from adapters.replay import family_facts
+from domain.history import root_of
 from domain.touchpoint import Fact, microseconds
 
 SMALL = {"mirror_part_rows": 9, "mirror_step_touchpoints": 12, "mirror_page_touchpoints": 6}
@@ -57,13 +58,7 @@ def replayed(engine: Engine, as_of: int | None = None) -> dict[str, list[Fact]]:
 
 
 def _survivor(engine: Engine, stream: str) -> str:
-    from adapters.replay import family_facts
-    from domain.history import root_of
-
-    try:
-        return root_of(stream, family_facts(engine.log, stream))
-    except UnknownSubject:
-        return stream
+    return root_of(stream, family_facts(engine.log, stream))
 
 
 def _plain(value: Any) -> Any:
