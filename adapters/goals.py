@@ -13,7 +13,7 @@ from typing import Any
 from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.folding import Progress
-from adapters.moments import Moment, named_in, views_at
+from adapters.moments import Moment, beneath, views_at
 from adapters.tables import Tables, Views
 from domain.errors import QueryRefused
 from domain.indicator import Indicator, read_indicator
@@ -95,7 +95,7 @@ def _measured(
 ) -> Iterator[tuple[Indicator, Measured]]:
     """What some indicators show at the end of a day, or at the moment itself where that is the day."""
     then = moment if day == today else moment._replace(as_of=engine.company.end_of(date.fromisoformat(day)))
-    needed = named_in("FROM " + ", ".join(indicator.relation for indicator in indicators), views())
+    needed = beneath((indicator.relation for indicator in indicators), views())
     with _tables(engine, then, needed, on_progress) as tables:
         for indicator in indicators:
             try:

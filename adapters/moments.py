@@ -5,7 +5,7 @@ more. The live ones are neither read nor touched.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from secrets import token_hex
 from time import time_ns
@@ -169,15 +169,24 @@ def named_in(sql: str, known: Views) -> Views:
 
     One too many costs folding it; one that were missing would be an error of the database, never a wrong answer.
     """
+    return beneath(_sources(sql), known)
+
+
+def beneath(names: Iterable[str], known: Views) -> Views:
+    """The views among some names, and those that the questions among them are of or read."""
     texts = {question.name: question.sql for view in known.values() for question in view.questions}
     owners = {question.name: name for name, view in known.items() for question in view.questions}
-    words, waiting = set[str](), [sql]
-    for text in waiting:
-        sources = " ".join(_SOURCES.findall(_ALIAS.sub(" ", text.lower())))
-        new = set(re.findall(r"\w+", sources)) - words
-        words |= new
-        waiting += (texts[word] for word in new & texts.keys())
-    return {name: view for name, view in known.items() if name in words or name in {owners.get(word) for word in words}}
+    found, waiting = set[str](), [set(names)]
+    for told in waiting:
+        new = told - found
+        found |= new
+        waiting += (_sources(texts[name]) for name in new & texts.keys())
+    return {name: view for name, view in known.items() if name in found or name in {owners.get(each) for each in found}}
+
+
+def _sources(sql: str) -> set[str]:
+    """The words after FROM and JOIN."""
+    return set(re.findall(r"\w+", " ".join(_SOURCES.findall(_ALIAS.sub(" ", sql.lower())))))
 
 
 def tellings(log: Log, subject: str, first: Moment, second: Moment) -> tuple[Telling, Telling]:

@@ -59,14 +59,14 @@ def command(
 def _outcomes(engine: "Engine", chosen: "list[Decision[Any]]", moment: "Moment", *, dry_run: bool) -> "list[Outcome]":
     from adapters.acting import act, look
     from adapters.addresses import open_tables
-    from adapters.moments import Moment, named_in, views_at
+    from adapters.moments import Moment, beneath, views_at
     from projections import views
 
     if moment == Moment():
         with closing(open_tables(engine.url, engine.company)) as tables:
             warn_of_parked(tables)
             return list(act(engine, tables, chosen, recordedby=principal(), dry_run=dry_run))
-    needed = named_in(" ".join(each.reads for each in chosen), views())
+    needed = beneath((each.reads for each in chosen), views())
     with (
         folding() as on_progress,
         views_at(engine.log, engine.url, engine.company, needed, moment, on_progress) as tables,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.acting import question_of
-from adapters.moments import named_in
+from adapters.moments import beneath
 from domain.company import Company
 from domain.decision import Decision, Now, Proposal, decision_named, decisions
 from domain.history import effective_histories
@@ -26,7 +26,7 @@ class World:
         """What a decision proposes at a moment: subject, key, each touchpoint's fields, the id that it rests on."""
         decision, moment = decision_named(name), datetime.fromisoformat(when).replace(tzinfo=UTC)
         self._report.undo()
-        for view, definition in named_in(decision.reads, views()).items():
+        for view, definition in beneath([decision.reads], views()).items():
             self._report.fill(view, rows(definition, *story))
         now = Now(microseconds(moment), when[:10])
         self._report.at(*now)

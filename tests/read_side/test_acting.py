@@ -11,7 +11,7 @@ import pytest
 from adapters.acting import Outcome, act
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.moments import named_in
+from adapters.moments import beneath
 from adapters.projector import Projector
 from adapters.tables import Tables, ViewNotBuilt
 from domain.company import Company, FrequencyCap
@@ -22,7 +22,7 @@ from tests.projections.story import eur, happened, merged, order
 
 MARCH_10 = microseconds(datetime(2026, 3, 10, 12, tzinfo=UTC))
 CHOSEN = ("dunning", "thanks", "send-offer", "task-overdue")
-READ = " ".join(decision_named(name).reads for name in CHOSEN)
+READ = [decision_named(name).reads for name in CHOSEN]
 
 
 class Desk:
@@ -54,7 +54,7 @@ class Desk:
 @pytest.fixture
 def desk(url: str) -> Iterator[Desk]:
     capped = Company(frequency_caps=(FrequencyCap(messages=1, days=7),))
-    chosen = named_in(READ, views())
+    chosen = beneath(READ, views())
     with Engine.create(url, capped) as engine, closing(open_tables(url, capped, chosen)) as tables:
         yield Desk(engine, tables)
 

@@ -13,7 +13,7 @@ import numpy as np
 from adapters.acting import act, question_of
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.moments import named_in
+from adapters.moments import beneath
 from adapters.projector import Projector
 from adapters.rebuild import rebuild
 from adapters.tables import Tables
@@ -35,7 +35,7 @@ from tests.simulator.market import (
     Truth,
 )
 from tests.simulator.market import removal_effects as true_effects
-from tests.simulator.trade import LEVELS
+from tests.simulator.trade import CANCELLED, LEVELS
 
 COMPANY = Company(name="Simulated", zone="Europe/Berlin", dunning_levels_max=LEVELS, escalate_to="boss")
 QUESTIONS = (
@@ -67,7 +67,7 @@ def checked(market: Market, url: str) -> Iterator[Check]:
         refused = [each for batch in engine.append_batches(market.batches()) for each in batch if _refused(each)]
         yield Check("refused", [], refused)
         yield Check("touchpoints without copies of merges", market.touchpoints, _stored(engine))
-        tables = open_tables(url, COMPANY, named_in(QUESTIONS, views()))
+        tables = open_tables(url, COMPANY, beneath(QUESTIONS.split(), views()))
         try:
             rebuild(engine.log, tables, COMPANY)
             tables.set_moment(microseconds(datetime.combine(END, time(20), ZoneInfo("UTC"))))
@@ -214,7 +214,8 @@ def _leaving(tables: Tables, truth: Truth) -> Iterator[Check]:
             share = float(stayed[chosen].mean()), float(alive[chosen].mean())
             yield Check(f"of those alive at {low:g} to {high:g}, who stayed", *share, ERRORS * error)
     r, alpha, a, b = model.fit.parameters
-    mean, spread = PACE_R / PACE_ALPHA_WEEKS, sqrt(PACE_R) / PACE_ALPHA_WEEKS
+    # What is taken back is no purchase.
+    mean, spread = (1 - CANCELLED) * PACE_R / PACE_ALPHA_WEEKS, sqrt(PACE_R) / PACE_ALPHA_WEEKS
     yield Check("mean purchases a week", mean, r / alpha, 2 * ERRORS * spread / sqrt(len(alive)))
     leaves = LEAVING_A / (LEAVING_A + LEAVING_B)
     error = sqrt(leaves * (1 - leaves) / max(int(again.sum()), 1))
