@@ -1,6 +1,6 @@
 # Every target sets up its own private environment in .venv; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs tamper bench bench-quick bench-peers bench-page profile laws simulate reference lock clean
+.PHONY: help demo test check docs tamper forget bench bench-quick bench-peers bench-page profile laws simulate reference lock clean
 
 BIN := .venv/bin
 DATA ?= ../shared/data
@@ -29,6 +29,9 @@ docs: .venv/installed  ## write docs/reference from the code, and what the other
 
 tamper: .venv/installed  ## change every bit of a small sealed log, and look whether it is found, to build/tamper.json
 	@$(BIN)/python -m tests.audit.tamper
+
+forget: .venv/installed  ## tell of people, forget them, and search all that is left for them, to build/forget.json
+	@$(BIN)/python -m tests.privacy.forget
 
 bench: .venv/installed  ## speed against the stock library and the machine's limits, to build/bench.json; an hour
 	@$(BIN)/python -m tests.benchmarks

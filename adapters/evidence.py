@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from adapters.engine import Engine, clock_us
 from adapters.log import QuarantinedRow
+from adapters.privacy.quarantine import open_rows, seal_rows
 from domain.errors import IdReused, LifecircleError
 from domain.identifiers import derived_id
 from domain.kinds.log_itself import RowQuarantined, RowReleased
@@ -38,9 +39,19 @@ def release_notes(log_id: bytes, rows: Iterable[QuarantinedRow], by: str) -> Ite
 
 
 def set_aside(engine: Engine, rows: list[QuarantinedRow], *, recordedby: str) -> None:
-    """Keep rows in quarantine and note so; what is there and noted already stays as it is."""
-    engine.log.quarantine(rows)
+    """Keep rows in quarantine, sealed, and note so; what is there and noted already stays as it is."""
+    engine.log.quarantine(seal_rows(engine.sealing, rows))
     note_quarantined(engine, rows, recordedby=recordedby)
+
+
+def quarantined(engine: Engine, batch: str | None = None, *, released: bool = False) -> list[QuarantinedRow]:
+    """The rows in quarantine with their text in clear, of one batch or of all; with `released` those let in too."""
+    return list(open_rows(engine.sealing, engine.log.quarantined(batch, released=released)))
+
+
+def amend(engine: Engine, rows: Iterable[QuarantinedRow]) -> None:
+    """Give rows in quarantine another text, rule, message, stem, and note of their release."""
+    engine.log.amend_quarantined(seal_rows(engine.sealing, rows))
 
 
 def note_quarantined(engine: Engine, rows: Iterable[QuarantinedRow], *, recordedby: str) -> None:

@@ -358,7 +358,7 @@ class Log(Protocol):
         ...
 
     def amend_quarantined(self, rows: Sequence[QuarantinedRow]) -> None:
-        """Give rows in quarantine, known by (batch, row), another rule, message, stem, and note of their release."""
+        """Give rows in quarantine, known by (batch, row), another rule, message, text, stem and note of release."""
         ...
 
     def keep_import(self, run: ImportRun) -> None:

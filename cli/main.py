@@ -22,14 +22,17 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names of all commands, without loading any."""
-        return sorted(path.stem.rstrip("_") for path in HERE.glob("*.py") if path.stem not in NOT_COMMANDS)
+        stems = (path.stem for path in HERE.glob("*.py") if path.stem not in NOT_COMMANDS)
+        return sorted(stem.rstrip("_").replace("_", "-") for stem in stems)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one command; a trailing underscore keeps a reserved word free: `import_.py` is `lifecircle import`."""
+        """Load one command: `export_subject.py` is `lifecircle export-subject`.
+
+        A trailing underscore keeps a reserved word free: `import_.py` is `lifecircle import`.
+        """
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = cmd_name if (HERE / f"{cmd_name}.py").exists() else f"{cmd_name}_"
-        return cast("click.Command", import_module(f"cli.{module}").command)
+        return cast("click.Command", import_module(f"cli.{_file(cmd_name).stem}").command)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run one command; a reader that goes away, as `| head` does, ends it in good order."""
@@ -46,9 +49,13 @@ class Commands(click.Group):
 
     @staticmethod
     def _summary(name: str) -> str:
-        path = HERE / f"{name}.py"
-        source = (path if path.exists() else HERE / f"{name}_.py").read_text()
-        return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+        return (ast.get_docstring(ast.parse(_file(name).read_text())) or "").partition("\n")[0]
+
+
+def _file(command: str) -> Path:
+    """The file of a command."""
+    path = HERE / f"{command.replace('-', '_')}.py"
+    return path if path.exists() else path.with_stem(f"{path.stem}_")
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

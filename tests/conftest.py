@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from tests.keys import keys_in
 from tests.postgres_server import PostgresServer
 
 SERVER = "LIFECIRCLE_TEST_POSTGRES"
@@ -55,10 +56,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _keys_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One key store for the logs of all tests, away from the folder where they run; those about keys say otherwise."""
-    place = tmp_path_factory.mktemp("keys")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIFECIRCLE_KEYS", f"sqlite:///{place}/shared.keys.db")
-        patch.setenv("LIFECIRCLE_KEK_FILE", f"{place}/shared.kek")
+    with keys_in(tmp_path_factory.mktemp("keys")):
         yield
 
 

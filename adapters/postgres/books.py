@@ -37,8 +37,9 @@ _QUARANTINED = b"""
 
 _AMEND = b"""
     UPDATE lifecircle.quarantine AS q
-    SET rule = new.rule, message = new.message, stem = new.stem, released = new.released, released_by = new.released_by
-    FROM unnest(%b, %b, %b, %b, %b, %b, %b) AS new (batch, row, rule, message, stem, released, released_by)
+    SET rule = new.rule, message = new.message, raw = new.raw, stem = new.stem, released = new.released,
+        released_by = new.released_by
+    FROM unnest(%b, %b, %b, %b, %b, %b, %b, %b) AS new (batch, row, rule, message, raw, stem, released, released_by)
     WHERE q.batch = new.batch AND q.row = new.row
 """
 
@@ -65,7 +66,7 @@ class Books:
     def quarantine(self, rows: Sequence[QuarantinedRow]) -> None:
         """Keep rows that an import could not turn into touchpoints."""
         # Hostile rows hold what a text column refuses: NUL, halves of surrogate pairs.
-        kept = [(*row[:5], row.raw.encode("utf-8", "surrogatepass"), *row[6:]) for row in rows]
+        kept = [(*row[:5], _bytes(row.raw), *row[6:]) for row in rows]
         types = (Texts, Bigints, Texts, Texts, Texts, Blobs, Bigints, Texts, Bigints, Texts)
         columns = [kind(row[place] for row in kept) for place, kind in enumerate(types)]
         self.datastore.patiently(lambda connection: connection.execute(_QUARANTINE, columns))
@@ -92,12 +93,13 @@ class Books:
         return any(each == changed for each in self.settings(changed.number - 1))
 
     def amend_quarantined(self, rows: Sequence[QuarantinedRow]) -> None:
-        """Give rows in quarantine another rule, message, stem, and note of their release."""
+        """Give rows in quarantine another rule, message, text, stem, and note of their release."""
         columns = (
             Texts(row.batch for row in rows),
             Bigints(row.row for row in rows),
             Texts(row.rule for row in rows),
             Texts(row.message for row in rows),
+            Blobs(_bytes(row.raw) for row in rows),
             Texts(row.stem for row in rows),
             Bigints(row.released for row in rows),
             Texts(row.released_by for row in rows),
@@ -121,3 +123,7 @@ def rows_of(connection: Connection[Any], query: bytes, parameters: Sequence[Any]
     """The rows of a query, by its prepared, binary form."""
     with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         return cursor.execute(query, parameters, prepare=True).fetchall()
+
+
+def _bytes(raw: str) -> bytes:
+    return raw.encode("utf-8", "surrogatepass")

@@ -3,17 +3,21 @@
 After a crash in between, forgetting the same customer again completes it.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from adapters.engine import Engine, clock_us
-from adapters.evidence import SOURCE, note
+from adapters.evidence import SOURCE, amend, note, quarantined
 from adapters.log import Receipt
-from adapters.privacy.sealing import erased
+from adapters.privacy.quarantine import holding
+from adapters.privacy.sealed import Sealed
+from adapters.privacy.sealing import erased, sealed_texts
 from adapters.replay import family_facts
 from domain.erasure import forgotten_with
 from domain.errors import IdReused, LifecircleError, UnknownSubject
 from domain.families import Families
+from domain.fields import ERASED_TEXT
 from domain.identifiers import derived_id
 from domain.kinds.circle import PersonalDataErased
 from domain.kinds.log_itself import KeyDestroyed
@@ -72,8 +76,14 @@ def known_facts(engine: Engine, subject: str) -> list[Fact]:
 
 
 def destroy_keys(engine: Engine, subject: str, *, recordedby: str) -> None:
-    """Destroy the keys of a subject, for whom that is recorded, and of all who stand merged into it; note so."""
-    persons = sorted(Families(family_facts(engine.log, subject)).members(subject))
+    """Destroy the keys of a subject, for whom that is recorded, and of all who stand merged into it; note so.
+
+    Rows in quarantine that hold one of their names or identifiers are emptied first: they are under no key of theirs.
+    """
+    facts = family_facts(engine.log, subject)
+    persons = sorted(Families(facts).members(subject))
+    held = holding(quarantined(engine, released=True), known_by(engine, persons, facts))
+    amend(engine, [row._replace(raw=ERASED_TEXT) for row in held])
     engine.sealing.keyring.destroy(engine.sealing.realm, persons)
     log_id = engine.log.log_id
     notes = [[note(log_id, derived_id("key destroyed", person), KeyDestroyed(person=person))] for person in persons]
@@ -81,3 +91,16 @@ def destroy_keys(engine: Engine, subject: str, *, recordedby: str) -> None:
         # The time of the first note stands.
         if isinstance(verdict, LifecircleError) and not isinstance(verdict, IdReused):
             raise verdict
+
+
+def known_by(engine: Engine, persons: Sequence[str], facts: Sequence[Fact]) -> set[str]:
+    """The names and identifiers that are known of persons, as long as their keys stand."""
+    sealing = engine.sealing
+    sealing.keyring.recheck()
+    found = set()
+    for text in sealed_texts([fact.data for fact in facts if fact.stream in persons]):
+        sealed = Sealed.read(text)
+        naming = sealed.more[:1] == "t" or sealed.about.field.rpartition(".")[2] == "name"
+        if naming and not sealing.keyring.is_destroyed(*sealed.about[:2]):
+            found.add(str(sealed.opened(sealing.keyring.known(*sealed.about[:2]))))
+    return found

@@ -1,18 +1,22 @@
 """Opening personal data for somebody who may read it, which is always noted in the log first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
 import orjson
 
 from adapters.engine import Engine
-from adapters.evidence import note
+from adapters.evidence import note, quarantined
+from adapters.log import QuarantinedRow
+from adapters.privacy.quarantine import holder
 from adapters.privacy.sealed import Sealed
 from adapters.privacy.sealing import replaced_in, sealed_texts, with_opened
 from domain.kinds.log_itself import PersonalDataOpened
 from domain.touchpoint import Fact
 from projections.view import Row
+
+CORRECTION = "to correct quarantined rows"
 
 
 def open_facts(engine: Engine, facts: Sequence[Fact], *, purpose: str, by: str) -> list[Fact]:
@@ -54,16 +58,31 @@ def open_states(engine: Engine, states: Sequence[bytes], *, purpose: str, by: st
     return [orjson.dumps(with_opened(event, keys)) for event in events]
 
 
+def open_quarantine(engine: Engine, batch: str | None, *, by: str) -> list[QuarantinedRow]:
+    """The rows that wait in quarantine, of one batch or of all, with their text in clear, to correct them.
+
+    Raises:
+        KeysUnusable: the keys are not to be had; nothing was opened.
+        LogUnavailable: it could not be noted; nothing was opened.
+    """
+    rows = quarantined(engine, batch)
+    _note_opened(engine, {holder(name): ("raw",) for name in {row.batch for row in rows}}, CORRECTION, by)
+    return rows
+
+
 def _note(engine: Engine, values: Sequence[Any], persons: Sequence[str], purpose: str, by: str) -> None:
     fields: dict[str, dict[str, None]] = {person: {} for person in persons}
     for text in sealed_texts(values):
         about = Sealed.read(text).about
         if about.subject in fields:
             fields[about.subject][f"{about.kind}.{about.field}"] = None
+    _note_opened(engine, {person: tuple(names) for person, names in fields.items() if names}, purpose, by)
+
+
+def _note_opened(engine: Engine, fields: Mapping[str, tuple[str, ...]], purpose: str, by: str) -> None:
     notes = [
-        note(engine.log.log_id, uuid4().hex, PersonalDataOpened(person=person, fields=tuple(names), purpose=purpose))
+        note(engine.log.log_id, uuid4().hex, PersonalDataOpened(person=person, fields=names, purpose=purpose))
         for person, names in fields.items()
-        if names
     ]
     if notes:
         engine.append(notes, recordedby=by)

@@ -9,7 +9,7 @@ and the band of a trait, sealed like the value.
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from secrets import token_bytes
+from os import urandom
 from typing import Any, NamedTuple
 
 import orjson
@@ -91,17 +91,16 @@ class Sealed(NamedTuple):
             raise _damaged(f"{self.about.kind}.{self.about.field} of {self.about.subject}") from None
 
 
-def seal(about: About, value: Any, key: DataKey, *, identifying: bool = False, band: str | None = None) -> str:
+def seal(packed: bytes, value: Any, key: DataKey, *, identifying: bool = False, band: str | None = None) -> str:
     """Seal a value.
 
     Args:
-        about: what it belongs to.
+        packed: what it belongs to, as `About` packs it.
         value: anything that JSON can hold.
         key: of the subject.
         identifying: whether equal ones of this person shall be known as equal.
         band: of a trait, what views may show of it.
     """
-    packed = about.packed()
     text = f"{SEALED}{_text(packed)}.{_encrypted(key, value, _VALUE + packed)}"
     if identifying and isinstance(value, str):
         return f"{text}.t{_text(key.derived(_SAME + plain_identifier(value).encode())[:_TAG_BYTES])}"
@@ -109,7 +108,7 @@ def seal(about: About, value: Any, key: DataKey, *, identifying: bool = False, b
 
 
 def _encrypted(key: DataKey, value: Any, about: bytes) -> str:
-    nonce = token_bytes(_NONCE_BYTES)
+    nonce = urandom(_NONCE_BYTES)
     return _text(nonce + key.cipher.encrypt(nonce, orjson.dumps(value), about))
 
 

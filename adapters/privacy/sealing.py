@@ -21,6 +21,7 @@ from domain.fields import (
     Attribute,
     Identifying,
     Personal,
+    Sealable,
     SealedField,
     Special,
     is_sealed,
@@ -87,12 +88,13 @@ class Sealing:
                 raise erased(envelope.subject)
             return draft._replace(state=b"", content_hmac=content)
         fields = orjson.loads(draft.state)
-        sealer = _Sealer(About(self.realm, envelope.subject, envelope.source, envelope.id, envelope.type, ""), key)
         company = self._log.company
-        sealer.put_into(fields["data"], _places(envelope, original), company, original.data if original else {})
+        about = About(self.realm, envelope.subject, envelope.source, envelope.id, envelope.type, "")
+        sealer = _Sealer(about, key, company, original)
+        sealer.put_into(fields["data"], _places(envelope, original))
         if envelope.custom is not None and (schema := schema_for(envelope.type, company.custom)):
-            sealer.put_into(fields, [SealedField(("custom", *path), _CUSTOM) for path in schema.personal], company, {})
-        return draft._replace(state=orjson.dumps(fields), content_hmac=content)
+            sealer.put_into(fields, [SealedField(("custom", *path), _CUSTOM) for path in schema.personal])
+        return Draft(*draft[:6], orjson.dumps(fields), content)
 
     def lacking(self, touchpoints: Iterable[Envelope]) -> list[str]:
         """The subjects of touchpoints whose keys must be fetched before they can be sealed."""
@@ -174,62 +176,51 @@ class Sealing:
 class _Sealer:
     """Seals values of one touchpoint."""
 
-    def __init__(self, about: About, key: DataKey) -> None:
-        self._about, self._key = about, key
+    def __init__(self, about: About, key: DataKey, company: Company, original: Fact | None) -> None:
+        self._about, self._key, self._company = about.packed(), key, company
+        self._original = original.data if original else {}
 
-    def put_into(
-        self, fields: dict[str, Any], places: Iterable[SealedField], company: Company, original: dict[str, Any]
-    ) -> None:
+    def put_into(self, fields: dict[str, Any], places: Iterable[SealedField]) -> None:
         """Replace what is personal in stored fields by its sealed form."""
         for path, mark in places:
-            self._at(fields, path, "", mark, company, original)
+            self._at(fields, path, "", mark)
 
-    def _at(
-        self,
-        holder: Any,
-        path: Sequence[str],
-        place: str,
-        mark: Any,
-        company: Company,
-        original: dict[str, Any],
-    ) -> None:
+    def _at(self, holder: Any, path: Sequence[str], place: str, mark: Sealable) -> None:
         if isinstance(holder, list):
             for at, part in enumerate(holder):
-                self._at(part, path, f"{place}{at}.", mark, company, original)
+                self._at(part, path, f"{place}{at}.", mark)
             return
         name = path[0]
         if not isinstance(holder, dict) or (value := holder.get(name)) is None:
             return
         place += name
         if len(path) > 1:
-            self._at(value, path[1:], f"{place}.", mark, company, original)
-            return
-        if isinstance(mark, Special) and not company.special_data:
-            raise SpecialNotEnabled(
-                "the touchpoint holds a trait of a special category",
-                where=place,
-                rule="such traits are recorded only where the company's settings enable them",
-                way_out="leave it out; or, if there is a legal basis: lifecircle settings special_data=true",
-            )
-        if isinstance(value, dict):
-            holder[name] = {
-                key: self._sealed(each, f"{place}.{key}", mark, company, key) for key, each in value.items()
-            }
+            self._at(value, path[1:], f"{place}.", mark)
+        elif isinstance(value, dict):
+            holder[name] = {key: self._sealed(each, f"{place}.{key}", mark, key) for key, each in value.items()}
         else:
             trait = name
             if isinstance(mark, Attribute) and mark.named_by:
-                trait = holder.get(mark.named_by) or original.get(mark.named_by) or name
-            holder[name] = self._sealed(value, place, mark, company, trait)
+                trait = holder.get(mark.named_by) or self._original.get(mark.named_by) or name
+            holder[name] = self._sealed(value, place, mark, trait)
 
-    def _sealed(self, value: Any, place: str, mark: Any, company: Company, trait: str) -> str:
-        band = company.bands.get(trait) if isinstance(mark, Attribute) else None
-        return seal(
-            self._about._replace(field=place),
-            value,
-            self._key,
-            identifying=isinstance(mark, Identifying),
-            band=band.of(value) if band else None,
-        )
+    def _sealed(self, value: Any, place: str, mark: Sealable, trait: str) -> str:
+        about = self._about + place.encode()
+        match mark:
+            case Identifying():
+                return seal(about, value, self._key, identifying=True)
+            case Attribute():
+                band = self._company.bands.get(trait)
+                return seal(about, value, self._key, band=band.of(value) if band else None)
+            case Special() if not self._company.special_data:
+                raise SpecialNotEnabled(
+                    "the touchpoint holds a trait of a special category",
+                    where=place,
+                    rule="such traits are recorded only where the company's settings enable them",
+                    way_out="leave it out; or, if there is a legal basis: lifecircle settings special_data=true",
+                )
+            case _:
+                return seal(about, value, self._key)
 
 
 def holds_personal(envelope: Envelope, company: Company) -> bool:

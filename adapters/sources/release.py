@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from adapters.codec import parse_json, read_envelope
 from adapters.engine import Engine, clock_us
-from adapters.evidence import SOURCE, log_subject, note_quarantined, release_id, release_notes
+from adapters.evidence import SOURCE, amend, log_subject, note_quarantined, quarantined, release_id, release_notes
 from adapters.idkey import read_id_key
 from adapters.log import QuarantinedRow
 from adapters.sources.cells import unreadable
@@ -99,7 +99,7 @@ class _Batch:
     def __init__(self, engine: Engine, batch: str, corrected: dict[int, Corrected]) -> None:
         self._engine = engine
         self._corrected = corrected
-        self._rows = {row.row: row for row in engine.log.quarantined(batch, released=True)}
+        self._rows = {row.row: row for row in quarantined(engine, batch, released=True)}
         runs = engine.log.imports(batch=batch)
         strange = corrected.keys() - self._rows.keys()
         if not runs or strange:
@@ -167,13 +167,13 @@ class _Batch:
 
     def _amend(self, report: Released, rows: Sequence[QuarantinedRow], stem: str, by: str) -> None:
         now = clock_us()
-        self._engine.log.amend_quarantined([row._replace(stem=stem, released=now, released_by=by) for row in rows])
+        amend(self._engine, [row._replace(stem=stem, released=now, released_by=by) for row in rows])
         report.released += len(rows)
 
     def _stay(self, report: Released, rows: Sequence[QuarantinedRow], error: LifecircleError, by: str) -> None:
         rule, message = rule_and_message(error)
         stay = [row._replace(rule=rule, message=message) for row in rows]
-        self._engine.log.amend_quarantined(stay)
+        amend(self._engine, stay)
         note_quarantined(self._engine, stay, recordedby=by)
         report.still[rule] += len(rows)
 

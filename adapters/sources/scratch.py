@@ -1,5 +1,6 @@
 """What an import must remember of the rows it has read, in memory that does not grow with the file."""
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,26 +8,29 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Self
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from adapters.settings import LIMITS
 from adapters.sources.readers import Row
 
-# A private temporary file that goes with its connection. It holds nothing that a crash could lose.
+# A private temporary file that goes with its connection. It holds nothing that a crash could lose, and no text of a
+# row that the disk could keep: these are under a key that only this process has.
 _OPEN = """
     PRAGMA journal_mode = OFF;
     PRAGMA synchronous = OFF;
     PRAGMA cache_size = -32768;
     CREATE TABLE seen (key INTEGER PRIMARY KEY, times INTEGER NOT NULL);
     CREATE TABLE groups (key BLOB PRIMARY KEY, first INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE rows (first INTEGER NOT NULL, line INTEGER NOT NULL, key TEXT, cells TEXT NOT NULL, raw TEXT NOT NULL,
+    CREATE TABLE rows (first INTEGER NOT NULL, line INTEGER NOT NULL, sealed BLOB NOT NULL,
         PRIMARY KEY (first, line)) WITHOUT ROWID;
 """
 _TIMES = "SELECT times FROM seen WHERE key = ?"
 _SEE = "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET times = times + excluded.times"
 _FIRST = "SELECT first FROM groups WHERE key = ?"
 _GROUP = "INSERT INTO groups VALUES (?, ?)"
-_KEEP = "INSERT INTO rows VALUES (?, ?, ?, ?, ?)"
+_KEEP = "INSERT INTO rows VALUES (?, ?, ?)"
 # In the order of the table's key, so that nothing is sorted.
-_GROUPED = "SELECT line, key, cells, raw FROM rows ORDER BY first, line"
+_GROUPED = "SELECT line, sealed FROM rows ORDER BY first, line"
 
 
 class Scratch:
@@ -40,6 +44,7 @@ class Scratch:
         self._spilt = False
         self._firsts: dict[bytes, int] = {}
         self._groups_spilt = False
+        self._passing = AESGCM(AESGCM.generate_key(256))
 
     def __enter__(self) -> Self:
         return self
@@ -65,21 +70,24 @@ class Scratch:
 
     def gathered(self, rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
         """The same rows and keys, those of one key together, keys in the order of their first rows."""
-        kept: list[tuple[int, int, str | None, str, str]] = []
+        kept: list[tuple[int, int, bytes]] = []
         key, first = None, 0
         for its_key, row in rows:
             if its_key != key:
                 key, first = its_key, self._first_line(its_key, row.line)
-            kept.append((first, row.line, key if first == row.line else None, "\0".join(row.cells), row.raw))
+            text = json.dumps([key if first == row.line else None, row.cells, row.raw]).encode()
+            # A line is kept once, so no nonce comes twice.
+            kept.append((first, row.line, self._passing.encrypt(row.line.to_bytes(12), text, None)))
             if len(kept) >= LIMITS.import_batch_rows:
                 self._file.executemany(_KEEP, kept)
                 kept.clear()
         self._file.executemany(_KEEP, kept)
         self._firsts.clear()
         together = ""
-        for line, begins, cells, raw in self._file.execute(_GROUPED):
+        for line, sealed in self._file.execute(_GROUPED):
+            begins, cells, raw = json.loads(self._passing.decrypt(line.to_bytes(12), sealed, None))
             together = together if begins is None else begins
-            yield together, Row(line, cells.split("\0"), raw)
+            yield together, Row(line, cells, raw)
 
     def _first_line(self, key: str, line: int) -> int:
         """Where the group of this key began; it begins here if it is new."""

@@ -32,7 +32,8 @@ _QUARANTINED = """
 """
 
 _AMEND = """
-    UPDATE quarantine SET rule = ?, message = ?, stem = ?, released = ?, released_by = ? WHERE batch = ? AND "row" = ?
+    UPDATE quarantine SET rule = ?, message = ?, raw = ?, stem = ?, released = ?, released_by = ?
+    WHERE batch = ? AND "row" = ?
 """
 
 _KEEP_IMPORT = """
@@ -59,7 +60,7 @@ class Books(ABC):
         with self.transaction(commit=True) as cursor:
             cursor.executemany(
                 _QUARANTINE,
-                [(*row[:5], row.raw.encode("utf-8", "surrogatepass"), *row[6:]) for row in rows],
+                [(*row[:5], _bytes(row.raw), *row[6:]) for row in rows],
             )
 
     def quarantined(self, batch: str | None = None, *, released: bool = False) -> list[QuarantinedRow]:
@@ -85,8 +86,11 @@ class Books(ABC):
         return stored == 1
 
     def amend_quarantined(self, rows: Sequence[QuarantinedRow]) -> None:
-        """Give rows in quarantine another rule, message, stem, and note of their release."""
-        amended = [(row.rule, row.message, row.stem, row.released, row.released_by, row.batch, row.row) for row in rows]
+        """Give rows in quarantine another rule, message, text, stem, and note of their release."""
+        amended = [
+            (row.rule, row.message, _bytes(row.raw), row.stem, row.released, row.released_by, row.batch, row.row)
+            for row in rows
+        ]
         with self.transaction(commit=True) as cursor:
             cursor.executemany(_AMEND, amended)
 
@@ -99,3 +103,7 @@ class Books(ABC):
         """What is kept of one batch, or of all batches that were imported by a plan."""
         with self.transaction() as cursor:
             return list(map(ImportRun._make, cursor.execute(_IMPORTS, (batch, plan))))
+
+
+def _bytes(raw: str) -> bytes:
+    return raw.encode("utf-8", "surrogatepass")

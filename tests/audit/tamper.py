@@ -18,6 +18,7 @@ from adapters.engine import Engine
 from domain.company import Company
 from domain.errors import LifecircleError
 from tests.audit.conftest import Sealed
+from tests.keys import keys_in
 from tests.postgres_server import PostgresServer
 
 COLUMNS = (
@@ -297,7 +298,7 @@ def _main() -> int:
     missed: list[str] = []
     server = PostgresServer()
     try:
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory() as place, keys_in(Path(place)):
             for name, url in (("SQLite", f"sqlite:///{place}/log.db"), ("PostgreSQL", server.url())):
                 with Engine.create(url, Company()) as engine:
                     sealed = Sealed(url, Path(place) / f"{name}.seal", engine)

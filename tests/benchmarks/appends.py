@@ -5,7 +5,7 @@ encodes inside the measured time. The library's recorders are given encoded even
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from itertools import islice
@@ -14,9 +14,11 @@ from typing import Any
 
 from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 
-from adapters.codec import read_envelope
+from adapters.codec import draft_of, read_envelope
 from adapters.engine import Engine, clock_us
-from adapters.log import Receipt
+from adapters.log import Draft, Log, Receipt
+from adapters.privacy.sealing import Sealing
+from domain.touchpoint import Envelope, Fact
 from tests.benchmarks import stock
 from tests.benchmarks.ground import Site
 from tests.benchmarks.measures import Work, rate
@@ -107,15 +109,54 @@ def append_64_threads(site: Site) -> float:
         return in_threads(items, producers, partial(append_one, engine))
 
 
-def append_tasks(site: Site, producers: int = 0, create: Callable[[str], Engine] = Engine.create) -> float:
+def append_tasks(
+    site: Site,
+    producers: int = 0,
+    create: Callable[[str], Engine] = Engine.create,
+    made: Callable[[int], Sequence[dict[str, Any]]] = given,
+) -> float:
     """Our engine, as many tasks of one event loop, 64 when not given, that commit in groups."""
     producers = producers or site.sizes.producers
     with create(site.fresh()) as engine:
-        items = given(producers * (site.sizes.append + 1))
+        items = made(producers * (site.sizes.append + 1))
         work = partial(append_one_async, engine)
         asyncio.run(in_tasks(items[:producers], producers, work))
         rest = items[producers:]
         return rate(len(rest), lambda: asyncio.run(in_tasks(rest, producers, work)))
+
+
+@cache
+def personal(count: int) -> Sequence[dict[str, Any]]:
+    """So many CloudEvents of which each holds a customer's words, made once."""
+    words = "asked whether the bicycle can be brought to the new flat, as the knee still hurts"
+    data = {"mode": "call", "direction": "inbound", "person": "rosa", "content": words}
+    return [event | {"type": "ContactMade", "data": data} for event in given(count)]
+
+
+class _Unsealing(Sealing):
+    def draft(
+        self,
+        envelope: Envelope,
+        recordedby: str,
+        stream: str | None = None,
+        original: Fact | None = None,  # noqa: ARG002 - nothing is sealed, so nothing must be known
+    ) -> Draft:
+        return draft_of(envelope, recordedby, stream)
+
+    def lacking(self, touchpoints: Iterable[Envelope]) -> list[str]:  # noqa: ARG002 - as above
+        return []
+
+
+class Unsealed(Engine):
+    """The engine with its sealing left out, to see what that costs."""
+
+    def __init__(self, url: str, log: Log) -> None:
+        super().__init__(url, log)
+        self.sealing = _Unsealing(log, self.sealing.keyring)
+
+
+append_sealed = partial(append_tasks, made=personal)
+append_unsealed = partial(append_tasks, made=personal, create=Unsealed.create)
 
 
 def stock_batch(size: int) -> Work:

@@ -43,6 +43,14 @@ MEASURES: tuple[Measure, ...] = (
         processes.append_processes,
         at_least(5),
     ),
+    Ratio(
+        "append_sealed_x",
+        "64 producers, tasks, personal fields sealed, against unsealed",
+        "postgresql",
+        appends.append_unsealed,
+        appends.append_sealed,
+        at_least(0.7),
+    ),
     Ratio("batch_100_x", "batches of 100", "postgresql", appends.stock_batch(100), appends.batch(100)),
     Ratio(
         "batch_1000_x", "batches of 1,000", "postgresql", appends.stock_batch(1_000), appends.batch(1_000), at_least(3)

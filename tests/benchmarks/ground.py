@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,6 +13,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from tests.benchmarks.sizes import Sizes
+from tests.keys import keys_in
 from tests.postgres_server import PostgresServer
 
 _SETTINGS = (
@@ -37,11 +38,14 @@ class Ground:
         self.sizes = sizes
         self.folder = Path(mkdtemp(prefix="lifecircle-bench-"))
         self.kept: dict[str, str] = {}
+        self._keys = ExitStack()
 
     def __enter__(self) -> Self:
+        self._keys.enter_context(keys_in(self.folder))
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._keys.close()
         try:
             if "server" in self.__dict__:
                 self.server.remove()

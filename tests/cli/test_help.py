@@ -29,8 +29,8 @@ COMMANDS = dict(_commands())
 
 
 def test_every_file_of_a_command_is_a_command() -> None:
-    files = {path.stem.rstrip("_") for path in (ROOT / "cli").glob("*.py")}
-    assert set(NAMES) == files - {"__init", "main", "options", "output"}
+    files = {path.stem.rstrip("_").replace("_", "-") for path in (ROOT / "cli").glob("*.py")}
+    assert set(NAMES) == files - {"--init", "main", "options", "output"}
     assert {"demo", "init", "kinds", "record", "import", "quarantine", "history", "view", "query"} <= set(NAMES)
     assert {"rebuild", "follow", "run", "status"} <= set(NAMES)
 

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 from tests.identity.laws import LAWS, Bench, Law, hold
+from tests.keys import keys_in
 from tests.postgres_server import PostgresServer
 
 OUT = Path("build/laws.json")
@@ -49,9 +50,10 @@ def main() -> None:
     server = PostgresServer()
     try:
         found = []
-        for each in campaign(float(sys.argv[1]) * 60, server):
-            found.append(each)
-            print(*each.values(), sep="  ", flush=True)
+        with keys_in(server.home):
+            for each in campaign(float(sys.argv[1]) * 60, server):
+                found.append(each)
+                print(*each.values(), sep="  ", flush=True)
     finally:
         server.remove()
     OUT.parent.mkdir(exist_ok=True)

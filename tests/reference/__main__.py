@@ -13,6 +13,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
+from tests.keys import keys_in
 from tests.reference.figures import HISTORIES, figures_of
 
 WRITTEN = Path("build/reference.json")
@@ -43,7 +44,7 @@ def main() -> None:
     found: dict[str, float] = {}
     for history in HISTORIES:
         began = time.monotonic()
-        with _new_database(arguments.log) as url:
+        with TemporaryDirectory() as keys, keys_in(Path(keys)), _new_database(arguments.log) as url:
             found |= figures_of(history, arguments.data, url)
         print(f"{history.name}: {time.monotonic() - began:.1f} s")
     WRITTEN.parent.mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.engine import Engine
+from adapters.evidence import quarantined
 from adapters.settings import LIMITS
 from adapters.sources.importer import Report, import_file
 from domain.errors import UnreadableInput
@@ -83,7 +84,7 @@ def test_a_line_that_is_no_touchpoint_goes_to_quarantine_with_its_number(
 ) -> None:
     with Engine.create(sqlite_url) as engine:
         report = bring(engine, write(tmp_path, lines(event(1), bad, event(2)), "events.jsonl"))
-        (row,) = engine.log.quarantined()
+        (row,) = quarantined(engine)
         assert [fact.id for fact in stored(engine)] == ["e1", "e2"]
     assert accounted(report)
     assert (row.batch, row.row, row.source) == (report.batch, 2, "cloudevents")
@@ -96,7 +97,7 @@ def test_a_line_in_another_encoding_suffers_alone(tmp_path: Path, sqlite_url: st
     text = lines(event(1)).encode() + json.dumps(event(2, channel="jürg"), ensure_ascii=False).encode("latin-1")
     with Engine.create(sqlite_url) as engine:
         report = bring(engine, write(tmp_path, text + b"\n" + lines(event(3)).encode(), "events.jsonl"))
-        (row,) = engine.log.quarantined()
+        (row,) = quarantined(engine)
     assert (report.stored, row.row, row.rule) == (2, 2, "the text is utf-8")
     assert "j\\xfcrg" in row.raw
 
@@ -105,7 +106,7 @@ def test_a_table_without_a_mapping_is_refused_not_quarantined_row_by_row(tmp_pat
     with Engine.create(sqlite_url) as engine:
         with pytest.raises(UnreadableInput, match="no CloudEvents") as refused:
             bring(engine, write(tmp_path, "customer,when\nanna,2026-03-01\n"))
-        assert not engine.log.quarantined()
+        assert not quarantined(engine)
     assert "--map" in refused.value.way_out
 
 

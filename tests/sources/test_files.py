@@ -8,6 +8,7 @@ from secrets import token_hex
 import pytest
 
 from adapters.engine import Engine
+from adapters.evidence import quarantined
 from adapters.settings import LIMITS
 from domain.errors import MappingInvalid, UnreadableInput
 from tests.sources.shop import HEADER, ORDERS, accounted, bring_in, stored, write
@@ -53,7 +54,7 @@ def test_a_quoted_cell_may_hold_the_delimiter_and_line_breaks(tmp_path: Path, en
     mapping = ORDERS + 'payment_method = "customer"\n'
     report = bring_in(engine, write(tmp_path, HEADER + '"a, b",2026-03-01T10:00:00,1\nbert,oops,1\n'), mapping)
     assert stored(engine)[0].stream == "a, b"
-    assert [row.row for row in engine.log.quarantined()] == [3]
+    assert [row.row for row in quarantined(engine)] == [3]
     assert accounted(report)
 
 
@@ -83,7 +84,7 @@ def test_a_row_that_cannot_be_taken_goes_to_quarantine_alone(
     good = b"bert,2026-03-01T10:00:00,1\n", b"carl,2026-03-01T10:00:00,1\n"
     report = bring_in(engine, write(tmp_path, HEADER.encode() + good[0] + bad + good[1]))
     assert (report.rows, report.stored, report.quarantined.total()) == (3, 2, 1)
-    (row,) = engine.log.quarantined()
+    (row,) = quarantined(engine)
     assert (row.batch, row.row, row.source) == (report.batch, 3, "shop")
     assert rule in row.rule
     assert "anna" not in row.rule + row.message
@@ -94,12 +95,12 @@ def test_a_quote_that_is_never_closed_loses_nothing(tmp_path: Path, engine: Engi
     rows = "".join(f"c{number},2026-03-01T10:00:00,1\n" for number in range(10))
     report = bring_in(engine, write(tmp_path, HEADER + 'anna,2026-03-01T10:00:00,1\n"bert,x,1\n' + rows))
     assert (report.stored, report.quarantined.total()) == (1, 1)
-    assert all(f"c{number}," in engine.log.quarantined()[0].raw for number in range(10))
+    assert all(f"c{number}," in quarantined(engine)[0].raw for number in range(10))
 
 
 def test_undecodable_bytes_and_nul_stay_readable_in_quarantine(tmp_path: Path, engine: Engine) -> None:
     bring_in(engine, write(tmp_path, HEADER.encode() + b"a\xffb\x00c,d,e\n"))
-    assert engine.log.quarantined()[0].raw == "a\\xffb\\x00c,d,e"
+    assert quarantined(engine)[0].raw == "a\\xffb\\x00c,d,e"
 
 
 def test_blank_lines_are_counted_as_left_out(tmp_path: Path, engine: Engine) -> None:
@@ -158,7 +159,7 @@ def test_rows_of_another_encoding_than_the_rest_suffer_alone(tmp_path: Path, eng
     report = bring_in(engine, write(tmp_path, HEADER.encode() + b"".join(rows * 2)))
     assert (report.stored, report.quarantined) == (2, {"the text is utf-8": 2})
     assert {fact.stream for fact in stored(engine)} == {"jürg"}
-    assert [row.raw.partition(",")[0] for row in engine.log.quarantined()] == ["j\\xf6rg"] * 2
+    assert [row.raw.partition(",")[0] for row in quarantined(engine)] == ["j\\xf6rg"] * 2
 
 
 def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path, engine: Engine) -> None:
@@ -171,4 +172,4 @@ def test_a_column_that_the_file_has_not_is_refused_before_anything_is_stored(tmp
         bring_in(engine, write(tmp_path, "customer,when,cost\nanna,2026-03-01T10:00:00,1\n"))
     assert "customer, when, cost" in refused.value.rule
     assert not stored(engine)
-    assert not engine.log.quarantined()
+    assert not quarantined(engine)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adapters.engine import Engine
+from adapters.evidence import quarantined
 from adapters.settings import LIMITS
 from domain.errors import ExtraMissing, MappingInvalid, UnreadableInput
 from tests.sources.shop import ORDERS, accounted, bring_in, stored
@@ -100,7 +101,7 @@ def test_a_row_that_cannot_be_taken_goes_to_quarantine_alone(
     report = bring_in(engine, parquet(tmp_path, **columns), PARQUET)
     assert accounted(report)
     assert (report.stored, report.quarantined.total()) == (2, 1)
-    (row,) = engine.log.quarantined()
+    (row,) = quarantined(engine)
     assert row.row == 2
     assert rule in row.rule
     assert row.raw.startswith("{")

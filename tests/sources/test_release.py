@@ -6,7 +6,7 @@ import pytest
 
 from adapters.codec import fact_of
 from adapters.engine import Engine
-from adapters.evidence import log_subject
+from adapters.evidence import amend, log_subject, quarantined
 from adapters.sources.importer import import_file
 from adapters.sources.release import Corrected, release
 from domain.errors import NotInQuarantine
@@ -54,14 +54,14 @@ def test_what_is_quarantined_and_released_is_evidence_and_noted_once(tmp_path: P
         assert evidence(engine) == [("RowQuarantined", 3)]
         bad = Corrected(batch, 3, cells={"price": "x", "when": "2026-03-02T10:00:00"})
         assert release(engine, [bad], recordedby="ada").released == 0
-        (waiting,) = engine.log.quarantined()
+        (waiting,) = quarantined(engine)
         assert "decimal" in waiting.rule
         good = Corrected(batch, 3, cells={"when": "2026-03-02T10:00:00"})
         report = release(engine, [good], recordedby="ada")
         assert (report.released, report.touchpoints, report.still) == (1, {"OrderPlaced": 1}, {})
         assert evidence(engine) == [("RowQuarantined", 3), ("RowQuarantined", 3), ("RowReleased", 3)]
-        assert engine.log.quarantined() == []
-        (row,) = engine.log.quarantined(released=True)
+        assert quarantined(engine) == []
+        (row,) = quarantined(engine, released=True)
         assert (row.released_by, row.raw) == ("ada", "bert,soon,1")
         again = release(engine, [good], recordedby="ada")
         assert (again.released, again.earlier) == (0, 1)
@@ -75,7 +75,7 @@ def test_importing_the_corrected_file_adds_nothing_to_what_was_released(
     twins = "bert,soon,1\nbert,soon,1\nanna,when,1\nbert,2026-03-05T10:00:00,2\n"
     with Engine.create(sqlite_url) as engine, Engine.create(f"sqlite:///{tmp_path}/other.db") as other:
         batch = bring_in(engine, write(tmp_path, HEADER + GOOD + twins), mapping).batch
-        rows = [Corrected(batch, row.row, cells={"when": "2026-03-02T10:00:00"}) for row in engine.log.quarantined()]
+        rows = [Corrected(batch, row.row, cells={"when": "2026-03-02T10:00:00"}) for row in quarantined(engine)]
         assert release(engine, rows, recordedby="ada").released == 3
         corrected = write(
             tmp_path,
@@ -107,12 +107,12 @@ def test_a_release_that_was_cut_off_after_recording_is_completed(tmp_path: Path,
         batch = bring_in(engine, write(tmp_path, HEADER + "bert,soon,1\n")).batch
         good = Corrected(batch, 2, cells={"when": "2026-03-02T10:00:00"})
         release(engine, [good], recordedby="ada")
-        (row,) = engine.log.quarantined(released=True)
-        engine.log.amend_quarantined([row._replace(released=None, released_by="")])
+        (row,) = quarantined(engine, released=True)
+        amend(engine, [row._replace(released=None, released_by="")])
         report = release(engine, [good], recordedby="ada")
         assert (report.released, report.touchpoints) == (1, {})
         assert len(stored(engine)) == 1
-        assert engine.log.quarantined() == []
+        assert quarantined(engine) == []
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_row_that_is_left_out_as_corrected_waits_no_longer(tmp_path: Path, sql
         assert release(engine, [Corrected(batch, 2, cells={"customer": "test"})], recordedby="ada").left_out == {
             "test": 1
         }
-        assert engine.log.quarantined() == []
+        assert quarantined(engine) == []
         assert stored(engine) == []
 
 
@@ -170,7 +170,7 @@ def test_a_case_of_an_event_log_is_corrected_cell_by_cell(tmp_path: Path, sqlite
     assert bad != good
     with Engine.create(sqlite_url) as engine:
         batch = bring_in(engine, write(tmp_path, bad, "log.xes"), DESK).batch
-        assert len(engine.log.quarantined()) == 3
+        assert len(quarantined(engine)) == 3
         mended = Corrected(batch, 1, cells={"time:timestamp": "2026-03-01T10:00:00+01:00"})
         assert release(engine, [mended], recordedby="ada").touchpoints == {"TicketOpened": 1, "TicketProgressed": 2}
         again = bring_in(engine, write(tmp_path, good, "log.xes"), DESK)

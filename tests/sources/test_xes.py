@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.engine import Engine
+from adapters.evidence import quarantined
 from adapters.settings import LIMITS
 from adapters.sources.importer import Report
 from domain.errors import MappingInvalid, UnreadableInput
@@ -122,7 +123,7 @@ def test_a_case_with_a_bad_event_goes_to_quarantine_whole_and_readable(tmp_path:
     report = bring(engine, tmp_path, text.replace("\n", ""))
     assert accounted(report)
     assert (report.stored, report.quarantined.total()) == (1, 2)
-    rows = engine.log.quarantined()
+    rows = quarantined(engine)
     assert [row.row for row in rows] == [1, 2]
     assert '"time:timestamp":"soon"' in rows[1].raw
     assert '"case:concept:name":"1"' in rows[1].raw
@@ -173,7 +174,7 @@ def test_what_is_no_sound_event_log_is_refused_whole(tmp_path: Path, engine: Eng
     assert refused.value.way_out
     assert peak < 20_000_000
     assert not stored(engine)
-    assert not engine.log.quarantined()
+    assert not quarantined(engine)
 
 
 def test_a_gzipped_event_log_that_is_cut_off_is_refused_whole(tmp_path: Path, engine: Engine) -> None:

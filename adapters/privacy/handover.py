@@ -1,0 +1,159 @@
+"""Handing a person all that is held of them: one JSON file for machines, one page for people."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import orjson
+
+from adapters.audit.files import write_whole
+from adapters.codec import fact_of
+from adapters.engine import Engine, clock_us
+from adapters.evidence import SOURCE, log_subject, quarantined
+from adapters.privacy.erasure import known_by, known_facts
+from adapters.privacy.quarantine import holding
+from adapters.privacy.sealing import erased, replaced_in, with_opened
+from adapters.pseudonyms import Pseudonyms
+from adapters.replay import rows_as_of
+from domain.erasure import forgotten_with
+from domain.fields import is_sealed
+from domain.kinds.circle import DataExported
+from domain.kinds.log_itself import PersonalDataOpened
+from domain.touchpoint import Envelope
+from projections import views
+
+_SCOPE = "all that is held of this person"
+_MODE = 0o600
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{subject}</title><style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }}
+table {{ border-collapse: collapse; width: 100%; margin-bottom: 2rem }} td, th {{ text-align: left;
+vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #ccc; overflow-wrap: anywhere }}
+</style></head><body>
+<h1>What {company} holds of {subject}</h1>
+<p>As of {made}. The same, for machines, is in <code>subject.json</code>.</p>
+{sections}
+</body></html>
+"""
+
+
+class Handed(NamedTuple):
+    """What was handed over: the files, and the SHA-256 of the one for machines."""
+
+    json: Path
+    page: Path
+    digest: str
+
+
+def hand_over(engine: Engine, subject: str, folder: Path, *, recipient: str | None = None, recordedby: str) -> Handed:
+    """Write all that is held of a person into a folder, in clear; that is recorded first.
+
+    It is every touchpoint as it was given, the effective history, the rows of every view, the rows in quarantine that
+    hold a name or an identifier of theirs, and who opened their data.
+
+    Args:
+        engine: the log.
+        subject: who it is about.
+        folder: where the files are written; made where there is none.
+        recipient: who gets it, by id; the person themselves where not given.
+        recordedby: the principal who was authenticated.
+
+    Raises:
+        UnknownSubject: the log holds nothing of this subject.
+        SubjectMerged: the subject goes on under another one.
+        SubjectErased: it was forgotten.
+        KeysUnusable: the keys are not to be had; nothing was written.
+    """
+    held = _held(engine, subject)
+    document = orjson.dumps(held, option=orjson.OPT_INDENT_2, default=str)
+    digest = sha256(document).hexdigest()
+    time = datetime.fromtimestamp(clock_us() / 1_000_000, tz=UTC).isoformat()
+    fields = {"id": uuid4().hex, "source": SOURCE, "type": DataExported.kind, "subject": subject, "time": time}
+    data = DataExported(recipient=recipient or subject, scope=_SCOPE, digest=digest)
+    engine.append([Envelope.read({**fields, "data": data})], recordedby=recordedby)
+    handed = Handed(folder / "subject.json", folder / "subject.html", digest)
+    write_whole(handed.json, document, mode=_MODE)
+    write_whole(handed.page, _page(held), mode=_MODE)
+    return handed
+
+
+def _held(engine: Engine, subject: str) -> dict[str, Any]:
+    facts = known_facts(engine, subject)
+    persons = sorted(forgotten_with(subject, facts))
+    sealing = engine.sealing
+    sealing.keyring.recheck()
+    if sealing.keyring.is_destroyed(sealing.realm, subject):
+        raise erased(subject)
+    own = sorted((fact for fact in facts if fact.stream in persons), key=lambda fact: (fact.stream, fact.version))
+    keys = sealing.keys_of([fact.envelope for fact in own])
+    log = engine.log.stream(log_subject(engine.log.log_id))
+    opened = [fact for fact in map(fact_of, log) if fact.kind == PersonalDataOpened.kind]
+    return {
+        "subject": subject,
+        "persons": persons,
+        "company": engine.company.name,
+        "made": datetime.fromtimestamp(clock_us() / 1_000_000, tz=UTC).isoformat(),
+        "touchpoints": [
+            {**with_opened(fact.envelope, keys), "stream": fact.stream, "version": fact.version} for fact in own
+        ],
+        "history": [
+            {"time": fact.envelope["time"], "kind": fact.kind, **replaced_in(fact, keys).data}
+            for fact in engine.history(subject)
+        ],
+        "views": _views(engine, subject),
+        "quarantine": [
+            {"batch": row.batch, "row": row.row, "rule": row.rule, "text": row.raw}
+            for row in holding(quarantined(engine, released=True), known_by(engine, persons, facts))
+        ],
+        "opened": [
+            {"time": fact.envelope["time"], "purpose": fact.data["purpose"], "fields": fact.data["fields"]}
+            for fact in opened
+            if fact.data["person"] in persons
+        ],
+    }
+
+
+def _views(engine: Engine, subject: str) -> dict[str, list[dict[str, Any]]]:
+    pseudonyms, found = Pseudonyms.of_log(engine.url), {}
+    for name in views():
+        columns, rows = rows_as_of(engine.log, engine.company, name, subject, pseudonyms)
+        if rows:
+            keys = engine.sealing.keys_of(rows)
+            names = [column.name for column in columns]
+            found[name] = [dict(zip(names, with_opened(row, keys), strict=True)) for row in sorted(rows, key=repr)]
+    return found
+
+
+def _page(held: Mapping[str, Any]) -> bytes:
+    sections = [
+        _table("What happened, as it stands", held["history"]),
+        *(_table(f"View {name}", rows) for name, rows in held["views"].items()),
+        _table("Rows that could not be read", held["quarantine"]),
+        _table("Who read it, and what for", held["opened"]),
+    ]
+    told = {name: escape(str(held[name])) for name in ("subject", "company", "made")}
+    return _PAGE.format(sections="\n".join(filter(None, sections)), **told).encode()
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return ""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if len(columns) > 12:
+        # Of histories of many kinds: what each says stands together.
+        columns = ["time", "kind", "what"]
+        rows = [{**row, "what": {name: row[name] for name in row if name not in columns}} for row in rows]
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    body = "".join(f"<tr>{''.join(_cell(row.get(name)) for name in columns)}</tr>" for row in rows)
+    return f"<h2>{escape(title)}</h2>\n<table><tr>{head}</tr>\n{body}</table>"
+
+
+def _cell(value: Any) -> str:
+    assert not is_sealed(value)  # noqa: S101 - all of it is opened
+    text = "" if value is None else value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return f"<td>{escape(text)}</td>"
