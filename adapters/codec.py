@@ -32,7 +32,7 @@ _CONTENT_TYPE = "datacontenttype"
 _JSON_TYPES = ("application/json", "application/json; charset=utf-8")
 
 
-def parse_json(raw: bytes | str, where: str = "input") -> Any:
+def parse_json(raw: bytes | str, where: str = "input", size_max: int = LIMITS.touchpoint_size_max_bytes) -> Any:
     """Read strict JSON: what two readers could understand differently is refused.
 
     Numbers with a fraction come as `WrittenNumber`, so that money stays exact.
@@ -43,8 +43,8 @@ def parse_json(raw: bytes | str, where: str = "input") -> Any:
     """
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
-        if len(text) > LIMITS.touchpoint_size_max_bytes:
-            raise ValueError(f"is larger than {LIMITS.touchpoint_size_max_bytes} bytes")  # noqa: TRY301
+        if len(text) > size_max:
+            raise ValueError(f"is larger than {size_max} bytes")  # noqa: TRY301
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_int64, parse_float=_written
         )

@@ -7,11 +7,13 @@ more. The live ones are neither read nor touched.
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from datetime import date, datetime
 from secrets import token_hex
 from time import time_ns
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from adapters.addresses import open_tables
+from adapters.engine import Engine
 from adapters.folding import Progress, fold_log
 from adapters.log import Cursor, Log
 from adapters.projector import position_cursor
@@ -20,13 +22,14 @@ from adapters.replay import family_facts
 from adapters.tables import Tables, Views, fingerprint, not_built
 from domain.company import Company
 from domain.differences import Telling, telling
-from domain.errors import ProjectorFenced, UnknownSubject, ViewsMoving
+from domain.errors import CursorInvalid, LifecircleError, ProjectorFenced, UnknownSubject, ViewsMoving
+from domain.touchpoint import microseconds
 from projections.view import Row
 
 _ALIAS = re.compile(r'\bas\s+"?\w+"?')
 _ENDS = "select|where|group|order|having|window|limit|offset|on|using|union|except|intersect|filter|join|from"
 _SOURCES = re.compile(rf"(?:\b(?:from|join)\b|\)\s*,)(.*?)(?=\b(?:{_ENDS})\b|$)", re.DOTALL)
-
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 SETTLED_TRIES_MAX = 5
 """How often several questions are asked anew because the views moved on between them."""
 
@@ -59,6 +62,66 @@ class Moment(NamedTuple):
             if number
         )
         return max(last, default=0)
+
+
+class MomentInvalid(LifecircleError):
+    """What was given names no moment: no cursor of this log, and no time."""
+
+    exit_code = 2
+
+
+def read_when(text: str) -> int | date:
+    """Read `2026-03-01`, a day of the company's calendar, or an instant, in microseconds since 1970 UTC.
+
+    Raises:
+        ValueError: it is neither, or an instant without its offset; the message says so in whole.
+    """
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no ISO 8601 time such as 2026-03-01T10:00:00+01:00") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset; write {text}Z or {text}+01:00")
+    return microseconds(moment)
+
+
+def named_moment(engine: Engine, as_of: int | date | None, known_at: str | None) -> Moment:
+    """The moment of an occurred time and of a recorded time or cursor; a day means its end in the company's zone.
+
+    Raises:
+        MomentInvalid: what is given is no time. CursorInvalid: it is a cursor, and none of this log's.
+    """
+    return Moment(None if known_at is None else _known_at(engine, known_at), instant(engine.company, as_of))
+
+
+@overload
+def instant(company: Company, when: int | date) -> int: ...
+@overload
+def instant(company: Company, when: int | date | None) -> int | None: ...
+def instant(company: Company, when: int | date | None) -> int | None:
+    """A moment in microseconds since 1970 UTC; a day means its end in the company's zone.
+
+    Raises:
+        MomentInvalid: the calendar ends with this day.
+    """
+    try:
+        return company.end_of(when) if isinstance(when, date) else when
+    except OverflowError:
+        raise MomentInvalid(f"the calendar ends with {when}", way_out="ask for an earlier day") from None
+
+
+def _known_at(engine: Engine, text: str) -> Cursor | int:
+    try:
+        return engine.cursor(text)
+    except CursorInvalid:
+        if not _DAY.match(text):
+            raise
+    try:
+        return instant(engine.company, read_when(text))
+    except ValueError as error:
+        raise MomentInvalid(str(error), way_out="give a time with its offset, a day, or a cursor") from None
 
 
 @contextmanager

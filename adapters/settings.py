@@ -149,6 +149,27 @@ class Limits:
     follow_silence_max_s: float = 0.5
     """How long a follower stays silent at most while nothing comes."""
 
+    http_body_max_bytes: int = 16_000_000
+    """The largest body of a request."""
+
+    http_batch_max: int = 1_000
+    """How many touchpoints one request may append."""
+
+    http_appends_max: int = 1_000
+    """How many requests to append one process takes at the same moment; more are asked to come again."""
+
+    http_followers_max: int = 200
+    """How many followers one process serves at the same moment; more are asked to come again."""
+
+    http_page_rows: int = 1_000
+    """How many rows or touchpoints a page has where the request names no limit, and at most ten times as many."""
+
+    http_wait_max_s: float = 60.0
+    """How long a request may wait for what is not recorded yet."""
+
+    http_stop_s: int = 30
+    """How long a service that is stopped lets requests finish that it has taken."""
+
     sqlite_poll_s: float = 0.02
     """How often a follower looks for itself, for SQLite tells nobody of another process's commits."""
 

@@ -3,8 +3,9 @@
 import click
 import orjson
 
+from adapters.told import iso
 from cli.options import format_option, log_option
-from cli.output import described, folding, iso, show
+from cli.output import described, folding, show
 
 ASKED = ("refused", "quarantined", "released", "opened", "denied", "keys", "exported", "erased")
 

@@ -2,8 +2,9 @@
 
 import click
 
+from adapters.told import iso
 from cli.options import format_option, log_option
-from cli.output import folding, iso, show
+from cli.output import folding, show
 
 COLUMNS = (
     "depth",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from adapters.told import cloud_event, iso
 from cli.options import format_option, log_option, moment_named
-from cli.output import cell, cloud_event, described, folding, iso, occurred, show, warn_of_parked
+from cli.output import cell, described, folding, occurred, show, warn_of_parked
 
 if TYPE_CHECKING:
     from adapters.engine import Engine

@@ -8,6 +8,7 @@ from threading import Event
 import click
 import orjson
 
+from adapters.told import recorded_event
 from cli.options import log_option
 
 
@@ -19,7 +20,6 @@ from cli.options import log_option
 def command(url: str, after: str | None, *, tail: bool, until_head: bool) -> None:
     """Print every touchpoint in the order of the log, with the cursor to go on from, until interrupted."""
     from adapters.engine import Engine
-    from cli.output import iso
 
     with Engine.open(url) as engine, _stopped_by_ctrl_c() as stop:
         heads = engine.log.heads()
@@ -29,16 +29,7 @@ def command(url: str, after: str | None, *, tail: bool, until_head: bool) -> Non
         for batch in engine.log.follow(cursor, stop):
             for stored in batch:
                 cursor = cursor.advanced(stored.bucket, stored.number)
-                line = {
-                    **orjson.loads(stored.state),
-                    "stream": stored.stream,
-                    "version": stored.version,
-                    "position": f"{stored.bucket}/{stored.number}",
-                    "recordedtime": iso(stored.recorded),
-                    "recordedby": stored.recordedby,
-                    "cursor": str(cursor),
-                }
-                click.echo(orjson.dumps(line))
+                click.echo(orjson.dumps(recorded_event(stored, cursor)))
             if until_head and cursor.reaches(heads):
                 return
         raise click.Abort

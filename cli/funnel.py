@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import AS_OF_HELP, LOG_HELP, WHEN, format_option, instant, log_url, mirror_option
+from cli.options import AS_OF_HELP, LOG_HELP, WHEN, format_option, log_url, mirror_option
 from cli.output import duration, show
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def command(
 def _from_mirror(folder: Path, funnel: "Funnel", as_of: "int | date | None") -> "Sightings":
     from adapters.funnels.sources import from_mirror
     from adapters.mirror.manifest import read_manifest
+    from adapters.moments import instant
     from domain.company import Company
 
     manifest = read_manifest(folder)
@@ -92,6 +93,7 @@ def _from_mirror(folder: Path, funnel: "Funnel", as_of: "int | date | None") -> 
 def _from_log(url: str, funnel: "Funnel", as_of: "int | date | None") -> "Sightings":
     from adapters.engine import Engine
     from adapters.funnels.sources import from_log
+    from adapters.moments import instant
 
     def parked(stream: str, error: str) -> None:
         click.echo(f"left out: {stream}, whose history cannot be folded: {error}", err=True)

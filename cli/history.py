@@ -5,8 +5,9 @@ from datetime import date
 import click
 import orjson
 
+from adapters.told import cloud_event, iso
 from cli.options import format_option, log_option, moment_of, moment_options, open_options, principal, purpose_of
-from cli.output import cloud_event, described, iso, occurred, show
+from cli.output import described, occurred, show
 
 
 @click.command()

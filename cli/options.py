@@ -2,21 +2,17 @@
 
 import os
 import pwd
-import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.engine import Engine
-    from adapters.log import Cursor
     from adapters.moments import Moment
-    from domain.company import Company
 
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 AS_OF_HELP = "Leave out what occurred after this moment; a day means its end in the company's zone."
 KNOWN_AT_HELP = "Leave out what was recorded after this moment or cursor."
 
@@ -119,17 +115,12 @@ class When(click.ParamType["int | date"]):
         """Read `2026-03-01`, or `2026-03-01T10:00:00+01:00`."""
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]  # click converts what is converted already
-        try:
-            if _DAY.fullmatch(value):
-                return date.fromisoformat(value)
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no ISO 8601 time such as 2026-03-01T10:00:00+01:00", param, ctx)
-        if moment.tzinfo is None:
-            self.fail(f"{value!r} has no offset; write {value}Z or {value}+01:00", param, ctx)
-        from domain.touchpoint import microseconds
+        from adapters.moments import read_when
 
-        return microseconds(moment)
+        try:
+            return read_when(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 WHEN = When()
@@ -137,33 +128,9 @@ WHEN = When()
 
 def moment_of(engine: "Engine", as_of: "int | date | None", known_at: str | None) -> "Moment":
     """The moment that `--as-of` and `--known-at` name; a day means its end in the company's zone."""
-    from adapters.moments import Moment
+    from adapters.moments import named_moment
 
-    return Moment(None if known_at is None else _cut(engine, known_at), instant(engine.company, as_of))
-
-
-def _cut(engine: "Engine", text: str) -> "Cursor | int":
-    """Read a known cut: a cursor that this log gave, or else a moment."""
-    from domain.errors import CursorInvalid
-
-    try:
-        return engine.cursor(text)
-    except CursorInvalid:
-        if not _DAY.match(text):
-            raise
-        return instant(engine.company, WHEN.convert(text, None, None))
-
-
-@overload
-def instant(company: "Company", when: "int | date") -> int: ...
-@overload
-def instant(company: "Company", when: "int | date | None") -> int | None: ...
-def instant(company: "Company", when: "int | date | None") -> int | None:
-    """A moment in microseconds since 1970 UTC; a day means its end in the company's zone."""
-    try:
-        return company.end_of(when) if isinstance(when, date) else when
-    except OverflowError:
-        raise click.BadParameter(f"the calendar ends with {when}") from None
+    return named_moment(engine, as_of, known_at)
 
 
 def moment_named(engine: "Engine", text: str) -> "Moment":

@@ -4,11 +4,12 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
+
+from adapters.told import iso
 
 if TYPE_CHECKING:
     from adapters.tables import Tables
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 SEALED_SHOWN = "[sealed]"
 """What a table shows in place of a sealed value."""
+
+COLUMNS_READ = 12
+"""Of how many columns a table shows those too that no row has anything in."""
 
 WIDTH_OF_FILES = 200
 """How wide a table is that goes into a file or another program, in characters."""
@@ -39,7 +43,8 @@ def progress_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
 def show(columns: Sequence[str], rows: Iterable[Sequence[Any]], style: str, title: str | None = None) -> None:
     """Print rows under their columns in the style that was asked for: table, json or csv.
 
-    JSON and CSV hold what is stored; a table shows micro-units as decimals and leaves day numbers out.
+    JSON and CSV hold what is stored; a table shows micro-units as decimals, and leaves out day numbers and, where there
+    are many columns, those without anything in them.
     """
     if style == "json":
         shown = [dict(zip(columns, row, strict=True)) for row in rows]
@@ -103,9 +108,13 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | N
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     # Day numbers serve SQL's arithmetic; a person reads the day beside them.
     shown = [(at, name) for at, name in enumerate(columns) if not name.endswith("_dayno")]
+    found, left_out = list(rows), set[str]()
+    if found and len(shown) > COLUMNS_READ:
+        left_out = {name for at, name in shown if all(row[at] is None for row in found)}
+        shown = [(at, name) for at, name in shown if name not in left_out]
     for _, name in shown:
         table.add_column(name.removesuffix("_micros").replace("_", " "), overflow="fold")
-    for row in rows:
+    for row in found:
         # Text, not markup: a customer's words may hold brackets.
         cells = [(row[at], cell(name, row[at])) for at, name in shown]
         table.add_row(*(Text(text, justify="right" if _is_number(value) else "left") for value, text in cells))
@@ -113,6 +122,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | N
     if not console.is_terminal:
         console.width = WIDTH_OF_FILES
     console.print(table)
+    if left_out:
+        console.print(f"{len(left_out)} columns are left out, for no row has anything in them", style="dim")
 
 
 def _is_number(value: Any) -> bool:
@@ -135,12 +146,6 @@ def cell(name: str, value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def iso(us: int) -> str:
-    """Microseconds since 1970 UTC as ISO 8601."""
-    seconds, rest = divmod(us, 1_000_000)
-    return datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=rest).isoformat().replace("+00:00", "Z")
-
-
 _LENGTHS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -156,18 +161,6 @@ def occurred(fact: "Fact") -> str:
     """When a touchpoint occurred, as given or corrected; the day alone where only that counts."""
     time = str(fact.envelope["time"])
     return time[:10] if fact.is_date else time
-
-
-def cloud_event(fact: "Fact") -> dict[str, object]:
-    """The CloudEvent as it counts at a moment, with what the log added."""
-    return {
-        **fact.envelope,
-        "data": fact.data,
-        "stream": fact.stream,
-        "version": fact.version,
-        "position": f"{fact.bucket}/{fact.number}",
-        "recordedtime": iso(fact.recorded),
-    }
 
 
 def described(data: dict[str, Any]) -> str:

@@ -6,9 +6,10 @@ from typing import IO, TYPE_CHECKING
 import click
 import orjson
 
+from adapters.told import iso
 from cli.import_ import SOME_IN_QUARANTINE
 from cli.options import format_option, log_option, principal
-from cli.output import iso, show
+from cli.output import show
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.log import QuarantinedRow

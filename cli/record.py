@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import click
 
+from adapters.told import receipt
 from cli.options import format_option, log_option, principal
-from cli.output import iso, show
+from cli.output import show
 from domain.errors import InvalidTouchpoint, Refused
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
@@ -132,25 +133,10 @@ def _validated(given: Sequence[Mapping[str, Any]], engine: "Engine") -> "list[En
 
 
 def _show_receipts(receipts: "list[Receipt]", style: str) -> None:
-    columns = ("subject", "version", "position", "recorded", "sha256", "repeat")
-    rows = [
-        (
-            each.stream,
-            each.version,
-            f"{each.bucket}/{each.number}",
-            iso(each.recorded),
-            _sha256(each, style),
-            each.repeat,
-        )
-        for each in receipts
-    ]
-    show(columns, rows, style)
-
-
-def _sha256(receipt: "Receipt", style: str) -> str:
-    """The whole digest for programs; its beginning is enough for people to compare."""
-    digest = receipt.digest.hex()
-    return f"{digest[:16]}…" if style == "table" else digest
+    told = [receipt(each) for each in receipts]
+    for each in told if style == "table" else ():
+        each["sha256"] = f"{each['sha256'][:16]}…"  # enough for people to compare
+    show(tuple(told[0]), [tuple(each.values()) for each in told], style)
 
 
 def _from_json(document: str) -> list[Mapping[str, Any]]:

@@ -1,7 +1,6 @@
 """Keep the views up to date with the log, until stopped."""
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from threading import Event
@@ -30,18 +29,11 @@ def command(url: str, *, once: bool, every_s: float | None, names: tuple[str, ..
     settings of the company or other definitions made are rebuilt first, and when the settings change meanwhile.
     With --act it takes the decisions that `lifecircle act --list` tells, and logs what they record.
     """
-    import structlog
-
     if (once and every_s) or (names and not every_s):
         raise click.UsageError("--act goes without --once, and --decision with --act; to act once: lifecircle act")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    from adapters.loglines import as_json
+
+    as_json()
     stop = Event()
     if not once:
         for name in (signal.SIGINT, signal.SIGTERM):

@@ -5,6 +5,7 @@ from threading import Event
 
 import click
 
+from adapters.told import iso
 from cli.options import SEAL_HELP, log_option
 
 
@@ -23,7 +24,7 @@ def command(url: str, folder: str | None, *, follow: bool, new_origin: bool, rot
     from adapters.audit.seal import seal_path
     from adapters.audit.sealer import sealer
     from adapters.engine import Engine
-    from cli.output import folding, iso
+    from cli.output import folding
     from domain.notes import Head
 
     stop = Event()

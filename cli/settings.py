@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from adapters.told import iso
 from cli.options import format_option, log_option, principal
-from cli.output import iso, show
+from cli.output import show
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.log import Settings

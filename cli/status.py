@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from adapters.told import iso
 from cli.options import format_option, log_option
-from cli.output import iso, show
+from cli.output import show
 
 if TYPE_CHECKING:
     from adapters.log import Origin

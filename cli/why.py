@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
+from adapters.told import iso
 from cli.options import SEAL_HELP, format_option, log_option, moment_of, moment_options
-from cli.output import described, iso, occurred, show
+from cli.output import described, occurred, show
 
 if TYPE_CHECKING:
     from adapters.audit.why import Reason

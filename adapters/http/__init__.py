@@ -1,0 +1,1 @@
+"""The service: append, read and follow over HTTP."""

@@ -1,0 +1,178 @@
+"""The service put together: its routes, what guards them, and what it says of itself."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from http import HTTPStatus
+from importlib.metadata import version
+from time import perf_counter
+from types import FrameType
+from typing import Annotated
+from uuid import uuid4
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapters.addresses import open_tables
+from adapters.engine import Engine
+from adapters.extensions import load_extensions
+from adapters.http import events, reading
+from adapters.http.feed import Feed
+from adapters.http.keyring import Keyring, Principal, Role
+from adapters.http.problems import RequestRefused, refusal
+from adapters.http.service import Service, needs, service_of
+from adapters.loglines import as_json
+from adapters.projector import status as views_status
+from domain.errors import LifecircleError
+
+LOG = "LIFECIRCLE_LOG"
+"""The environment variable that tells the processes of a service which log they serve."""
+
+_REQUEST_ID = "X-Request-Id"
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+_log = structlog.get_logger("lifecircle.http")
+
+
+def from_environment() -> FastAPI:
+    """The service over the log that the environment names; what each process of it begins with."""
+    as_json()
+    url = os.environ[LOG]
+    return create(url, Keyring.of_log(url))
+
+
+def create(url: str, keyring: Keyring) -> FastAPI:
+    """The service over one log. It opens the log when it starts, and closes it when it stops."""
+    load_extensions()
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        with Engine.open(url) as engine:
+            app.state.service = service = Service(engine, keyring)
+            async with service.feed.watching():
+                with _ending(service.feed):
+                    yield
+
+    app = FastAPI(
+        title="lifecircle",
+        version=version("lifecircle"),
+        summary="Append touchpoints, replay histories, read views, follow the log.",
+        lifespan=life,
+    )
+    app.include_router(events.router)
+    app.include_router(reading.router)
+    app.add_exception_handler(LifecircleError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _failed)
+    app.add_middleware(_Noted)
+    app.get("/livez", summary="Whether the process answers", tags=["service"])(livez)
+    app.get("/readyz", summary="Whether it can serve, and if not, why", tags=["service"], response_model=None)(readyz)
+    app.get("/status", summary="How the log and its views stand", tags=["service"], response_model=None)(status)
+    return app
+
+
+def livez() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "alive"}
+
+
+def readyz(request: Request) -> JSONResponse:
+    """The log can be reached; a projector that lags is told of, and does not keep touchpoints from being appended."""
+    service = service_of(request)
+    service.engine.log.heads()
+    with closing(open_tables(service.engine.url, service.engine.company)) as tables:
+        late = {view.view: view.lag for view in views_status(service.engine.log, tables) if view.lag}
+    return JSONResponse({"status": "ready", "views_behind": late})
+
+
+def status(request: Request, _: Annotated[Principal, Depends(needs(Role.OPERATOR))]) -> JSONResponse:
+    """The head of the log with its cursor, and each view's lag in touchpoints and seconds."""
+    service = service_of(request)
+    heads = service.engine.log.heads()
+    with closing(open_tables(service.engine.url, service.engine.company)) as tables:
+        views = [view._asdict() for view in views_status(service.engine.log, tables)]
+    told = {"log": service.engine.log.log_id.hex(), "touchpoints": sum(heads.numbers), "cursor": str(heads)}
+    return JSONResponse(told | {"followers": service.feed.followers, "views": views})
+
+
+def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, LifecircleError)  # noqa: S101 - it is the handler of these
+    return refusal(error)
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is the handler of these
+    found = [(".".join(map(str, each["loc"][1:])), each["msg"]) for each in error.errors()]
+    return refusal(
+        RequestRefused(
+            HTTPStatus.BAD_REQUEST,
+            "the request cannot be read",
+            where=", ".join(dict.fromkeys(where for where, _ in found)),
+            rule="; ".join(f"{where}: {told}" for where, told in found),
+            way_out="see the contract at /docs",
+        )
+    )
+
+
+def _failed(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is the handler of these
+    return refusal(RequestRefused(HTTPStatus(error.status_code), HTTPStatus(error.status_code).phrase))
+
+
+class _Noted:
+    """One line for each request: never its path or body, for a customer may be named there, but its route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        asked = Headers(scope=scope).get(_REQUEST_ID, "")
+        name = asked if asked.isascii() and asked.replace("-", "").isalnum() and len(asked) <= 64 else uuid4().hex
+        began, status = perf_counter(), 0
+
+        async def named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                MutableHeaders(scope=message)[_REQUEST_ID] = name
+            await send(message)
+
+        try:
+            await self._app(scope, receive, named)
+        finally:
+            route, took = scope.get("route"), round((perf_counter() - began) * 1_000, 1)
+            told = {"request_id": name, "method": scope["method"], "route": getattr(route, "path", "none")}
+            _log.info("request", **told, status=status, ms=took)
+
+
+@contextmanager
+def _ending(feed: Feed) -> Iterator[None]:
+    """Let followers come to their end as soon as the process is told to stop: it waits for them before all else."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # whoever runs it there sees to its end
+        return
+    loop, before = asyncio.get_running_loop(), {name: signal.getsignal(name) for name in _STOPPING}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(feed.end)
+        if callable(handler := before[signal.Signals(number)]):
+            handler(number, frame)
+
+    for name in _STOPPING:
+        signal.signal(name, stop)
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

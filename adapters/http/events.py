@@ -1,0 +1,300 @@
+"""Appending over HTTP: CloudEvents 1.0 in structured, binary and batched mode, each answered with its receipt."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import JSONResponse
+
+from adapters.codec import parse_json, read_envelope
+from adapters.engine import clock_us
+from adapters.http.keyring import Principal, Role
+from adapters.http.problems import PROBLEM_TYPE, RequestRefused, problem_of, refusal, status_of
+from adapters.http.service import Service, denied, needs, service_of, within
+from adapters.log import Receipt
+from adapters.settings import LIMITS
+from adapters.told import receipt
+from domain.errors import InvalidTouchpoint, LifecircleError, UnknownSubject, UnreadableInput
+from domain.touchpoint import Envelope
+
+STRUCTURED = "application/cloudevents+json"
+BATCHED = "application/cloudevents-batch+json"
+_BINARY_PREFIX = "ce-"
+_JSON = "application/json"
+
+router = APIRouter(tags=["touchpoints"])
+
+_appender = needs(Role.APPENDER)
+
+
+class _Sent(NamedTuple):
+    """What a request carries: the touchpoints, and whether they came as a batch."""
+
+    events: Sequence[Mapping[str, Any]]
+    batched: bool
+
+
+Outcome = Receipt | LifecircleError
+
+
+@router.post(
+    "/events",
+    summary="Append touchpoints",
+    response_model=None,
+    responses={
+        200: {"description": "All had been recorded before; their first receipts again"},
+        201: {"description": "Recorded; a receipt each"},
+        207: {"description": "Of a batch some subjects' touchpoints were refused; each has its own status"},
+        409: {"description": "The id was used before with other content, or the subject is at another version"},
+        413: {"description": "The body is too large"},
+        422: {"description": "Refused, with field, rule and way out"},
+        429: {"description": "Too many appends at the same moment"},
+        503: {"description": "The database is away; the outcome is not known, and sending the same again is safe"},
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                STRUCTURED: {"schema": {"type": "object", "description": "a CloudEvent, see /kinds/{kind}"}},
+                BATCHED: {"schema": {"type": "array", "items": {"type": "object"}}},
+                _JSON: {"schema": {"type": "object", "description": "the data; the attributes are ce- headers"}},
+            },
+        }
+    },
+)
+async def append(
+    request: Request,
+    principal: Annotated[Principal, Depends(_appender)],
+    if_match: Annotated[
+        str | None, Header(description='the version that the subject must be at, such as "5"; of one subject')
+    ] = None,
+    prefer: Annotated[str | None, Header(description="wait: answer with the breaches of what was sent")] = None,
+    expected: Annotated[
+        list[str] | None, Query(description="the version of one of the subject's processes, such as order/123=5")
+    ] = None,
+    strict: Annotated[bool, Query(description="refuse what would break a rule as things stand")] = False,  # noqa: FBT002 - a query's own form
+) -> JSONResponse:
+    """Record what happened. The same id, subject, source and content again is answered with its first receipt.
+
+    Touchpoints of one subject are stored all or none. What is refused is not stored, and the answer says what, where,
+    which rule and the way out.
+    """
+    service = service_of(request)
+    with service.appending():
+        sent = await _sent(request)
+        return await _append(
+            service, principal, sent, _expected(if_match, expected), strict=strict, wait=_waits(prefer)
+        )
+
+
+async def _append(
+    service: Service,
+    principal: Principal,
+    sent: _Sent,
+    expected: int | Mapping[str, int] | None,
+    *,
+    strict: bool,
+    wait: bool,
+) -> JSONResponse:
+    outcomes: list[Outcome | None] = [None] * len(sent.events)
+    groups: dict[str, list[tuple[int, Envelope]]] = {}
+    clock, company = clock_us(), service.engine.company
+    for place, event in enumerate(sent.events):
+        subject = str(event.get("subject", ""))
+        of_subject = groups.setdefault(subject, [])
+        try:
+            within(principal, subject, str(event.get("type", "")))
+            of_subject.append((place, read_envelope(event, clock, company)))
+        except LifecircleError as error:
+            outcomes[place] = error
+    if expected is not None and len(groups) > 1:
+        raise InvalidTouchpoint(
+            "an expected version came with touchpoints of several subjects",
+            where="If-Match",
+            rule="it is the version of one subject",
+            way_out="append each subject's touchpoints on their own",
+        )
+    flawed = {str(sent.events[place].get("subject", "")) for place, found in enumerate(outcomes) if found}
+    sound = {subject: group for subject, group in groups.items() if subject not in flawed}
+    appended = await asyncio.gather(
+        *(
+            service.engine.append_async(
+                [envelope for _, envelope in group],
+                expected=expected,
+                strict=strict,
+                recordedby=f"key:{principal.name}",
+            )
+            for group in sound.values()
+        ),
+        return_exceptions=True,
+    )
+    for group, answer in zip(sound.values(), appended, strict=True):
+        if isinstance(answer, LifecircleError):
+            for at, (place, _) in enumerate(group):
+                outcomes[place] = answer if at == 0 else _fellow()
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            for (place, _), given in zip(group, answer, strict=True):
+                outcomes[place] = given
+    settled = [found or _fellow() for found in outcomes]
+    breaches = await asyncio.to_thread(_breaches, service, settled) if wait else None
+    return _answer(settled, breaches, batched=sent.batched)
+
+
+def _fellow() -> LifecircleError:
+    return RequestRefused(
+        HTTPStatus.FAILED_DEPENDENCY,
+        "nothing was stored, for another touchpoint of this subject was refused",
+        rule="touchpoints of one subject that come together are stored all or none",
+        way_out="mend the one that was refused, and send them again",
+    )
+
+
+def _answer(outcomes: Sequence[Outcome], breaches: list[dict[str, Any]] | None, *, batched: bool) -> JSONResponse:
+    receipts = [found for found in outcomes if isinstance(found, Receipt)]
+    refused = [found for found in outcomes if isinstance(found, LifecircleError)]
+    # What only failed with another is told apart from that other.
+    failed = min(refused, key=lambda each: status_of(each) == HTTPStatus.FAILED_DEPENDENCY, default=None)
+    headers = {"Preference-Applied": "wait"} if breaches is not None else {}
+    if not batched:
+        if failed:
+            return refusal(failed)
+        body = receipt(receipts[0]) | ({} if breaches is None else {"breaches": breaches})
+        status = HTTPStatus.OK if receipts[0].repeat else HTTPStatus.CREATED
+        return JSONResponse(body, status, headers | {"ETag": f'"{receipts[0].version}"'})
+    if failed and not receipts:
+        told = problem_of(failed) | {"results": [_result(found) for found in outcomes]}
+        return JSONResponse(told, status_of(failed), media_type=PROBLEM_TYPE)
+    status = HTTPStatus.OK if all(each.repeat for each in receipts) else HTTPStatus.CREATED
+    results: dict[str, Any] = {"results": [_result(found) for found in outcomes]}
+    if breaches is not None:
+        results["breaches"] = breaches
+    return JSONResponse(results, HTTPStatus.MULTI_STATUS if failed else status, headers)
+
+
+def _result(found: Outcome) -> dict[str, Any]:
+    if isinstance(found, Receipt):
+        return {"status": int(HTTPStatus.OK if found.repeat else HTTPStatus.CREATED), "receipt": receipt(found)}
+    return {"status": int(status_of(found)), "problem": problem_of(found)}
+
+
+def _breaches(service: Service, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    found = service.engine.breaches_of([each for each in outcomes if isinstance(each, Receipt)])
+    return [
+        {"id": each.id, "kind": each.kind, "rule": each.rule, "entity": each.entity, "detail": each.detail}
+        for each in found
+    ]
+
+
+async def _sent(request: Request) -> _Sent:
+    """Read the touchpoints off a request, in whichever mode of the CloudEvents binding they came."""
+    form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    binary = form == _JSON and f"{_BINARY_PREFIX}type" in request.headers
+    if not binary and form not in (STRUCTURED, BATCHED):
+        raise RequestRefused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "the body is none of the forms of CloudEvents",
+            where="Content-Type",
+            rule=f"it is {STRUCTURED}, {BATCHED}, or {_JSON} with the attributes in ce- headers",
+            way_out="name the form that the body has",
+        )
+    body = await _body(request)
+    if form == BATCHED:
+        return _Sent(_batch(parse_json(body, "the body", LIMITS.http_body_max_bytes)), batched=True)
+    found = parse_json(body, "the body")
+    if binary:
+        attributes = {
+            name.removeprefix(_BINARY_PREFIX): unquote(value)
+            for name, value in request.headers.items()
+            if name.startswith(_BINARY_PREFIX)
+        }
+        return _Sent([_typed(attributes) | {"data": found}], batched=False)
+    if not isinstance(found, dict):
+        raise UnreadableInput("this is no CloudEvent", where="the body", rule="it is a JSON object")
+    return _Sent([found], batched=False)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LIMITS.http_body_max_bytes:
+            raise _too_large(f"it has at most {LIMITS.http_body_max_bytes} bytes")
+    return bytes(body)
+
+
+def _too_large(rule: str) -> RequestRefused:
+    return RequestRefused(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "this is more than one request may carry",
+        where="the body",
+        rule=rule,
+        way_out="send it in several parts; what is sent twice is stored once",
+    )
+
+
+def _batch(found: Any) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(found, list) or not found or not all(isinstance(each, dict) for each in found):
+        raise UnreadableInput("this is no batch", where="the body", rule="it is a list of one CloudEvent or more")
+    if len(found) > LIMITS.http_batch_max:
+        raise _too_large(f"a batch holds at most {LIMITS.http_batch_max} touchpoints")
+    return found
+
+
+def _typed(attributes: dict[str, str]) -> dict[str, Any]:
+    """The attributes with the one that is no text as what it is; what cannot be read is left for validation to name."""
+    sequence = attributes.get("sequence", "")
+    digits = sequence.removeprefix("-")
+    if digits.isascii() and digits.isdecimal() and len(digits) < 20:
+        return attributes | {"sequence": int(sequence)}
+    return dict(attributes)
+
+
+def _expected(if_match: str | None, processes: Sequence[str] | None) -> int | Mapping[str, int] | None:
+    if if_match is not None and not processes:
+        version = if_match.strip().removeprefix('"').removesuffix('"')
+        if version.isascii() and version.isdecimal() and len(version) < 19:
+            return int(version)
+    elif processes and if_match is None:
+        parts = [each.rpartition("=") for each in processes]
+        if all(name and version.isascii() and version.isdecimal() and len(version) < 19 for name, _, version in parts):
+            return {name: int(version) for name, _, version in parts}
+    elif if_match is None:
+        return None
+    raise RequestRefused(
+        HTTPStatus.BAD_REQUEST,
+        "the expected version cannot be read",
+        where="If-Match" if if_match is not None else "expected",
+        rule='If-Match is one version, such as "5"; or else expected is TYPE/ID=VERSION, such as order/123=5',
+        way_out="take the version from a receipt",
+    )
+
+
+def _waits(prefer: str | None) -> bool:
+    return any(each.partition("=")[0].strip().lower() == "wait" for each in (prefer or "").split(","))
+
+
+@router.get("/receipts", summary="Look a touchpoint up by its id", response_model=None)
+def find(
+    request: Request,
+    principal: Annotated[Principal, Depends(needs(Role.APPENDER, Role.AUDITOR))],
+    subject: str,
+    source: str,
+    id: Annotated[str, Query()],  # noqa: A002 - the envelope's own word
+) -> JSONResponse:
+    """Whether a touchpoint was recorded, for a caller whose acknowledgement was lost: its receipt, or 404."""
+    within(principal, subject)
+    stored = service_of(request).engine.log.find(subject, source, id)
+    if stored is None:
+        raise UnknownSubject("no such touchpoint is recorded", where="id", way_out="send it: its id makes that safe")
+    if not principal.covers(subject, stored.kind):
+        raise denied("this key does not reach this subject or kind")
+    from hashlib import sha256
+
+    digest = sha256(stored.state).digest()
+    known = Receipt(stored.bucket, stored.number, stored.stream, stored.version, stored.recorded, digest, repeat=True)
+    return JSONResponse(receipt(known))

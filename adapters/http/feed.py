@@ -1,0 +1,76 @@
+"""What followers over HTTP wait for: one watch of the log for all of them, each reading on from a cursor of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from threading import Event, Thread
+
+from adapters.log import Cursor, Log, Stored
+from domain.errors import LifecircleError
+
+
+class Feed:
+    """Wakes followers when something is recorded, whoever recorded it. Belongs to one event loop."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._stop = Event()
+        self._news = asyncio.Event()
+        self._failure: LifecircleError | None = None
+        self.followers = 0
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Watch the log from its present end until the block ends; then all followers end."""
+        loop = asyncio.get_running_loop()
+        watch = Thread(target=self._watch, args=(loop,), daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            self.end()
+            await asyncio.to_thread(watch.join)
+
+    def end(self) -> None:
+        """Let all followers come to their end. To be called in the loop's own thread."""
+        self._stop.set()
+        self._wake()
+
+    @property
+    def ended(self) -> bool:
+        """Whether followers are to come to their end."""
+        return self._stop.is_set()
+
+    async def after(self, cursor: Cursor, limit: int, wait_s: float) -> list[Stored]:
+        """The next touchpoints after a cursor; none where nothing was recorded within some seconds.
+
+        Raises:
+            LogUnavailable: the log was lost, and did not come back in time.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while True:
+            news = self._news  # taken before the log is read, so that nothing recorded meanwhile is slept through
+            page = await asyncio.to_thread(self._log.read, cursor, limit)
+            left = deadline - loop.time()
+            if page or left <= 0 or self.ended:
+                return page
+            if self._failure:
+                raise self._failure
+            try:
+                await asyncio.wait_for(news.wait(), left)
+            except TimeoutError:
+                continue
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            for batch in self._log.follow(self._log.heads(), self._stop):
+                if batch:
+                    loop.call_soon_threadsafe(self._wake)
+        except LifecircleError as error:
+            self._failure = error
+        loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()

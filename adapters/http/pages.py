@@ -1,0 +1,195 @@
+"""Rows of a view or question page by page: filters, an order, and where the next page begins.
+
+A page begins behind the last row of the one before it, told by that row's values, so rows that come or go meanwhile
+shift nothing. Names are looked up in the data dictionary before they stand in a statement, and values stand there as
+literals of their column's type.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from math import isfinite
+from typing import Any, NamedTuple
+
+import orjson
+
+from adapters.settings import LIMITS
+from adapters.tables import Tables, primary_key
+from domain.errors import QueryRefused, UnknownView
+from projections import views
+from projections.view import Column, Question, Row, View
+
+_COMPARISONS = {"": "=", "ge": ">=", "gt": ">", "le": "<=", "lt": "<", "ne": "<>"}
+"""What may follow a column's name in a filter, `amount_micros.ge=1000`, and what it means."""
+
+
+class Page(NamedTuple):
+    """Rows under their column names, and what to ask for the next ones; None at the end."""
+
+    columns: list[str]
+    rows: list[Row]
+    next: str | None
+
+
+class _Relation(NamedTuple):
+    """What can be asked: the types of its columns, and the key that orders its rows, which questions have not."""
+
+    name: str
+    types: dict[str, type | None]
+    nullable: frozenset[str]
+    key: tuple[str, ...]
+
+
+def page(
+    tables: Tables,
+    name: str,
+    filters: Iterable[tuple[str, str]] = (),
+    order: str = "",
+    limit: int = LIMITS.http_page_rows,
+    after: str | None = None,
+    prefix: Sequence[str] = (),
+) -> Page:
+    """One page of a view's or a question's rows.
+
+    Args:
+        tables: where.
+        name: the view or the question.
+        filters: columns with what they must be: `("status", "won")`, `("amount_micros.ge", "1000")`; all must hold.
+        order: columns of the view, the first one first, `-` before the first for the highest first; its key follows.
+        limit: how many rows at most.
+        after: what the page before answered as `next`.
+        prefix: only subjects that begin with one of these; of a view, for a question has no subjects.
+
+    Raises:
+        UnknownView: there is no such view or question. ViewNotBuilt: its view has no table yet.
+        QueryRefused: a column, a value, the order or `after` is none that can be asked for.
+    """
+    relation = _relation(name)
+    clauses = [_clause(relation, *each) for each in filters]
+    if prefix:
+        clauses.append(_begins(relation, prefix))
+    falling, names = _order(relation, order)
+    if after is not None:
+        clauses.append(_behind(relation, names, after, falling=falling))
+    where = f" WHERE {' AND '.join(clauses)}" if clauses else ""
+    turn = " DESC" if falling else ""
+    by = " ORDER BY " + ", ".join(f'"{each}"{turn}' for each in names) if names else ""
+    sql = f'SELECT * FROM "{relation.name}"{where}{by}'  # noqa: S608 - names are the dictionary's, values literals
+    columns, rows = tables.query(sql, limit + 1)
+    if len(rows) <= limit or not names:
+        return Page(columns, rows[:limit], None)
+    last = rows[limit - 1]
+    return Page(columns, rows[:limit], _token([last[columns.index(each)] for each in names]))
+
+
+def _relation(name: str) -> _Relation:
+    for view in views().values():
+        if view.name == name:
+            return _of_view(view)
+        for question in view.questions:
+            if question.name == name:
+                return _of_question(question)
+    raise UnknownView(
+        "there is no view or question of this name", where="name", way_out="the list of them is at /views"
+    )
+
+
+def _of_view(view: type[View[Any]]) -> _Relation:
+    columns: Sequence[Column] = view.columns()
+    nullable = frozenset(column.name for column in columns if column.nullable)
+    return _Relation(view.name, {column.name: column.type for column in columns}, nullable, primary_key(view))
+
+
+def _of_question(question: Question) -> _Relation:
+    # The dictionary does not say the types of its columns: a value is compared as a text.
+    return _Relation(question.name, dict.fromkeys(question.columns), frozenset(question.columns), ())
+
+
+def _clause(relation: _Relation, path: str, value: str) -> str:
+    name, _, comparison = path.partition(".")
+    if name not in relation.types or comparison not in _COMPARISONS:
+        raise QueryRefused(
+            "this is no filter",
+            where=path if name in relation.types else "a filter",
+            rule=f"a filter is a column of {relation.name}, alone or with one of "
+            + ", ".join(f".{each}" for each in _COMPARISONS if each),
+            way_out=f"its columns are: {', '.join(relation.types)}",
+        )
+    type_ = relation.types[name]
+    column = f'CAST("{name}" AS TEXT)' if type_ is None else f'"{name}"'
+    return f"{column} {_COMPARISONS[comparison]} {_literal(_read(value, type_, path))}"
+
+
+def _begins(relation: _Relation, prefixes: Sequence[str]) -> str:
+    if "subject" not in relation.types or not relation.key:
+        raise QueryRefused(
+            "a question is about all customers, and this caller may see some",
+            where=relation.name,
+            rule="a caller whose scope is bounded reads views, whose rows have a subject",
+            way_out="ask the view that the question rests on",
+        )
+    any_of = (f'substr("subject", 1, {len(prefix)}) = {_literal(prefix)}' for prefix in prefixes)
+    return f"({' OR '.join(any_of)})"
+
+
+def _order(relation: _Relation, order: str) -> tuple[bool, tuple[str, ...]]:
+    falling, names = order.startswith("-"), order.removeprefix("-").split(",") if order else []
+    if any(name not in relation.types or name in relation.nullable or not relation.key for name in names):
+        able = [name for name in relation.types if name not in relation.nullable] if relation.key else []
+        raise QueryRefused(
+            "rows cannot be put in this order",
+            where="order",
+            rule="an order names columns of a view that are never null, with one - before the first for falling",
+            way_out=f"choose among: {', '.join(able)}" if able else "a question has an order of its own",
+        )
+    return falling, (*names, *(name for name in relation.key if name not in names))
+
+
+def _behind(relation: _Relation, names: Sequence[str], after: str, *, falling: bool) -> str:
+    try:
+        values = orjson.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
+    except (binascii.Error, ValueError):
+        values = None
+    if not names or not isinstance(values, list) or len(values) != len(names):
+        raise _no_page()
+    literals = [_literal(_known(value, relation.types[name])) for name, value in zip(names, values, strict=True)]
+    columns = ", ".join(f'"{name}"' for name in names)
+    return f"({columns}) {'<' if falling else '>'} ({', '.join(literals)})"
+
+
+def _token(values: Sequence[Any]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(values)).decode().rstrip("=")
+
+
+def _known(value: Any, type_: type | None) -> Any:
+    if type_ is None or type(value) is not type_:
+        raise _no_page()
+    return value
+
+
+def _no_page() -> QueryRefused:
+    return QueryRefused(
+        "no page begins there",
+        where="after",
+        rule="it is what the page before answered as next, asked with the same order",
+        way_out="begin with the first page",
+    )
+
+
+def _read(value: str, type_: type | None, where: str) -> str | int | float:
+    try:
+        return type_(value) if type_ in (int, float) and len(value) <= 30 and value.isascii() else str(value)
+    except ValueError:
+        raise QueryRefused("this is no number", where=where, rule="the column holds numbers") from None
+
+
+def _literal(value: str | float) -> str:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise QueryRefused("the value holds a NUL character", rule="no text in a view does")
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, int) and abs(value) < 2**63:
+        return str(value)
+    if isinstance(value, float) and isfinite(value):
+        return repr(value)
+    raise QueryRefused("the number is beyond what a column holds", rule="it is finite, and of 64 bits")

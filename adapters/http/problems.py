@@ -1,0 +1,96 @@
+"""Errors as HTTP tells them: a status, and problem details by RFC 9457 with the rule and the way out."""
+
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from adapters.log import Stored
+from adapters.tables import ViewNotBuilt
+from domain.errors import (
+    CursorInvalid,
+    IdReused,
+    LifecircleError,
+    LogUnavailable,
+    ProjectorFenced,
+    QueryRefused,
+    Refused,
+    RepeatMixedWithNew,
+    UnknownSubject,
+    UnknownView,
+    UnreadableInput,
+    VersionConflict,
+    ViewsMoving,
+)
+
+PROBLEM_TYPE = "application/problem+json"
+RETRY_AFTER_S = 1
+
+# The first that an error is an instance of counts.
+_STATUSES: tuple[tuple[type[LifecircleError], HTTPStatus], ...] = (
+    (IdReused, HTTPStatus.CONFLICT),
+    (VersionConflict, HTTPStatus.CONFLICT),
+    (RepeatMixedWithNew, HTTPStatus.CONFLICT),
+    (UnreadableInput, HTTPStatus.BAD_REQUEST),
+    (Refused, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (CursorInvalid, HTTPStatus.BAD_REQUEST),
+    (QueryRefused, HTTPStatus.BAD_REQUEST),
+    (UnknownSubject, HTTPStatus.NOT_FOUND),
+    (UnknownView, HTTPStatus.NOT_FOUND),
+    (ViewNotBuilt, HTTPStatus.SERVICE_UNAVAILABLE),
+    (ViewsMoving, HTTPStatus.SERVICE_UNAVAILABLE),
+    (ProjectorFenced, HTTPStatus.SERVICE_UNAVAILABLE),
+    (LogUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+class RequestRefused(LifecircleError):
+    """The request itself cannot be served, whatever it carries; `status` says why in HTTP's words."""
+
+    def __init__(self, status: HTTPStatus, what: str, *, where: str = "", rule: str = "", way_out: str = "") -> None:
+        super().__init__(what, where=where, rule=rule, way_out=way_out)
+        self.status = status
+
+
+def status_of(error: LifecircleError) -> HTTPStatus:
+    """The HTTP status that says what kind of error it is."""
+    if isinstance(error, RequestRefused):
+        return error.status
+    found = (status for kind, status in _STATUSES if isinstance(error, kind))
+    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem_of(error: LifecircleError) -> dict[str, Any]:
+    """An error as problem details: what, where, which rule and the way out; never a value of a customer's.
+
+    A conflict carries what the caller needs to go on: the version that the subject is at, or where the touchpoint
+    stands that has the id, with the digest of its bytes.
+    """
+    told = error.as_dict()
+    name, what = told.pop("error"), told.pop("what")
+    status = status_of(error)
+    found: dict[str, Any] = {"type": f"urn:lifecircle:error:{name}", "title": name, "status": int(status)}
+    found |= {"detail": what, **told}
+    if isinstance(error, VersionConflict):
+        found["current"] = error.current
+    if isinstance(error, IdReused) and isinstance(error.stored, Stored):
+        from hashlib import sha256
+
+        stored = error.stored
+        found["stored"] = {
+            "version": stored.version,
+            "position": f"{stored.bucket}/{stored.number}",
+            "sha256": sha256(stored.state).hexdigest(),
+        }
+    return found
+
+
+def refusal(error: LifecircleError) -> JSONResponse:
+    """The response that tells an error."""
+    status = status_of(error)
+    headers = {}
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(problem_of(error), status, headers, PROBLEM_TYPE)

@@ -1,0 +1,218 @@
+"""Reading over HTTP: histories, views, questions, the kinds, and the log as it grows."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import date
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from adapters.addresses import open_tables
+from adapters.http.keyring import Principal, Role
+from adapters.http.pages import Page, page
+from adapters.http.problems import RequestRefused
+from adapters.http.service import Service, needs, service_of, within
+from adapters.log import Cursor, Stored
+from adapters.moments import Moment, named_moment, read_when
+from adapters.pseudonyms import Pseudonyms
+from adapters.replay import rows_as_of
+from adapters.settings import LIMITS
+from adapters.told import cloud_event, recorded_event
+from domain.schema import json_schema
+from domain.touchpoint import KINDS, kind_named
+from projections import views
+
+router = APIRouter(tags=["reading"])
+
+_FORMATS = {"json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv"}
+_PAGE_MAX = 10 * LIMITS.http_page_rows
+
+AsOf = Annotated[str | None, Query(description="leave out what occurred after this moment; a day means its end")]
+KnownAt = Annotated[str | None, Query(description="leave out what was recorded after this moment or cursor")]
+Limit = Annotated[int, Query(ge=1, le=_PAGE_MAX, description="at most so many")]
+
+
+@router.get("/subjects/{subject:path}/history", summary="A subject's effective history", response_model=None)
+def history(
+    request: Request,
+    principal: Annotated[Principal, Depends(needs(Role.AUDITOR))],
+    subject: str,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> JSONResponse:
+    """What happened to a subject, corrections applied and merged subjects joined, in the order in which it occurred."""
+    within(principal, subject)
+    service = service_of(request)
+    moment = _moment(service, as_of, known_at)
+    facts = service.engine.history(subject, known=moment.known, as_of=moment.as_of)
+    told = [cloud_event(fact) for fact in facts if principal.covers(fact.stream, fact.kind)]
+    return JSONResponse({"subject": subject, "touchpoints": told})
+
+
+@router.get("/views", summary="Every view and question", response_model=None)
+def catalogue(_: Annotated[Principal, Depends(needs(Role.ANALYST))]) -> JSONResponse:
+    """What can be asked: views with their columns, and the questions across customers that rest on them."""
+    told = [
+        {
+            "name": view.name,
+            "comment": view.comment,
+            "columns": {column.name: column.comment for column in view.columns()},
+            "questions": [
+                {"name": each.name, "comment": each.comment, "columns": each.columns} for each in view.questions
+            ],
+        }
+        for view in views().values()
+    ]
+    return JSONResponse({"views": told})
+
+
+@router.get("/views/{name}", summary="Rows of a view or question", response_model=None)
+def rows(
+    request: Request,
+    principal: Annotated[Principal, Depends(needs(Role.ANALYST))],
+    name: str,
+    order: Annotated[str, Query(description="columns of a view, the first one first; - before it for falling")] = "",
+    limit: Limit = LIMITS.http_page_rows,
+    after: Annotated[str | None, Query(description="what the page before answered as next")] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    style: Annotated[str, Query(alias="format", description=", ".join(_FORMATS))] = "json",
+) -> Response:
+    """A page of rows. Any other parameter is a filter: a column, alone or with .ge .gt .le .lt .ne, and its value.
+
+    With a moment, rows are those of one subject, folded from its history as it stood.
+    """
+    if style not in _FORMATS:
+        raise RequestRefused(
+            HTTPStatus.NOT_ACCEPTABLE,
+            "rows are not to be had in this form",
+            where="format",
+            rule=f"it is one of {', '.join(_FORMATS)}",
+        )
+    asked = {"order", "limit", "after", "as_of", "known_at", "format"}
+    filters = [(column, value) for column, value in request.query_params.multi_items() if column not in asked]
+    service = service_of(request)
+    if as_of is not None or known_at is not None:
+        return _told(_as_of(service, principal, name, dict(filters), _moment(service, as_of, known_at)), style)
+    if principal.kinds:
+        raise RequestRefused(
+            HTTPStatus.FORBIDDEN,
+            "a row of a view rests on touchpoints of many kinds",
+            rule="who may see some kinds only reads histories",
+        )
+    with closing(open_tables(service.engine.url, service.engine.company)) as tables:
+        return _told(page(tables, name, filters, order, limit, after, principal.subjects), style)
+
+
+def _as_of(service: Service, principal: Principal, name: str, filters: dict[str, str], moment: Moment) -> Page:
+    subject = filters.pop("subject", None)
+    if subject is None or filters:
+        raise RequestRefused(
+            HTTPStatus.BAD_REQUEST,
+            "rows of a moment are folded for one subject",
+            where="subject",
+            rule="with as_of or known_at the only filter is a subject",
+            way_out="name one, or see all subjects as of a moment with: lifecircle view NAME --as-of MOMENT",
+        )
+    within(principal, subject)
+    engine, pseudonyms = service.engine, Pseudonyms.of_log(service.engine.url)
+    columns, found = rows_as_of(engine.log, engine.company, name, subject, pseudonyms, moment.known, moment.as_of)
+    return Page([column.name for column in columns], found, None)
+
+
+def _told(found: Page, style: str) -> Response:
+    links = {"Link": f'<?after={found.next}>; rel="next"'} if found.next else {}
+    if style == "json":
+        told = {"rows": [dict(zip(found.columns, row, strict=True)) for row in found.rows], "next": found.next}
+        return Response(orjson.dumps(told), headers=links, media_type=_FORMATS[style])
+    if style == "ndjson":
+        lines = [orjson.dumps(dict(zip(found.columns, row, strict=True))) + b"\n" for row in found.rows]
+        return Response(b"".join(lines), headers=links, media_type=_FORMATS[style])
+    text = io.StringIO()
+    csv.writer(text).writerows([found.columns, *found.rows])
+    return Response(text.getvalue(), headers=links, media_type=_FORMATS[style])
+
+
+@router.get("/kinds", summary="Every kind of touchpoint", response_model=None)
+def kinds(request: Request) -> JSONResponse:
+    """The names of all kinds, each with its phase, what happened, and where its JSON Schema stands."""
+    told = [
+        {
+            "kind": kind.kind,
+            "phase": kind.phase,
+            "meaning": " ".join((kind.__doc__ or "").split()),
+            "dataschema": kind.dataschema,
+            "schema": str(request.url_for("schema", kind=kind.kind)),
+        }
+        for kind in sorted(KINDS.values(), key=lambda kind: kind.kind)
+    ]
+    return JSONResponse({"kinds": told})
+
+
+@router.get("/kinds/{kind}", summary="The JSON Schema of a kind", response_model=None)
+def schema(request: Request, kind: str) -> JSONResponse:
+    """The JSON Schema of a kind's whole CloudEvent, with the company's own fields."""
+    found = json_schema(kind_named(kind), service_of(request).engine.company)
+    return JSONResponse(found, media_type="application/schema+json")
+
+
+@router.get("/events", summary="Touchpoints as they were recorded, by long poll", response_model=None)
+async def poll(
+    request: Request,
+    principal: Annotated[Principal, Depends(needs(Role.AUDITOR))],
+    after: Annotated[str | None, Query(description="begin behind this cursor; with the first where none")] = None,
+    limit: Limit = LIMITS.http_page_rows,
+    wait: Annotated[float, Query(ge=0, le=LIMITS.http_wait_max_s, description="seconds to wait for the next")] = 0,
+) -> JSONResponse:
+    """The next touchpoints behind a cursor, in the order of the log, with the cursor to go on from."""
+    service = service_of(request)
+    cursor = service.engine.cursor(after) if after else service.engine.log.start()
+    with service.following():
+        batch = await service.feed.after(cursor, limit, wait)
+    told, cursor = _shown(principal, batch, cursor)
+    return JSONResponse({"touchpoints": told, "cursor": str(cursor)})
+
+
+@router.get("/stream", summary="Touchpoints as they are recorded", response_class=EventSourceResponse)
+async def stream(
+    request: Request,
+    principal: Annotated[Principal, Depends(needs(Role.AUDITOR))],
+    after: Annotated[str | None, Query(description="begin behind this cursor; with the first where none")] = None,
+    last_event_id: Annotated[str | None, Header(description="where a broken stream goes on: a cursor")] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: a touchpoint each, whose id is the cursor to go on from; nothing is ever skipped."""
+    service = service_of(request)
+    begin = last_event_id or after
+    cursor = service.engine.cursor(begin) if begin else service.engine.log.start()
+    with service.following():
+        while not service.feed.ended:
+            batch = await service.feed.after(cursor, LIMITS.follow_batch_max, LIMITS.http_wait_max_s)
+            for stored in batch:
+                cursor = cursor.advanced(stored.bucket, stored.number)
+                if principal.covers(stored.stream, stored.kind):
+                    yield ServerSentEvent(data=recorded_event(stored, cursor), event=stored.kind, id=str(cursor))
+
+
+def _shown(principal: Principal, batch: list[Stored], cursor: Cursor) -> tuple[list[dict[str, Any]], Cursor]:
+    told = []
+    for stored in batch:
+        cursor = cursor.advanced(stored.bucket, stored.number)
+        if principal.covers(stored.stream, stored.kind):
+            told.append(recorded_event(stored, cursor))
+    return told, cursor
+
+
+def _moment(service: Service, as_of: str | None, known_at: str | None) -> Moment:
+    when: int | date | None = None
+    if as_of is not None:
+        try:
+            when = read_when(as_of)
+        except ValueError as error:
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, str(error), where="as_of") from None
+    return named_moment(service.engine, when, known_at)

@@ -1,0 +1,111 @@
+"""What all routes of the service share: the engine, who may what, and how much is taken at once."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import cast
+
+from fastapi import Request
+
+from adapters.engine import Engine
+from adapters.http.feed import Feed
+from adapters.http.keyring import Keyring, Principal, Role
+from adapters.http.problems import RequestRefused
+from adapters.settings import LIMITS
+
+
+class Service:
+    """One process of the service, over one log."""
+
+    def __init__(self, engine: Engine, keyring: Keyring) -> None:
+        self.engine = engine
+        self.keyring = keyring
+        self.feed = Feed(engine.log)
+        self._appends = 0
+
+    @contextmanager
+    def appending(self) -> Iterator[None]:
+        """Take an append in, unless too many are under way.
+
+        Raises:
+            RequestRefused: there are; nothing was stored.
+        """
+        if self._appends >= LIMITS.http_appends_max:
+            raise _busy("appends", LIMITS.http_appends_max)
+        self._appends += 1
+        try:
+            yield
+        finally:
+            self._appends -= 1
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Take a follower in, unless there are too many.
+
+        Raises:
+            RequestRefused: there are.
+        """
+        if self.feed.followers >= LIMITS.http_followers_max:
+            raise _busy("followers", LIMITS.http_followers_max)
+        self.feed.followers += 1
+        try:
+            yield
+        finally:
+            self.feed.followers -= 1
+
+
+def _busy(what: str, most: int) -> RequestRefused:
+    return RequestRefused(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"too many {what} at the same moment",
+        rule=f"one process takes at most {most}",
+        way_out="send the same again a little later; a touchpoint's id makes that safe",
+    )
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request came to."""
+    return cast("Service", request.app.state.service)
+
+
+def needs(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
+    """What a route asks of its caller: a key with one of these roles. Every route has this or is public by name."""
+
+    async def principal(request: Request) -> Principal:
+        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        found = service_of(request).keyring.principal(sent.strip()) if scheme.lower() == "bearer" else None
+        if found is None:
+            raise RequestRefused(
+                HTTPStatus.UNAUTHORIZED,
+                "no valid API key came with the request",
+                where="Authorization",
+                rule="it is: Bearer, and a key that has neither ended nor been revoked",
+                way_out="ask the operator for one: lifecircle apikey make",
+            )
+        if found.roles.isdisjoint(roles):
+            raise denied(f"this key has none of the roles {', '.join(sorted(roles))}")
+        return found
+
+    principal.roles = frozenset(roles)  # type: ignore[attr-defined]
+    return principal
+
+
+def denied(what: str) -> RequestRefused:
+    """The refusal of what a key does not open."""
+    return RequestRefused(
+        HTTPStatus.FORBIDDEN,
+        what,
+        where="Authorization",
+        rule="a key opens what its roles and its scope name, and nothing else",
+        way_out="use another key, or ask the operator for one with this right",
+    )
+
+
+def within(principal: Principal, subject: str, kind: str | None = None) -> None:
+    """Check that a subject, and a kind, are within a caller's scope.
+
+    Raises:
+        RequestRefused: they are not.
+    """
+    if not (principal.covers(subject, kind) if kind is not None else principal.covers_subject(subject)):
+        raise denied("this key does not reach this subject or kind")

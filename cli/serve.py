@@ -1,0 +1,48 @@
+"""Serve a log over HTTP: append, read and follow, until stopped."""
+
+import os
+
+import click
+
+from cli.options import log_option
+
+
+@click.command()
+@log_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="The port to listen at.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="How many processes serve it."
+)
+def command(url: str, host: str, port: int, workers: int) -> None:
+    """Serve the log until Ctrl-C or SIGTERM; what was taken by then is finished first.
+
+    Callers need a key: lifecircle apikey make. The contract is at /docs and /openapi.json. Views are kept up to date by
+    lifecircle run, beside this.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+        from domain.errors import ExtraMissing
+
+        raise ExtraMissing(
+            "fastapi or uvicorn is not installed", rule="serving needs the extra api", way_out="install lifecircle[api]"
+        )
+    import uvicorn
+
+    from adapters.engine import Engine
+    from adapters.http.app import LOG
+    from adapters.settings import LIMITS
+
+    Engine.open(url).close()  # a wrong address is said at once, and once
+    os.environ[LOG] = url
+    uvicorn.run(
+        "adapters.http.app:from_environment",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        access_log=False,
+        timeout_graceful_shutdown=LIMITS.http_stop_s,
+        server_header=False,
+    )

@@ -1,0 +1,136 @@
+"""Who may what: every route against every sort of caller, and the keys themselves."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from adapters.http import events, reading
+from adapters.http.keyring import Keyring, KeyringUnusable, Role, UnknownApiKey
+from tests.cli.program import Shell, event
+from tests.http.calls import orders, send
+
+PUBLIC = {"/livez", "/readyz", "/kinds", "/kinds/{kind}"}
+NEEDED = {
+    ("POST", "/events"): {Role.APPENDER},
+    ("GET", "/receipts"): {Role.APPENDER, Role.AUDITOR},
+    ("GET", "/events"): {Role.AUDITOR},
+    ("GET", "/stream"): {Role.AUDITOR},
+    ("GET", "/subjects/{subject:path}/history"): {Role.AUDITOR},
+    ("GET", "/views"): {Role.ANALYST},
+    ("GET", "/views/{name}"): {Role.ANALYST},
+    ("GET", "/status"): {Role.OPERATOR},
+}
+"""Every route that is not public, and the roles one of which it asks for."""
+
+
+def test_every_route_is_public_by_name_or_asks_for_a_role(file_client: TestClient) -> None:
+    found: dict[tuple[str, str], set[Role]] = {}
+    for route in (*file_client.app.routes, *events.router.routes, *reading.router.routes):  # type: ignore[attr-defined]
+        if isinstance(route, APIRoute):
+            needed = {getattr(each.call, "roles", None) for each in route.dependant.dependencies} - {None}
+            found |= {(method, route.path): set(*needed) for method in route.methods or () if route.path not in PUBLIC}
+    assert found == NEEDED
+    told = file_client.get("/openapi.json").json()["paths"]
+    assert {path.replace(":path", "") for _, path in NEEDED} | PUBLIC == told.keys()
+
+
+@pytest.mark.parametrize("caller", [*Role, "none", "expired", "revoked", "forged", "without scheme"])
+def test_a_caller_gets_what_its_key_opens_and_nothing_else(
+    file_client: TestClient, keyring: Keyring, caller: str
+) -> None:
+    roles = [Role(caller)] if caller in list(Role) else list(Role)
+    key = keyring.make("caller", roles, valid_for=timedelta(microseconds=1) if caller == "expired" else None)
+    if caller == "revoked":
+        keyring.revoke(key.split("_")[1])
+    if caller == "forged":
+        key = key[:-1] + ("A" if key[-1] != "A" else "B")
+    sent = {"none": "", "without scheme": key}.get(caller, f"Bearer {key}")
+    file_client.headers["Authorization"] = sent
+    known = caller in list(Role)
+    for (method, path), needed in NEEDED.items():
+        if path == "/stream":
+            continue  # it does not end by itself; what guards it is what guards the others
+        address = path.replace("{subject:path}", "c1").replace("{name}", "orders")
+        status = file_client.request(method, address, json=event()).status_code
+        if known and caller in needed:
+            assert status not in (401, 403), (method, path)
+        else:
+            assert status == (403 if known else 401), (method, path)
+    for path in PUBLIC:
+        assert file_client.get(path.replace("{kind}", "OrderPlaced")).status_code == 200
+
+
+def test_a_scope_bounds_what_is_written_and_what_is_read(file_client: TestClient, keyring: Keyring) -> None:
+    send(file_client, [*orders(2, "eu-1"), *orders(2, "us-1")])
+    send(file_client, event(id="t", subject="eu-1", type="TicketOpened", data={"ticket": "t1"}))
+    bounded = keyring.make("eu", Role, subjects=["eu-"], kinds=["OrderPlaced"])
+    file_client.headers["Authorization"] = f"Bearer {bounded}"
+    assert send(file_client, event(subject="eu-2")).status_code == 201
+    assert send(file_client, event(subject="us-2")).status_code == 403
+    assert send(file_client, event(id="x", subject="eu-2", type="TicketOpened", data={})).status_code == 403
+    mixed = send(file_client, [event(id="y", subject="eu-3"), event(id="z", subject="us-3")])
+    assert [each["status"] for each in mixed.json()["results"]] == [201, 403]
+    assert file_client.get("/subjects/us-1/history").status_code == 403
+    history = file_client.get("/subjects/eu-1/history").json()["touchpoints"]
+    assert {each["type"] for each in history} == {"OrderPlaced"}
+    followed = file_client.get("/events").json()["touchpoints"]
+    assert {(each["subject"][:2], each["type"]) for each in followed} == {("eu", "OrderPlaced")}
+    asked = {"subject": "us-1", "source": "shop", "id": "us-1-0"}
+    assert file_client.get("/receipts", params=asked).status_code == 403
+    assert file_client.get("/receipts", params=asked | {"subject": "eu-1", "id": "t"}).status_code == 403
+    assert file_client.get("/views/orders").status_code == 403
+
+
+def test_rows_of_views_are_those_within_the_scope(file_client: TestClient, keyring: Keyring) -> None:
+    from tests.http.test_reading import project
+
+    send(file_client, [*orders(2, "eu-1"), *orders(2, "us-1")])
+    project(file_client)
+    file_client.headers["Authorization"] = f"Bearer {keyring.make('eu', Role, subjects=['eu-'])}"
+    assert {row["subject"] for row in file_client.get("/views/orders").json()["rows"]} == {"eu-1"}
+    assert file_client.get("/views/orders", params={"subject": "us-1"}).json()["rows"] == []
+    assert file_client.get("/views/repeat_purchases").status_code == 400
+    assert file_client.get("/views/orders", params={"subject": "us-1", "as_of": "2026-04-01"}).status_code == 403
+
+
+def test_keys_lie_as_digests_for_their_owner_alone(tmp_path: Path) -> None:
+    ring = Keyring(tmp_path / "keys")
+    key = ring.make("shop", [Role.APPENDER])
+    assert ring.path.stat().st_mode & 0o777 == 0o600
+    assert key.split("_", 2)[2] not in ring.path.read_text()
+    found = Keyring(ring.path).principal(key)
+    assert found is not None
+    assert (found.name, found.roles) == ("shop", frozenset({Role.APPENDER}))
+    for wrong in ("", "lc", "lc__", key[:-1], key + "A", key.replace("lc_", "lx_"), "lc_0_" + key[-43:]):
+        assert ring.principal(wrong) is None
+    with pytest.raises(UnknownApiKey):
+        ring.revoke("0")
+    ring.path.chmod(0o644)
+    with pytest.raises(KeyringUnusable, match="others may read"):
+        Keyring(ring.path).principal(key)
+    ring.path.chmod(0o600)
+    ring.path.write_text("[{}]")
+    with pytest.raises(KeyringUnusable, match="no file of API keys"):
+        Keyring(ring.path).principal(key)
+
+
+def test_keys_are_made_listed_and_revoked_by_command(shop: Shell) -> None:
+    made = shop("apikey", "make", "web shop", "--role", "appender", "--subjects", "eu-", "--days", "30").out.strip()
+    (row,) = shop("apikey", "list", "--format", "json").json
+    assert (row["name"], row["roles"], row["subjects"]) == ("web shop", "appender", "eu-")
+    assert row["expires"] > row["made"]
+    assert made.startswith(f"lc_{row['id']}_")
+    assert shop("apikey", "make", "x", "--role", "appender", "--kind", "NoSuch").code == 3
+    assert shop("apikey", "revoke", row["id"]).code == 0
+    assert (
+        shop(
+            "apikey",
+            "revoke",
+            row["id"],
+        ).code
+        == 6
+    )
+    assert shop("apikey", "list", "--format", "json").json == []

@@ -1,0 +1,132 @@
+"""Reading over HTTP: histories as of any moment, and views page by page."""
+
+import csv
+import json
+from contextlib import closing
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.addresses import open_tables
+from adapters.engine import Engine
+from adapters.projector import Projector
+from tests.cli.program import event
+from tests.http.calls import orders, send
+
+
+def project(client: TestClient) -> None:
+    engine: Engine = client.app.state.service.engine  # type: ignore[attr-defined]
+    with closing(open_tables(engine.url, engine.company)) as tables:
+        Projector(engine.log, tables, engine.company).run_once()
+
+
+def test_a_history_is_told_as_of_what_had_happened_and_of_what_was_known(client: TestClient) -> None:
+    send(client, orders(3))
+    cursor = client.get("/events").json()["cursor"]
+    send(client, event(id="late", time="2026-02-01T10:00:00Z", data={"order": "o9", "total": "1 EUR"}))
+
+    def told(**moment: str) -> list[str]:
+        found = client.get("/subjects/c1/history", params=moment).json()["touchpoints"]
+        return [each["id"] for each in found]
+
+    assert told() == ["late", "c1-0", "c1-1", "c1-2"]
+    assert told(as_of="2026-03-01") == ["late", "c1-0"]
+    assert told(known_at=cursor) == ["c1-0", "c1-1", "c1-2"]
+    assert told(known_at=cursor, as_of="2026-03-02T11:00:00Z") == ["c1-0", "c1-1"]
+    assert client.get("/subjects/nobody/history").status_code == 404
+    assert client.get("/subjects/c1/history", params={"as_of": "soon"}).status_code == 400
+    assert client.get("/subjects/c1/history", params={"known_at": "AAAA"}).status_code == 400
+
+
+@pytest.fixture
+def shop(client: TestClient) -> TestClient:
+    for subject in ("c1", "c2", "d1"):
+        send(client, orders(9, subject))
+    project(client)
+    return client
+
+
+def test_pages_of_any_size_and_order_together_are_the_whole_view(shop: TestClient) -> None:
+    whole = shop.get("/views/orders", params={"limit": 100}).json()["rows"]
+    assert len(whole) == 27
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(limit=st.integers(1, 30), order=st.sampled_from(["", "order_id", "-status,subject", "-net_micros"]))
+    def law(limit: int, order: str) -> None:
+        rows, after = list[dict[str, Any]](), None
+        while True:
+            asked = {"limit": str(limit), "order": order} | ({"after": after} if after else {})
+            page = shop.get("/views/orders", params=asked).json()
+            assert len(page["rows"]) <= limit
+            rows += page["rows"]
+            if (after := page["next"]) is None:
+                break
+        names = [name for name in order.removeprefix("-").split(",") if name]
+        keys = [tuple(row[name] for name in (*names, "subject", "order_id")) for row in rows]
+        assert keys == sorted(keys, reverse=order.startswith("-"))
+        assert sorted(rows, key=lambda row: row["order_id"]) == sorted(whole, key=lambda row: row["order_id"])
+
+    law()
+
+
+def test_filters_hold_values_that_would_be_sql(shop: TestClient) -> None:
+    def found(**filters: str) -> int:
+        return len(shop.get("/views/orders", params=filters).json()["rows"])
+
+    assert found(subject="c1") == 9
+    assert found(**{"net_micros.ge": "5000000", "net_micros.lt": "8000000", "subject": "c2"}) == 3
+    assert found(subject="c1' OR '1'='1") == 0
+    assert found(order_id="c1-o001\\' --") == 0
+    answer = shop.get("/views/orders", params={"currency": "EUR", 'x" OR 1=1 --': "1"})
+    assert (answer.status_code, answer.json()["title"]) == (400, "QueryRefused")
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "status"),
+    [
+        ("nowhere", {}, 404),
+        ("orders; drop table orders", {}, 404),
+        ("orders", {"net_micros": "1; drop"}, 400),
+        ("orders", {"net_micros": "9" * 25}, 400),
+        ("orders", {"subject.like": "c%"}, 400),
+        ("orders", {"order": "channel"}, 400),
+        ("orders", {"order": "1; drop"}, 400),
+        ("orders", {"after": "AAAA"}, 400),
+        ("orders", {"after": "WzFd"}, 400),
+        ("orders", {"limit": "0"}, 400),
+        ("orders", {"limit": "1000000"}, 400),
+        ("orders", {"format": "xml"}, 406),
+        ("orders", {"as_of": "2026-03-02"}, 400),
+        ("funnel", {"order": "stage"}, 400),
+    ],
+)
+def test_what_cannot_be_asked_is_a_clear_error(
+    file_client: TestClient, name: str, asked: dict[str, str], status: int
+) -> None:
+    project(file_client)
+    refused = file_client.get(f"/views/{name}", params=asked)
+    assert (refused.status_code, refused.headers["Content-Type"]) == (status, "application/problem+json")
+    assert refused.json()["detail"]
+
+
+def test_rows_come_in_three_forms_and_as_of_a_moment_of_one_subject(shop: TestClient) -> None:
+    rows = shop.get("/views/orders", params={"subject": "c1"}).json()["rows"]
+    lines = shop.get("/views/orders", params={"subject": "c1", "format": "ndjson"})
+    assert [json.loads(line) for line in lines.text.splitlines()] == rows
+    table = list(csv.DictReader(shop.get("/views/orders", params={"subject": "c1", "format": "csv"}).text.splitlines()))
+    assert [row["order_id"] for row in table] == [row["order_id"] for row in rows]
+    then = shop.get("/views/orders", params={"subject": "c1", "as_of": "2026-03-02"}).json()["rows"]
+    assert then == rows[:2]
+    assert shop.get("/views/repeat_purchases").json()["rows"][0]["customers"] == 3
+
+
+def test_the_catalogue_and_the_schemas_of_kinds_are_told(client: TestClient) -> None:
+    names = {view["name"] for view in client.get("/views").json()["views"]}
+    assert {"contacts", "orders", "loyalty"} <= names
+    listed = {each["kind"]: each for each in client.get("/kinds").json()["kinds"]}
+    schema = client.get(listed["OrderPlaced"]["schema"]).json()
+    assert schema["properties"]["type"]["const"] == "OrderPlaced"
+    assert client.get("/kinds/NoSuch").status_code == 422

@@ -1,0 +1,161 @@
+"""The service as a process: kept up, killed, stopped, followed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event, Thread
+from time import monotonic, sleep
+
+import httpx2
+import pytest
+
+from adapters.engine import Engine
+from tests.cli.program import PROGRAM, Shell, event
+from tests.http.calls import orders
+
+STARTED_WITHIN_S = 60
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(shell: Shell, port: int, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A service that answers, until the block ends."""
+    with subprocess.Popen(
+        [*PROGRAM, "serve", "--port", str(port), *options], env=shell.environment(), stderr=subprocess.PIPE
+    ) as started:
+        try:
+            deadline = monotonic() + STARTED_WITHIN_S
+            while True:
+                try:
+                    httpx2.get(f"http://127.0.0.1:{port}/livez")
+                    break
+                except httpx2.TransportError:
+                    assert started.poll() is None, started.stderr and started.stderr.read().decode()
+                    assert monotonic() < deadline
+                    sleep(0.1)
+            yield started
+        finally:
+            started.kill()
+
+
+@pytest.fixture
+def key(shop: Shell) -> str:
+    roles = [word for role in ("appender", "auditor") for word in ("--role", role)]
+    return shop("apikey", "make", "tests", *roles).out.strip()
+
+
+def caller(port: int, key: str) -> httpx2.Client:
+    return httpx2.Client(
+        base_url=f"http://127.0.0.1:{port}",
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"},
+        timeout=30,
+    )
+
+
+def test_the_same_request_after_a_kill_gets_the_same_receipt(shop: Shell, key: str) -> None:
+    port = free_port()
+    with serving(shop, port) as service, caller(port, key) as client:
+        first = client.post("/events", content=json.dumps(event()))
+        service.kill()
+    with serving(shop, port), caller(port, key) as client:
+        again = client.post("/events", content=json.dumps(event()))
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert again.json() == first.json() | {"repeat": True}
+
+
+def test_a_service_that_is_stopped_finishes_what_it_took_and_ends_its_streams(shop: Shell, key: str) -> None:
+    port, taken, begun = free_port(), list[str](), Event()
+
+    def append(producer: int) -> None:
+        with caller(port, key) as client:
+            for sent in orders(10_000, f"p{producer}"):
+                try:
+                    if client.post("/events", content=json.dumps(sent)).status_code == 201:
+                        taken.append(sent["id"])
+                        begun.set()
+                except httpx2.TransportError:
+                    return
+
+    def follow() -> None:
+        with caller(port, key) as client, client.stream("GET", "/stream") as stream:
+            for _ in stream.iter_lines():
+                pass
+
+    with serving(shop, port) as service, ThreadPoolExecutor(4) as pool:
+        follower = Thread(target=follow)
+        follower.start()
+        producing = [pool.submit(append, producer) for producer in range(4)]
+        assert begun.wait(30)
+        sleep(0.3)
+        began = monotonic()
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(30) in (0, -signal.SIGTERM)
+        assert monotonic() - began < 15  # half of what it would let a stuck request have
+        follower.join(10)
+        assert not follower.is_alive()
+        for each in producing:
+            each.result()
+    with Engine.open(shop.url) as engine:
+        stored = {each.id for each in engine.log.read(engine.log.start(), 100_000)}
+    assert set(taken) <= stored
+    assert len(stored) - len(set(taken)) <= 4  # whose answer was cut off with the connection
+
+
+def test_a_stream_goes_on_where_it_broke_and_misses_nothing(file_shop: Shell) -> None:
+    port = free_port()
+    key = file_shop("apikey", "make", "tests", "--role", "appender", "--role", "auditor").out.strip()
+    sent = [each for producer in range(3) for each in orders(40, f"p{producer}")]
+    seen, last = list[str](), ""
+    with serving(file_shop, port, "--workers", "2"), caller(port, key) as client, ThreadPoolExecutor(3) as pool:
+        appended = pool.map(lambda each: client.post("/events", content=json.dumps(each)).status_code, sent)
+        while len(seen) < len(sent):
+            headers = {"Last-Event-ID": last} if last else {}
+            with client.stream("GET", "/stream", headers=headers) as stream:
+                fresh = 0
+                for line in stream.iter_lines():
+                    if line.startswith("data: "):
+                        told = json.loads(line.removeprefix("data: "))
+                        seen.append(told["id"])
+                        last, fresh = told["cursor"], fresh + 1
+                    if fresh == 25 or len(seen) == len(sent):
+                        break
+        assert set(appended) == {201}
+        assert sorted(seen) == sorted(each["id"] for each in sent)
+        began = monotonic()
+        waiting = pool.submit(client.get, "/events", params={"after": last, "wait": "20"})
+        sleep(0.2)
+        client.post("/events", content=json.dumps(event()))
+        assert [each["id"] for each in waiting.result().json()["touchpoints"]] == ["e1"]
+        assert monotonic() - began < 15
+
+
+def test_log_lines_are_json_and_name_no_customer(file_shop: Shell) -> None:
+    port = free_port()
+    key = file_shop("apikey", "make", "tests", "--role", "auditor").out.strip()
+    with serving(file_shop, port) as service, caller(port, key) as client:
+        client.get("/subjects/anna-karenina/history", headers={"X-Request-Id": "abc-1"})
+        service.send_signal(signal.SIGTERM)
+        assert service.stderr is not None
+        text = service.stderr.read().decode()
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    (asked,) = [line for line in lines if line["request_id"] == "abc-1"]
+    assert (asked["route"], asked["status"]) == ("/subjects/{subject:path}/history", 404)
+    assert "anna" not in text
+    assert key not in text
+
+
+def test_a_wrong_address_is_said_at_once(tmp_path: os.PathLike[str]) -> None:
+    done = Shell(f"sqlite:///{tmp_path}/none.db")("serve")
+    assert done.code == 7
+    assert "LogNotFound" in done.err
