@@ -148,9 +148,11 @@ class _Case:
         if self._cause is None:
             return self._outcome("cause gone")
         envelopes = self._decision.envelopes(self._proposal, self._cause, self._now)
+        # Asked of the history first: what stays forbidden would else be noted as refused at every turn.
+        if broken := self._broken(envelopes):
+            return self._outcome("refused", broken)
         if recordedby is None:
-            broken = self._broken(envelopes)
-            return self._outcome("refused", broken) if broken else self._outcome("proposed")
+            return self._outcome("proposed")
         try:
             receipts = self._engine.append(envelopes, expected=self._version, strict=True, recordedby=recordedby)
         except IdReused:  # another process decided the same, at another moment

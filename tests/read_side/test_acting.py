@@ -129,6 +129,14 @@ def test_what_a_rule_forbids_is_refused_by_that_rule_beforehand_and_in_earnest(d
     assert desk.made("TaskAssigned")[-1].data["executor"] == "boss"
 
 
+def test_what_is_refused_each_time_anew_does_not_fill_the_log(desk: Desk) -> None:
+    desk.given(happened("2026-03-01", "RecommendationIssued", kind="cross-sell", product="pot"))
+    before = desk.engine.log.heads()
+    assert [desk.results("send-offer")[0][0] for _ in range(3)] == ["refused"] * 3
+    desk.engine.refusals.close()  # what waits to be noted is noted then
+    assert desk.engine.log.heads() == before
+
+
 def test_no_offer_without_consent_after_its_withdrawal_or_above_the_cap(desk: Desk) -> None:
     desk.given(happened("2026-03-01", "RecommendationIssued", kind="cross-sell", product="pot"))
     ((never, told),) = desk.results("send-offer")
