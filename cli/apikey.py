@@ -39,7 +39,7 @@ def make(
     """
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
-    from adapters.http.keyring import Keyring, Role
+    from adapters.http.apikeys import ApiKeys, Role
     from domain.touchpoint import kind_named
 
     load_extensions()
@@ -47,7 +47,7 @@ def make(
     for kind in kinds:
         kind_named(kind)
     valid_for = timedelta(days=days) if days else None
-    ring = Keyring.of_log(url)
+    ring = ApiKeys.of_log(url)
     click.echo(ring.make(name, map(Role, roles), subjects=subjects, kinds=kinds, valid_for=valid_for))
 
 
@@ -56,7 +56,7 @@ def make(
 @format_option
 def list_(url: str, style: str) -> None:
     """List the keys, without their secrets."""
-    from adapters.http.keyring import Keyring
+    from adapters.http.apikeys import ApiKeys
 
     rows = [
         (
@@ -68,7 +68,7 @@ def list_(url: str, style: str) -> None:
             key.made.isoformat(timespec="seconds"),
             key.expires.isoformat(timespec="seconds") if key.expires else None,
         )
-        for key in Keyring.of_log(url).all()
+        for key in ApiKeys.of_log(url).all()
     ]
     show(("id", "name", "roles", "subjects", "kinds", "made", "expires"), rows, style)
 
@@ -78,6 +78,6 @@ def list_(url: str, style: str) -> None:
 @click.argument("id_", metavar="ID")
 def revoke(url: str, id_: str) -> None:
     """Take the key ID away, at once, from every process of the service."""
-    from adapters.http.keyring import Keyring
+    from adapters.http.apikeys import ApiKeys
 
-    Keyring.of_log(url).revoke(id_)
+    ApiKeys.of_log(url).revoke(id_)

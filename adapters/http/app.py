@@ -25,8 +25,8 @@ from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.extensions import load_extensions
 from adapters.http import events, reading
+from adapters.http.apikeys import ApiKeys, Principal, Role
 from adapters.http.feed import Feed
-from adapters.http.keyring import Keyring, Principal, Role
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import Service, needs, service_of
 from adapters.loglines import as_json
@@ -46,17 +46,17 @@ def from_environment() -> FastAPI:
     """The service over the log that the environment names; what each process of it begins with."""
     as_json()
     url = os.environ[LOG]
-    return create(url, Keyring.of_log(url))
+    return create(url, ApiKeys.of_log(url))
 
 
-def create(url: str, keyring: Keyring) -> FastAPI:
+def create(url: str, keys: ApiKeys) -> FastAPI:
     """The service over one log. It opens the log when it starts, and closes it when it stops."""
     load_extensions()
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         with Engine.open(url) as engine:
-            app.state.service = service = Service(engine, keyring)
+            app.state.service = service = Service(engine, keys)
             async with service.feed.watching():
                 with _ending(service.feed):
                     yield

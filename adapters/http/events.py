@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from adapters.codec import parse_json, read_envelope
 from adapters.engine import clock_us
-from adapters.http.keyring import Principal, Role
+from adapters.http.apikeys import Principal, Role
 from adapters.http.problems import PROBLEM_TYPE, RequestRefused, problem_of, refusal, status_of
 from adapters.http.service import Service, denied, needs, service_of, within
 from adapters.log import Receipt

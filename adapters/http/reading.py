@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from adapters.addresses import open_tables
-from adapters.http.keyring import Principal, Role
+from adapters.http.apikeys import Principal, Role
 from adapters.http.pages import Page, page
 from adapters.http.problems import RequestRefused
 from adapters.http.service import Service, needs, service_of, within

@@ -8,8 +8,8 @@ from typing import cast
 from fastapi import Request
 
 from adapters.engine import Engine
+from adapters.http.apikeys import ApiKeys, Principal, Role
 from adapters.http.feed import Feed
-from adapters.http.keyring import Keyring, Principal, Role
 from adapters.http.problems import RequestRefused
 from adapters.settings import LIMITS
 
@@ -17,9 +17,9 @@ from adapters.settings import LIMITS
 class Service:
     """One process of the service, over one log."""
 
-    def __init__(self, engine: Engine, keyring: Keyring) -> None:
+    def __init__(self, engine: Engine, keys: ApiKeys) -> None:
         self.engine = engine
-        self.keyring = keyring
+        self.keys = keys
         self.feed = Feed(engine.log)
         self._appends = 0
 
@@ -73,7 +73,7 @@ def needs(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
 
     async def principal(request: Request) -> Principal:
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
-        found = service_of(request).keyring.principal(sent.strip()) if scheme.lower() == "bearer" else None
+        found = service_of(request).keys.principal(sent.strip()) if scheme.lower() == "bearer" else None
         if found is None:
             raise RequestRefused(
                 HTTPStatus.UNAUTHORIZED,

@@ -8,19 +8,19 @@ import pytest
 from fastapi.testclient import TestClient
 
 from adapters.engine import Engine
+from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.app import create
-from adapters.http.keyring import Keyring, Role
 from domain.company import Company
 from tests.cli.program import Shell
 
 
 @pytest.fixture
-def keyring(tmp_path: Path) -> Keyring:
-    return Keyring(tmp_path / "keys")
+def keyring(tmp_path: Path) -> ApiKeys:
+    return ApiKeys(tmp_path / "keys")
 
 
 @contextmanager
-def served(url: str, keyring: Keyring) -> Iterator[TestClient]:
+def served(url: str, keyring: ApiKeys) -> Iterator[TestClient]:
     """A caller who may do everything, of the service over a new log."""
     Engine.create(url, Company(zone="Europe/London")).close()
     with TestClient(create(url, keyring)) as opened:
@@ -29,14 +29,14 @@ def served(url: str, keyring: Keyring) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def client(url: str, keyring: Keyring) -> Iterator[TestClient]:
+def client(url: str, keyring: ApiKeys) -> Iterator[TestClient]:
     """On each database."""
     with served(url, keyring) as opened:
         yield opened
 
 
 @pytest.fixture
-def file_client(sqlite_url: str, keyring: Keyring) -> Iterator[TestClient]:
+def file_client(sqlite_url: str, keyring: ApiKeys) -> Iterator[TestClient]:
     """On SQLite, for what does not depend on the database."""
     with served(sqlite_url, keyring) as opened:
         yield opened

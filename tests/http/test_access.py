@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from adapters.http import events, reading
-from adapters.http.keyring import Keyring, KeyringUnusable, Role, UnknownApiKey
+from adapters.http.apikeys import ApiKeys, ApiKeysUnusable, Role, UnknownApiKey
 from tests.cli.program import Shell, event
 from tests.http.calls import orders, send
 
@@ -39,7 +39,7 @@ def test_every_route_is_public_by_name_or_asks_for_a_role(file_client: TestClien
 
 @pytest.mark.parametrize("caller", [*Role, "none", "expired", "revoked", "forged", "without scheme"])
 def test_a_caller_gets_what_its_key_opens_and_nothing_else(
-    file_client: TestClient, keyring: Keyring, caller: str
+    file_client: TestClient, keyring: ApiKeys, caller: str
 ) -> None:
     roles = [Role(caller)] if caller in list(Role) else list(Role)
     key = keyring.make("caller", roles, valid_for=timedelta(microseconds=1) if caller == "expired" else None)
@@ -63,7 +63,7 @@ def test_a_caller_gets_what_its_key_opens_and_nothing_else(
         assert file_client.get(path.replace("{kind}", "OrderPlaced")).status_code == 200
 
 
-def test_a_scope_bounds_what_is_written_and_what_is_read(file_client: TestClient, keyring: Keyring) -> None:
+def test_a_scope_bounds_what_is_written_and_what_is_read(file_client: TestClient, keyring: ApiKeys) -> None:
     send(file_client, [*orders(2, "eu-1"), *orders(2, "us-1")])
     send(file_client, event(id="t", subject="eu-1", type="TicketOpened", data={"ticket": "t1"}))
     bounded = keyring.make("eu", Role, subjects=["eu-"], kinds=["OrderPlaced"])
@@ -84,7 +84,7 @@ def test_a_scope_bounds_what_is_written_and_what_is_read(file_client: TestClient
     assert file_client.get("/views/orders").status_code == 403
 
 
-def test_rows_of_views_are_those_within_the_scope(file_client: TestClient, keyring: Keyring) -> None:
+def test_rows_of_views_are_those_within_the_scope(file_client: TestClient, keyring: ApiKeys) -> None:
     from tests.http.test_reading import project
 
     send(file_client, [*orders(2, "eu-1"), *orders(2, "us-1")])
@@ -97,11 +97,11 @@ def test_rows_of_views_are_those_within_the_scope(file_client: TestClient, keyri
 
 
 def test_keys_lie_as_digests_for_their_owner_alone(tmp_path: Path) -> None:
-    ring = Keyring(tmp_path / "keys")
+    ring = ApiKeys(tmp_path / "keys")
     key = ring.make("shop", [Role.APPENDER])
     assert ring.path.stat().st_mode & 0o777 == 0o600
     assert key.split("_", 2)[2] not in ring.path.read_text()
-    found = Keyring(ring.path).principal(key)
+    found = ApiKeys(ring.path).principal(key)
     assert found is not None
     assert (found.name, found.roles) == ("shop", frozenset({Role.APPENDER}))
     for wrong in ("", "lc", "lc__", key[:-1], key + "A", key.replace("lc_", "lx_"), "lc_0_" + key[-43:]):
@@ -109,12 +109,12 @@ def test_keys_lie_as_digests_for_their_owner_alone(tmp_path: Path) -> None:
     with pytest.raises(UnknownApiKey):
         ring.revoke("0")
     ring.path.chmod(0o644)
-    with pytest.raises(KeyringUnusable, match="others may read"):
-        Keyring(ring.path).principal(key)
+    with pytest.raises(ApiKeysUnusable, match="others may read"):
+        ApiKeys(ring.path).principal(key)
     ring.path.chmod(0o600)
     ring.path.write_text("[{}]")
-    with pytest.raises(KeyringUnusable, match="no file of API keys"):
-        Keyring(ring.path).principal(key)
+    with pytest.raises(ApiKeysUnusable, match="no file of API keys"):
+        ApiKeys(ring.path).principal(key)
 
 
 def test_keys_are_made_listed_and_revoked_by_command(shop: Shell) -> None:

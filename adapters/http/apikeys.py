@@ -42,7 +42,7 @@ class Role(StrEnum):
     """See how the service stands."""
 
 
-class KeyringUnusable(LifecircleError):
+class ApiKeysUnusable(LifecircleError):
     """The file of API keys cannot be read or written, or others may read it."""
 
     exit_code = 8
@@ -97,7 +97,7 @@ class ApiKey(BaseModel):
 _FILE = TypeAdapter(list[ApiKey])
 
 
-def keyring_path(url: str) -> Path:
+def api_keys_path(url: str) -> Path:
     """Where the keys to the log at this address lie.
 
     `shop.db` has `shop.apikeys` beside it; a PostgreSQL database `shop` has `./shop.lifecircle.apikeys`, unless
@@ -111,7 +111,7 @@ def keyring_path(url: str) -> Path:
     return Path(f"{database.replace('/', '_')}.lifecircle.apikeys")
 
 
-class Keyring:
+class ApiKeys:
     """The keys in one file. Safe to share between threads; several processes may read it while one writes."""
 
     def __init__(self, path: Path) -> None:
@@ -124,7 +124,7 @@ class Keyring:
         """All keys, the oldest first; none where there is no file yet.
 
         Raises:
-            KeyringUnusable: the file is damaged, or others may read it.
+            ApiKeysUnusable: the file is damaged, or others may read it.
         """
         with self._lock:
             self._refresh()
@@ -142,7 +142,7 @@ class Keyring:
         """Make a key; answer what its holder sends, which is kept nowhere.
 
         Raises:
-            KeyringUnusable: the file is damaged, cannot be written, or others may read it.
+            ApiKeysUnusable: the file is damaged, cannot be written, or others may read it.
         """
         now = datetime.now(UTC)
         principal = Principal(name=name, roles=frozenset(roles), subjects=tuple(subjects), kinds=frozenset(kinds))
@@ -164,7 +164,7 @@ class Keyring:
 
         Raises:
             UnknownApiKey: there is none of this id.
-            KeyringUnusable: the file is damaged, cannot be written, or others may read it.
+            ApiKeysUnusable: the file is damaged, cannot be written, or others may read it.
         """
         with self._lock:
             self._refresh()
@@ -176,7 +176,7 @@ class Keyring:
         """Whom a sent key stands for; None where it is no key, is not known, or has ended.
 
         Raises:
-            KeyringUnusable: the file is damaged, or others may read it.
+            ApiKeysUnusable: the file is damaged, or others may read it.
         """
         prefix, _, rest = sent.partition("_")
         id_, _, secret = rest.partition("_")
@@ -201,7 +201,7 @@ class Keyring:
         if seen == self._seen:
             return
         if found.st_mode & 0o077:
-            raise KeyringUnusable(
+            raise ApiKeysUnusable(
                 "others may read the API keys",
                 where=str(self.path),
                 rule="only their owner may: they say who may do what",
@@ -212,7 +212,7 @@ class Keyring:
         except OSError as error:
             raise self._unusable(error) from None
         except ValidationError:
-            raise KeyringUnusable(
+            raise ApiKeysUnusable(
                 "this is no file of API keys",
                 where=str(self.path),
                 rule="it is as `lifecircle apikey` wrote it",
@@ -232,8 +232,8 @@ class Keyring:
         self._seen = None
         self._refresh()
 
-    def _unusable(self, error: OSError) -> KeyringUnusable:
-        return KeyringUnusable(
+    def _unusable(self, error: OSError) -> ApiKeysUnusable:
+        return ApiKeysUnusable(
             "the API keys cannot be read or written",
             where=str(self.path),
             rule=error.strerror or type(error).__name__,
@@ -243,7 +243,7 @@ class Keyring:
     @classmethod
     def of_log(cls, url: str) -> Self:
         """The keys to the log at an address."""
-        return cls(keyring_path(url))
+        return cls(api_keys_path(url))
 
 
 def _digest(secret: str) -> str:
