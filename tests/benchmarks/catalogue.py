@@ -76,6 +76,14 @@ MEASURES: tuple[Measure, ...] = (
         at_least(100),
     ),
     Ratio(
+        "rebuild_all_x",
+        "rebuilding every view, the peer three",
+        "postgresql",
+        rebuilds.stock_rebuild,
+        rebuilds.rebuild_all,
+        at_least(40),
+    ),
+    Ratio(
         "import_copy_x", "import, against bare COPY", "postgresql", imports.bare_copy, imports.import_csv, at_least(0.3)
     ),
     Figures(
