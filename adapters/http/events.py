@@ -17,7 +17,7 @@ from adapters.http.service import Service, denied, needs, service_of, within
 from adapters.log import Receipt
 from adapters.settings import LIMITS
 from adapters.told import receipt
-from domain.errors import InvalidTouchpoint, LifecircleError, UnknownSubject, UnreadableInput
+from domain.errors import InvalidTouchpoint, LifecircleError, Refused, UnknownSubject, UnreadableInput
 from domain.touchpoint import Envelope
 
 STRUCTURED = "application/cloudevents+json"
@@ -100,6 +100,7 @@ async def _append(
     wait: bool,
 ) -> JSONResponse:
     outcomes: list[Outcome | None] = [None] * len(sent.events)
+    recordedby = f"key:{principal.name}"
     groups: dict[str, list[tuple[int, Envelope]]] = {}
     clock, company = clock_us(), service.engine.company
     for place, event in enumerate(sent.events):
@@ -110,6 +111,8 @@ async def _append(
             of_subject.append((place, read_envelope(event, clock, company)))
         except LifecircleError as error:
             outcomes[place] = error
+            if isinstance(error, Refused):
+                service.engine.refusals.note(error, recordedby, event.get("type"), event.get("id"))
     if expected is not None and len(groups) > 1:
         raise InvalidTouchpoint(
             "an expected version came with touchpoints of several subjects",
@@ -125,7 +128,7 @@ async def _append(
                 [envelope for _, envelope in group],
                 expected=expected,
                 strict=strict,
-                recordedby=f"key:{principal.name}",
+                recordedby=recordedby,
             )
             for group in sound.values()
         ),
