@@ -18,6 +18,10 @@ def command(source: str, target: str, buckets: int | None) -> None:
     from adapters.copying import copy_log
     from adapters.engine import Engine
     from adapters.idkey import id_key_path
+    from adapters.privacy.kek import PLACE as KEK_PLACE
+    from adapters.privacy.kek import kek_told
+    from adapters.privacy.keystore import PLACE as KEYS_PLACE
+    from adapters.privacy.keystore import keystore_told
     from cli.init import give_roles
     from cli.output import progress_of
 
@@ -32,6 +36,12 @@ def command(source: str, target: str, buckets: int | None) -> None:
     if old_key != new_key:
         click.echo(
             f"id key: a secret, so it was not copied; put {old_key} to {new_key} yourself, readable by its owner alone"
+        )
+    store, kek = keystore_told(source), kek_told(source)
+    if store != keystore_told(target):
+        click.echo(
+            f"keys of personal data: not copied either; both logs are to use {store}, protected by {kek}: name them in "
+            f"{KEYS_PLACE} and {KEK_PLACE}, so that whoever is forgotten is forgotten in both"
         )
     click.echo("views: build them with lifecircle rebuild")
 

@@ -1,14 +1,24 @@
 """What is personal is sealed before it is stored, opens for whoever has the keys, and is the same content again."""
 
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from adapters.engine import Engine
+from adapters.codec import read_envelope
+from adapters.engine import Engine, clock_us
 from adapters.log import Receipt
-from domain.errors import IdReused, InvalidTouchpoint, LifecircleError, SpecialNotEnabled, SubjectErased
-from domain.fields import is_sealed
+from domain.errors import (
+    IdReused,
+    InvalidTouchpoint,
+    KeysUnusable,
+    LifecircleError,
+    SettingsInvalid,
+    SpecialNotEnabled,
+    SubjectErased,
+)
+from domain.fields import SEALED, is_sealed
 from tests.privacy.people import MAIL, NAME, WORDS, registered, told
 
 
@@ -115,3 +125,41 @@ def test_a_correction_seals_what_it_puts_in_place(engine: Engine) -> None:
     engine.append([told(engine, "ContactMade", "anna", "later", mode="visit", content="?")])
     (fact,) = [fact for fact in engine.history("anna") if fact.kind == "ContactMade"]
     assert fact.data["mode"] == "call"
+
+
+def test_a_sealed_value_opens_as_nothing_else_and_nowhere_else(engine: Engine, tmp_path: Path) -> None:
+    engine.append([registered(engine), registered(engine, "bert", "Bert")])
+    (ours,), (theirs,) = ([fact.data for fact in engine.history(subject)] for subject in ("anna", "bert"))
+    about, value = theirs["name"].removeprefix(SEALED).split(".")
+    moved = f"{ours['name'].partition('.')[0]}.{value}"
+    for sealed in (moved, f"{SEALED}{about}.{value[:-8]}AAAAAAA=", f"{SEALED}{about}", f"{SEALED}?.?"):
+        with pytest.raises(KeysUnusable):
+            engine.sealing.opened(orjson.dumps({"name": sealed}))
+    with Engine.create(f"sqlite:///{tmp_path}/other.db") as other, pytest.raises(KeysUnusable, match="another log"):
+        other.sealing.opened(orjson.dumps(ours))
+
+
+def test_custom_fields_are_sealed_where_the_companys_schema_says_so(engine: Engine) -> None:
+    personal = {"type": "string", "x-personal": True}
+    person = {"properties": {"nickname": personal, "size": {"type": "integer"}}}
+    schema = {"properties": {"friends": {"type": "array", "items": person}, "note": personal}}
+    engine.change_settings({"custom": {"OrderPlaced": schema}})
+    given = {
+        "id": "o1",
+        "source": "shop",
+        "type": "OrderPlaced",
+        "subject": "anna",
+        "time": "2026-03-01T10:00:00Z",
+        "data": {"order": "o1", "total": "1 EUR"},
+        "custom": {"friends": [{"nickname": "Zuzka", "size": 4}, {"size": 5}], "note": "for her birthday"},
+    }
+    first = engine.append([read_envelope(given, clock_us(), engine.company)])
+    (stored,) = engine.log.stream("anna")
+    assert b"Zuzka" not in stored.state
+    custom = orjson.loads(stored.state)["custom"]
+    assert is_sealed(custom["note"])
+    assert [(is_sealed(each.get("nickname")), each["size"]) for each in custom["friends"]] == [(True, 4), (False, 5)]
+    assert engine.append([read_envelope(given, clock_us(), engine.company)]) == [first[0]._replace(repeat=True)]
+    for hidden in ({"$defs": {"a": personal}}, {"properties": {"a": {"anyOf": [personal]}}}, personal):
+        with pytest.raises(SettingsInvalid):
+            engine.change_settings({"custom": {"*": hidden}})
