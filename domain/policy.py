@@ -5,6 +5,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.identifiers import Id
 from domain.touchpoint import Label
 
+DAYS_MAX = 3_650
+"""How far decisions look back or ahead at most, in days."""
+
 
 class Policy(BaseModel):
     """Settings that decisions read; no rule and no view depends on them."""
@@ -15,13 +18,19 @@ class Policy(BaseModel):
         default=3, ge=0, description="the highest level of dunning notice that a decision sends"
     )
     transit_days: int = Field(
-        default=2, ge=1, description="how many calendar days a delivery takes once it is dispatched"
+        default=2, ge=1, le=DAYS_MAX, description="how many calendar days a delivery takes once it is dispatched"
     )
     first_response_hours: int = Field(
-        default=24, ge=1, description="after how many hours without an answer somebody gets the task to answer"
+        default=24,
+        ge=1,
+        le=24 * DAYS_MAX,
+        description="after how many hours without an answer somebody gets the task to answer",
     )
     request_warning_days: int = Field(
-        default=7, ge=0, description="how many days before a subject's request must be answered the task is given"
+        default=7,
+        ge=0,
+        le=DAYS_MAX,
+        description="how many days before a subject's request must be answered the task is given",
     )
     escalate_to: Id | None = Field(
         default=None, description="who gets tasks that nobody else is in charge of, and those that are overdue"
@@ -29,14 +38,17 @@ class Policy(BaseModel):
     privacy_officer: Id | None = Field(
         default=None, description="who answers subjects' requests; where unset, who tasks are escalated to"
     )
-    thanks_after_days: int = Field(default=1, ge=0, description="how many days after a purchase its thank-you is sent")
+    thanks_after_days: int = Field(
+        default=1, ge=0, le=DAYS_MAX, description="how many days after a purchase its thank-you is sent"
+    )
     survey_after_days: int = Field(
         default=7,
         ge=0,
+        le=DAYS_MAX,
         description="how many days after a delivery, or after a ticket was resolved, its survey is sent",
     )
     late_message_days: int = Field(
-        default=14, ge=0, description="how many days late a thank-you or a survey may still be sent"
+        default=14, ge=0, le=DAYS_MAX, description="how many days late a thank-you or a survey may still be sent"
     )
     regular_purchase_days: int = Field(
         default=5, ge=2, description="after every how many days with a purchase a regular customer's discount is due"

@@ -1,5 +1,6 @@
 """First response overdue: whoever asked something of us and heard nothing is somebody's task."""
 
+from datetime import date
 from typing import NamedTuple
 
 from domain.company import Company
@@ -34,7 +35,7 @@ def task(waiting: Waiting, company: Company, now: Now) -> Proposal:
         task=derived_id("first response", waiting.entity),
         concerns=f"first response to {form} {name}",
         executor=waiting.agent or company.escalate_to,
-        due=now.day,
+        due=date.fromisoformat(now.day),
     )
     return Proposal(waiting.subject, (waiting.entity,), (given,), because(kind, **{form: name}))
 

@@ -1,5 +1,6 @@
 """Subjects' requests falling due: an answer that the law wants by a day is somebody's task before it."""
 
+from datetime import date
 from typing import NamedTuple
 
 from domain.company import Company
@@ -30,7 +31,7 @@ def task(unanswered: Unanswered, company: Company, now: Now) -> Proposal:
         task=derived_id("subject request", request),
         concerns=f"answer request {request} for {unanswered.asked_for}",
         executor=company.privacy_officer or company.escalate_to,
-        due=unanswered.due_day,
+        due=date.fromisoformat(unanswered.due_day),
     )
     return Proposal(unanswered.subject, (request,), (given,), because(SubjectRequestReceived, request=request))
 

@@ -1,5 +1,6 @@
 """Tasks overdue: what nobody did by its day goes to whom tasks are escalated to."""
 
+from datetime import date
 from typing import NamedTuple
 
 from domain.company import Company
@@ -25,12 +26,15 @@ def overdue(company: Company, now: Now) -> Bounds:
 
 def escalated(task: Open, company: Company, now: Now) -> Proposal | None:
     """The same task, its day unchanged, in other hands; once for each day that it was due."""
-    if task.executor is not None and task.executor == company.escalate_to:
+    if task.due_day is None or (task.executor is not None and task.executor == company.escalate_to):
         return None
     given = TaskAssigned(
-        task=task.task, concerns=task.concerns or "not told", executor=company.escalate_to, due=task.due_day
+        task=task.task,
+        concerns=task.concerns or "not told",
+        executor=company.escalate_to,
+        due=date.fromisoformat(task.due_day),
     )
-    return Proposal(task.subject, (task.task, str(task.due_day)), (given,), because(TaskAssigned, task=task.task))
+    return Proposal(task.subject, (task.task, task.due_day), (given,), because(TaskAssigned, task=task.task))
 
 
 TASK_OVERDUE = Decision(

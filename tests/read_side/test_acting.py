@@ -18,7 +18,7 @@ from domain.company import Company, FrequencyCap
 from domain.decision import decision_named
 from domain.touchpoint import Envelope, Fact, microseconds
 from projections import views
-from tests.projections.story import eur, happened, merged, order
+from tests.projections.story import corrected, eur, happened, merged, order
 
 MARCH_10 = microseconds(datetime(2026, 3, 10, 12, tzinfo=UTC))
 CHOSEN = ("dunning", "thanks", "send-offer", "task-overdue")
@@ -176,3 +176,17 @@ def test_what_was_done_under_an_absorbed_id_is_done(desk: Desk) -> None:
 def test_views_that_were_never_built_are_named(desk: Desk) -> None:
     with pytest.raises(ViewNotBuilt):
         desk.acts("dunning")
+
+
+def test_what_rests_on_nothing_that_stands_is_told_and_not_done(desk: Desk) -> None:
+    goods = [{"sku": "mug", "quantity": 1}]
+    placed = order("2026-02-20", "o", "10")
+    desk.given(
+        placed,
+        happened("2026-02-25", "ShipmentDispatched", order="o", shipment="s", lines=goods),
+        happened("2026-03-01", "ShipmentDelivered", shipment="s"),
+    )
+    assert desk.results("survey-after-delivery", dry_run=True) == [("proposed", None)]
+    desk.given(corrected(placed, "2026-03-02", retraction=True))
+    assert desk.results("survey-after-delivery") == [("cause gone", None)]
+    assert desk.made("MessageSent") == []
