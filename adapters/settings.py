@@ -122,6 +122,9 @@ class Limits:
     seal_interval_s: float = 0.5
     """How often a following sealer looks for what was recorded, and signs it."""
 
+    seal_clock_skew_max_s: float = 5.0
+    """By how much the clock of the log may be ahead of the sealer's before the sealer says so."""
+
     seal_wait_s: float = 10.0
     """How long a proof waits for a sealer that is at work."""
 

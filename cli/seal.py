@@ -24,6 +24,7 @@ def command(url: str, folder: str | None, *, follow: bool, new_origin: bool, rot
     from adapters.audit.seal import seal_path
     from adapters.audit.sealer import sealer
     from adapters.engine import Engine
+    from adapters.settings import LIMITS
     from cli.output import folding
     from domain.notes import Head
 
@@ -31,6 +32,13 @@ def command(url: str, folder: str | None, *, follow: bool, new_origin: bool, rot
 
     def tell(head: Head) -> None:
         click.echo(f"sealed {sum(head.sizes)} touchpoints of {head.streams} streams at {iso(head.sealed)}")
+
+        if (behind_s := leading.behind_log_s) > LIMITS.seal_clock_skew_max_s:
+            click.echo(
+                f"this machine's clock is {behind_s:.0f} s behind the log's: times of sealing and of recording cannot "
+                "be compared until one of them is set right",
+                err=True,
+            )
 
     place = seal_path(url, folder)
     with Engine.open(url) as engine, sealer(engine.log, url, place, new_origin=new_origin) as leading:

@@ -106,6 +106,7 @@ def make_bundle(log: Log, rows: AuditRows, seal: Seal, store: Store, subject: st
         "log": log.log_id.hex(),
         "subject": subject,
         "unsealed": later,
+        "quarantined": len(log.quarantined()),
         "streams": streams,
         "breaches": [
             f"{breach.rule}: {breach.kind} {breach.stream} version {breach.version}, {breach.detail}"

@@ -19,6 +19,7 @@ from domain.tails import tail_in
 
 EVIDENCE_FORMAT = "lifecircle evidence v1"
 JOINING_KINDS = ("CustomersMerged", "CustomerMergeReverted")
+RELATING_KIND = "RelationshipLinked"
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{subject}</title><style>
@@ -34,8 +35,12 @@ Check this page: <code>python3 verify.py KEY</code>.</p>
 <th>as it was given</th></tr>
 {rows}
 </table>
-<h2>Broken rules</h2>
-<p>As the program read this history when the bundle was made; this list alone is not covered by the proofs.</p>
+<h2>What this is the whole of</h2>
+<p>All that was sealed under {streams}: every stream that a merge ever joined to the subject. It names as related, but
+their own histories are not in this bundle: {persons}.</p>
+<h2>What is not proved</h2>
+<p>As the program saw it when the bundle was made: {quarantined} rows of imports waited in quarantine, of which nobody
+can say yet whom they concern; and this history broke these rules:</p>
 <ul>{breaches}</ul>
 </body></html>
 """
@@ -120,6 +125,13 @@ def _joined(given: Mapping[str, Any]) -> Iterator[str]:
             yield from (data["survivor"], data["absorbed"])
 
 
+def _persons(evidence: Mapping[str, Any]) -> list[str]:
+    """Whom relationships of these streams name, and who is none of these streams."""
+    rows = [each for stream in evidence["streams"] for each in stream["touchpoints"] if each["kind"] == RELATING_KIND]
+    scope = {stream["stream"] for stream in evidence["streams"]}
+    return sorted({str(json.loads(_bytes(each["state"]))["data"]["to"]) for each in rows} - scope)
+
+
 def page_of(evidence: Mapping[str, Any], head: Head) -> bytes:
     """The page for people, in the order in which things occurred as given."""
     rows = []
@@ -145,6 +157,8 @@ def page_of(evidence: Mapping[str, Any], head: Head) -> bytes:
         sealed=_moment(head.sealed),
         key=escape(head.key),
         unsealed=int(evidence["unsealed"]),
+        persons=escape(", ".join(_persons(evidence))) or "none",
+        quarantined=int(evidence["quarantined"]),
         rows="\n".join(row for _, row in sorted(rows)),
         breaches="".join(f"<li>{escape(str(breach))}</li>" for breach in evidence["breaches"]) or "<li>none</li>",
     )

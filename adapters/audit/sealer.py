@@ -116,6 +116,7 @@ class Sealer:
         self._leaves: dict[int, LeafOf] = {bucket: leaves_of(self._log.log_id, bucket) for bucket in buckets}
         self._tails = Tails(self._store.slots())
         self._moved = set[int]()
+        self._newest = 0
 
     @property
     def read(self) -> int:
@@ -217,6 +218,7 @@ class Sealer:
             leaves.append(leaf)
         if expected != upto:
             raise contradiction(bucket, expected + 1)
+        self._newest = max(self._newest, rows[-1][4] if rows else 0)
         tree.extend(b"".join(leaves))
         tree.write_edges()
         sync_all(tree.written)
@@ -238,7 +240,7 @@ class Sealer:
         head = Head(
             self._origin_name,
             self._log.log_id,
-            time_ns() // 1000,
+            self._now(),
             str(current),
             self._store.streams(),
             self._tails.root,
@@ -247,6 +249,15 @@ class Sealer:
         )
         self._publish(head, [self.key])
         return head
+
+    def _now(self) -> int:
+        """The sealer's clock, which never goes back behind what it signed before."""
+        return max(time_ns() // 1000, self.head.sealed + 1 if self.head else 0)
+
+    @property
+    def behind_log_s(self) -> float:
+        """By how much the clock of the log, by the newest touchpoint that was read, is ahead of this machine's."""
+        return max(0.0, (self._newest - time_ns() // 1000) / 1_000_000)
 
     def _extends(self, signed: Head) -> None:
         """Never sign what does not begin with what was signed: the tree as of then must still have its root."""
@@ -274,7 +285,7 @@ class Sealer:
         waiting = path.with_name(f"{path.name}.next")
         name = self.key.verifier.name
         successor = SigningKey.read(waiting) if waiting.exists() else SigningKey.make(name, waiting)
-        head = self.seal()._replace(key=str(successor.verifier), sealed=time_ns() // 1000)
+        head = self.seal()._replace(key=str(successor.verifier), sealed=self._now())
         handed_over = str(_signed(head.text, [self.key, successor])).encode()
         write_whole(self._folder / "rotations" / f"{head.sealed:020}", handed_over)
         self._publish(head, [self.key, successor])

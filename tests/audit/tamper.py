@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.audit.files import write_whole
+from adapters.audit.keys import SigningKey
 from adapters.engine import Engine
 from domain.company import Company
 from domain.errors import LifecircleError
+from domain.notes import Note, VerifierKey
 from tests.audit.conftest import Sealed
 from tests.keys import keys_in
 from tests.postgres_server import PostgresServer
@@ -212,6 +215,23 @@ def lies(rows: int) -> Iterator[tuple[str, str]]:
                     yield f"{what.format(n=number)} when asked for {asked}", select.format(**told)
 
 
+def forgeries(sealed: Sealed) -> Iterator[tuple[str, Path, bytes]]:
+    """Notes of a sealer that has everything but the key, each in the place of a true one."""
+    stranger = SigningKey(VerifierKey.read(sealed.key).name, Ed25519PrivateKey.generate())
+    head, checkpoint = sealed.folder / "head", sealed.folder / "1" / "1" / "checkpoint"
+    for path in (head, checkpoint):
+        true = Note.read(path.read_bytes())
+        signed = f"{true.text}\n".encode()
+        yield f"{path.name} signed by a stranger", path, str(stranger.signed(Note(true.text, ()))).encode()
+        for said, instead in ((" 3 ", " 2 "), ("\n3\n", "\n2\n"), ("/1\n", "/2\n"), ("/1/1\n", "/1/2\n")):
+            changed = true._replace(text=true.text.replace(said, instead))
+            if changed != true:
+                yield f"{path.name} with {instead!r}, as it was signed", path, str(changed).encode()
+                yield f"{path.name} with {instead!r}, signed again", path, str(stranger.signed(changed)).encode()
+        yield f"{path.name} without signatures", path, signed
+        yield f"{path.name} in the place of the other", path, (checkpoint if path == head else head).read_bytes()
+
+
 def seal_operations(sealed: Sealed) -> Iterator[tuple[str, Callable[[], None]]]:
     """Every byte of every signed file and tile changed; files gone."""
     tree = sealed.folder / "1" / "1"
@@ -282,6 +302,13 @@ def lied_to(sealed: Sealed, url: str, every: int = 1) -> Found:
 def tampered_seal(sealed: Sealed, every: int = 1) -> Found:
     """Change the seal itself."""
     key, done, missed = sealed.key, 0, []
+    for what, path, forged in forgeries(sealed):
+        true = path.read_bytes()
+        write_whole(path, forged, sync=False)
+        done += 1
+        if named(sealed) is None:
+            missed.append(what)
+        write_whole(path, true, sync=False)
     for at, (what, change) in enumerate(seal_operations(sealed)):
         if at % every == 0:
             change()

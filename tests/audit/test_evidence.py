@@ -28,8 +28,15 @@ def bundle(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "type": "CustomersMerged",
         "data": {"survivor": "anna", "absorbed": "ann", "method": "manual", "evidence": "<b>same</b> address"},
     }
+    related = {"type": "RelationshipLinked", "data": {"to": "carl", "type": "contact person"}}
     for at, changes in enumerate(
-        ({"subject": "anna"}, {"subject": "ann"}, {"subject": "bert"}, {"subject": "anna", **merge})
+        (
+            {"subject": "anna"},
+            {"subject": "ann"},
+            {"subject": "bert"},
+            {"subject": "anna", **merge},
+            {"subject": "ann", **related},
+        )
     ):
         data = {"data": {"order": f"o{at}", "total": "5 EUR"}}
         recorded = shell("record", "--json", json.dumps(event(**{"id": f"e{at}", **data, **changes})))
@@ -75,6 +82,13 @@ def test_the_program_proves_it_packed_and_unpacked(bundle: Path, capsys: pytest.
             main(["verify", given, "--key", key_of(bundle)])
         assert end.value.code == 0
     assert "proved" in capsys.readouterr().out
+
+
+def test_its_page_says_what_it_is_the_whole_of_and_what_is_not_proved(bundle: Path) -> None:
+    page = (bundle / "history.html").read_text()
+    assert "All that was sealed under ann, anna" in page
+    assert "not in this bundle: carl." in page
+    assert "0 rows of imports waited in quarantine" in page
 
 
 def test_its_scope_is_the_family_and_its_page_shows_markup_as_text(bundle: Path) -> None:

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
-from time import monotonic, sleep
+from time import monotonic, sleep, time_ns
 
 import pytest
 
+from adapters.audit.files import write_whole
 from adapters.audit.seal import Seal, read_key
 from adapters.audit.sealer import key_path, sealer
 from adapters.audit.verifier import verify_log
@@ -160,6 +161,36 @@ def test_a_key_hands_over_to_a_new_one_and_who_trusts_the_old_one_trusts_it(seal
     for key in (first, sealed.key):
         seal = Seal(sealed.folder, [read_key(key)])
         assert verify_log(sealed.engine.log, sealed.url, seal) == (2, 0, [])
+
+
+def test_a_hand_over_that_was_killed_before_its_last_step_goes_on(sealed: Sealed) -> None:
+    sealed.record("anna")
+    sealed.seal()
+    first, path = sealed.key, key_path(sealed.folder)
+    old = path.read_bytes()
+    with sealer(sealed.engine.log, sealed.url, sealed.folder) as leading:
+        leading.rotate()
+    path.rename(path.with_name(f"{path.name}.next"))
+    write_whole(path, old, mode=0o600)
+    sealed.record("bert")
+    sealed.seal()
+    with sealer(sealed.engine.log, sealed.url, sealed.folder) as leading:
+        leading.rotate()
+    assert sealed.key != first
+    assert verify_log(sealed.engine.log, sealed.url, Seal(sealed.folder, [read_key(first)])) == (2, 0, [])
+
+
+def test_times_of_sealing_never_go_back_and_a_clock_behind_the_logs_is_told(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed.record("anna")
+    first = sealed.seal()
+    sealed.record("bert")
+    hour_ago = time_ns() - 3_600 * 10**9
+    monkeypatch.setattr("adapters.audit.sealer.time_ns", lambda: hour_ago)
+    told = Shell(sealed.url)("seal", "--seal", str(sealed.folder))
+    assert (told.code, "clock is 3600 s behind the log" in told.err.replace("3599", "3600")) == (0, True), told
+    assert Seal(sealed.folder, [read_key(sealed.key)]).head.sealed == first.sealed + 1
 
 
 def test_a_share_of_the_tamper_campaign(sealed: Sealed) -> None:

@@ -1,9 +1,11 @@
 """Sealing a log, verifying all of it, and verifying one customer's evidence."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from time import perf_counter
+from threading import Event
+from time import perf_counter, sleep, time_ns
 
 from adapters.addresses import open_audit_rows
 from adapters.audit.bundle import agreeing, make_bundle
@@ -13,6 +15,8 @@ from adapters.audit.seal import Seal, read_key
 from adapters.audit.sealer import sealer
 from adapters.audit.verifier import verify_log
 from adapters.engine import Engine
+from adapters.log import Log
+from domain.notes import Head
 from tests.benchmarks.ground import Site
 from tests.benchmarks.measures import rate
 from tests.benchmarks.touchpoints import envelopes
@@ -53,6 +57,30 @@ def audited(site: Site) -> dict[str, float]:
     took_ms = (perf_counter() - began) * 1_000
     assert not problems, problems
     return {"seal_per_s": sealing, "verify_per_s": verifying, "bundle_1000_ms": took_ms}
+
+
+def seal_lag(site: Site) -> dict[str, float]:
+    """How long what is recorded at a fixed rate waits to be signed, by a sealer that follows; in ms."""
+    url, folder, stop, waits = site.fresh(), site.folder() / "seal", Event(), list[float]()
+    recorded = [time_ns()]  # of the touchpoints that are not signed yet, the first
+
+    def signed(head: Head) -> None:
+        began, recorded[0] = recorded[0], time_ns()
+        waits.append((head.sealed * 1_000 - began) / 1e6)
+
+    def follow(log: Log) -> None:
+        with sealer(log, url, folder) as leading:
+            leading.follow(stop, signed)
+
+    with Engine.create(url) as engine, ThreadPoolExecutor(1) as beside:
+        following = beside.submit(follow, engine.log)
+        for second in range(site.sizes.rate_s):
+            ends = perf_counter() + 1
+            engine.append_each([[each] for each in envelopes(site.sizes.rate, seed=second)], recordedby="bench")
+            sleep(max(0.0, ends - perf_counter()))
+        stop.set()
+        following.result()
+    return {"seal_lag_max_ms": max(waits[1:])}
 
 
 def _verified(engine: Engine, url: str, folder: Path) -> None:

@@ -192,6 +192,12 @@ MEASURES: tuple[Measure, ...] = (
         audits.audited,
     ),
     Figures(
+        "recorded until signed, fixed rate",
+        "postgresql",
+        {"seal_lag_max_ms": at_most(1_000)},
+        audits.seal_lag,
+    ),
+    Figures(
         "sealing, and verifying all of it",
         "sqlite",
         {"sqlite_seal_per_s": at_least(50_000), "sqlite_verify_per_s": at_least(100_000)},
