@@ -8,6 +8,9 @@ import domain.kinds  # noqa: F401 - registers the kinds
 from domain.touchpoint import Envelope
 
 SOURCE = "simulator"
+MISTAKEN = 0.02
+"""How much is told a second time by mistake, under an id of its own, and taken back."""
+_NEVER_TAKEN_BACK = frozenset({"CustomerRegistered", "CustomersMerged"})
 
 
 class Life:
@@ -36,7 +39,7 @@ class Life:
         self._count += 1
         # By day in UTC, so that it is the same day in every zone of Europe.
         clock = f"{hour:02}:00:00" if hour is not None else f"{self._chance.randint(9, 17):02}:{self._count % 60:02}:00"
-        given = {
+        given: dict[str, Any] = {
             "id": f"{self.subject}/{self._count}",
             "source": SOURCE,
             "type": kind,
@@ -45,8 +48,16 @@ class Life:
             "channel": channel,
             "data": fields,
         }
-        self._told.append((str(given["time"]), self._count, Envelope.read(given)))
+        self._note(given)
+        if kind not in _NEVER_TAKEN_BACK and self._chance.random() < MISTAKEN:
+            again = f"{given['id']}/again"
+            self._note({**given, "id": again})
+            back = {"target": again, "retraction": True, "reason": "told twice"}
+            self._note({**given, "id": f"{again}/back", "type": "TouchpointCorrected", "data": back})
         return True
+
+    def _note(self, given: dict[str, Any]) -> None:
+        self._told.append((given["time"], self._count, Envelope.read(given)))
 
     def merge(self, day: date) -> None:
         """Tell that the browser was theirs, if it was."""

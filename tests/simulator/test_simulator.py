@@ -5,7 +5,7 @@ import pytest
 from tests.simulator.checks import Check, checked
 from tests.simulator.market import STARTS, market, removal_effects
 
-CUSTOMERS, SEED = 220, 6
+CUSTOMERS, SEED = 400, 15
 
 
 @pytest.fixture(scope="module")
