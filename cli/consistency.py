@@ -15,11 +15,11 @@ def command(old: Path, new: Path, key: str) -> None:
 
     The tiles lie beside NEW, as in a seal's folder. Exit code 12 when history was changed between the two.
     """
-    from adapters.audit.seal import read_checkpoint, read_key
+    from adapters.audit.seal import keys_for, read_checkpoint, read_key
     from adapters.audit.tiles import Tiles
     from adapters.audit.witness import proof_between
 
-    trusted = [read_key(key)]
+    trusted = keys_for(new, read_key(key))
     before, after = read_checkpoint(old, trusted), read_checkpoint(new, trusted)
     proof = proof_between(before, after, Tiles(new.parent))
     click.echo(f"consistent: {after.origin} grew from {before.size} to {after.size} touchpoints")

@@ -69,11 +69,8 @@ class Seal:
                 where=str(folder),
                 way_out="seal the log with: lifecircle seal; or name the folder by --seal",
             )
-        trusted = list(keys)
-        for path in sorted((folder / "rotations").glob("*")):
-            trusted += [key for key in [_successor(path, trusted)] if key]
-        self.keys = trusted
-        self.note = read_note(folder / "head", trusted)
+        self.keys = with_successors(folder, keys)
+        self.note = read_note(folder / "head", self.keys)
         try:
             self.head = Head.read(self.note.text)
         except NoteMalformed as error:
@@ -86,6 +83,19 @@ class Seal:
     def tiles(self, bucket: int) -> Tiles:
         """The tiles of one bucket's tree."""
         return Tiles(self.tree(bucket))
+
+
+def with_successors(folder: Path, keys: Sequence[VerifierKey]) -> list[VerifierKey]:
+    """The keys that a reader trusts, and those that they handed over to, one after the other, as a seal shows it."""
+    trusted = list(keys)
+    for path in sorted((folder / "rotations").glob("*")):
+        trusted += [key for key in [_successor(path, trusted)] if key]
+    return trusted
+
+
+def keys_for(checkpoint: Path, key: VerifierKey) -> list[VerifierKey]:
+    """The same for a checkpoint that lies in a seal, or in a copy of one."""
+    return with_successors(checkpoint.absolute().parent.parent.parent, [key])
 
 
 def _successor(path: Path, trusted: Sequence[VerifierKey]) -> VerifierKey | None:

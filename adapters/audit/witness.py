@@ -5,7 +5,7 @@ from pathlib import Path
 
 from adapters.audit.files import leading, write_whole
 from adapters.audit.keys import SigningKey
-from adapters.audit.seal import contradicted, read_checkpoint, read_note
+from adapters.audit.seal import contradicted, keys_for, read_checkpoint, read_note
 from adapters.audit.tiles import Tiles
 from domain.errors import SealContradicted
 from domain.merkle import consistency_proof, consistent
@@ -37,13 +37,14 @@ def cosign(path: Path, folder: Path, name: str, key: VerifierKey) -> tuple[Note,
         path: the checkpoint, with its tiles beside it.
         folder: what the witness has seen; its key, made at first, lies beside it.
         name: the name that a new key signs under.
-        key: the key of the log that the witness trusts.
+        key: the key of the log that the witness trusts; it also trusts those that it handed over to.
 
     Raises:
         SealContradicted: it is not signed by that key, or is not of the history that was seen before.
         SealerFenced: another process is this witness.
     """
-    note = read_note(path, [key])
+    trusted = keys_for(path, key)
+    note = read_note(path, trusted)
     try:
         new = Checkpoint.read(note.text)
     except NoteMalformed as error:
@@ -51,7 +52,7 @@ def cosign(path: Path, folder: Path, name: str, key: VerifierKey) -> tuple[Note,
     with leading(folder):
         seen = folder / sha256(new.origin.encode()).hexdigest()
         if seen.exists():
-            proof_between(read_checkpoint(seen, [key]), new, Tiles(path.parent))
+            proof_between(read_checkpoint(seen, trusted), new, Tiles(path.parent))
         private = folder.with_name(f"{folder.name}.key")
         own = SigningKey.read(private, COSIGNATURE) if private.exists() else SigningKey.make(name, private, COSIGNATURE)
         write_whole(seen, str(note).encode())

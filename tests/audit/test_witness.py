@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapters.audit.keys import verify
+from adapters.audit.sealer import sealer
 from adapters.audit.witness import cosign
 from domain.errors import SealContradicted
 from domain.notes import Note, NoteMalformed, VerifierKey
@@ -33,6 +34,24 @@ def test_a_log_that_only_grew(sealed: Sealed) -> None:
     assert told.code == 0, told.err
     assert "grew from 5 to 305" in told.out
     assert shell("consistency", str(new), str(old), "--key", sealed.key).code == 12
+
+
+def test_a_key_that_handed_over_leads_from_an_old_checkpoint_to_a_new_one(sealed: Sealed, tmp_path: Path) -> None:
+    shell, state, tree = Shell(sealed.url), str(tmp_path / "eye"), sealed.folder / "1" / "1" / "checkpoint"
+    sealed.record("anna")
+    sealed.seal()
+    first, old = sealed.key, tmp_path / "old"
+    old.write_bytes(tree.read_bytes())
+    assert shell("witness", str(tree), "--key", first, "--state", state).code == 0
+    with sealer(sealed.engine.log, sealed.url, sealed.folder) as leading:
+        leading.rotate()
+    sealed.record("bert")
+    sealed.seal()
+    assert sealed.key != first
+    assert shell("witness", str(tree), "--key", first, "--state", state).code == 0
+    told = shell("consistency", str(old), str(tree), "--key", first)
+    assert (told.code, "grew from 1 to 2" in told.out) == (0, True), told.err
+    assert shell("consistency", str(old), str(tree), "--key", sealed.key).code == 12, "not the other way round"
 
 
 def test_a_witness_signs_what_extends_what_it_saw_and_nothing_else(sealed: Sealed, tmp_path: Path) -> None:
