@@ -33,9 +33,6 @@ FROM touchpoints WHERE bucket = ? AND stream = CAST(? AS TEXT) AND +number <= ? 
 # The plus keeps the count out of the indexes.
 _EXTENTS = "SELECT +bucket, count(+number), max(+number) FROM touchpoints GROUP BY +bucket ORDER BY 1"
 
-_MAPPED_MAX_BYTES = 2**31 - 2**16
-"""The most that SQLite maps of a file."""
-
 
 class SQLiteAuditRows:
     """Reads a log's table as it stands, whatever has been done to it."""
@@ -44,8 +41,7 @@ class SQLiteAuditRows:
         self._path = read_sqlite_url(url).path
         self._connection = connect(read_sqlite_url(url).reading, LIMITS.sqlite_lock_timeout_s)
         self._connection.text_factory = bytes
-        # Read through the system's cache, which all processes that verify share, and not page by page.
-        self._connection.execute(f"PRAGMA mmap_size = {_MAPPED_MAX_BYTES:d}")
+        self._connection.execute(f"PRAGMA cache_size = -{LIMITS.sqlite_cache_size_kib:d}")
 
     def page(self, bucket: int, after: int, last: int) -> list[Row]:
         """The rows of a bucket with numbers above `after`, up to `last`, by number."""
