@@ -5,14 +5,20 @@ from collections.abc import Sequence
 
 from adapters.committer import lane, lanes
 from adapters.log import Group, Log, Verdict
+from adapters.privacy.flights import KeyFlights
+from adapters.privacy.sealing import Sealing
 from adapters.settings import LIMITS
 
 
 class AsyncCommitter:
-    """Group commit for the tasks of one loop at a time, with the queues of `Committer`."""
+    """Group commit for the tasks of one loop at a time, with the queues of `Committer`.
 
-    def __init__(self, log: Log) -> None:
+    `keys` fetches what the tasks need to seal what they send.
+    """
+
+    def __init__(self, log: Log, sealing: Sealing) -> None:
         self._log = log
+        self.keys = KeyFlights(sealing)
         self._queues = [_Queue(log) for _ in range(lanes(log))]
 
     async def commit(self, group: Group) -> Verdict:
@@ -54,6 +60,8 @@ class _Queue:
                     raise
             else:
                 self._tell(taken, verdicts)
+            # Who was answered may have more to send: it joins what came meanwhile, and rounds do not fall into halves.
+            await asyncio.sleep(0)
 
     @staticmethod
     def _tell(

@@ -124,7 +124,7 @@ class Engine:
     def _async_committer(self) -> "AsyncCommitter":
         from adapters.async_committer import AsyncCommitter
 
-        return AsyncCommitter(self.log)
+        return AsyncCommitter(self.log, self.sealing)
 
     @cached_property
     def _door(self) -> Door:
@@ -217,8 +217,7 @@ class Engine:
             options: dict[str, Any] = {"expected": expected, "strict": strict, "recordedby": recordedby}
             return await to_thread(self.append, touchpoints, **options)
         try:
-            if self.sealing.lacking(touchpoints):
-                await to_thread(self.sealing.fetch, touchpoints)
+            await self._async_committer.keys.fetch(touchpoints)
             drafts = tuple([self.sealing.draft(each, recordedby) for each in touchpoints])
             group = Group(drafts, foreseen.subjects)
             verdict = await self._async_committer.commit(group)

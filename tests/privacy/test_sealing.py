@@ -1,5 +1,6 @@
 """What is personal is sealed before it is stored, opens for whoever has the keys, and is the same content again."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,25 @@ def test_custom_fields_are_sealed_where_the_companys_schema_says_so(engine: Engi
     for hidden in ({"$defs": {"a": personal}}, {"properties": {"a": {"anyOf": [personal]}}}, personal):
         with pytest.raises(SettingsInvalid):
             engine.change_settings({"custom": {"*": hidden}})
+
+
+def test_tasks_that_meet_new_people_get_their_keys_together(engine: Engine) -> None:
+    persons = [f"p{number % 10}" for number in range(40)]
+    touchpoints = [
+        told(engine, "ContactMade", person, f"c{at}", mode="call", content=f"{WORDS} {at}")
+        for at, person in enumerate(persons)
+    ]
+
+    async def send() -> list[list[Receipt]]:
+        return await asyncio.gather(*(engine.append_async([touchpoint]) for touchpoint in touchpoints))
+
+    receipts = asyncio.run(send())
+    assert all(receipt.stream == person for (receipt,), person in zip(receipts, persons, strict=True))
+    words = set()
+    for person in set(persons):
+        for stored in engine.log.stream(person):
+            opened = engine.sealing.opened(stored.state)
+            assert opened
+            words.add(orjson.loads(opened)["data"]["content"])
+    assert len(words) == len(touchpoints)
+    assert asyncio.run(send()) == [[receipt._replace(repeat=True)] for (receipt,) in receipts]
