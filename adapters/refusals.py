@@ -17,16 +17,14 @@ from adapters.codec import draft_of
 from adapters.log import Group, Log
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError, Refused
-from domain.kinds.log_itself import TouchpointRefused
-from domain.touchpoint import KINDS, Envelope
+from domain.kinds.log_itself import AccessDenied, TouchpointRefused
+from domain.touchpoint import KINDS, Envelope, Touchpoint
 
 _MINUTE_S = 60.0
 
 
-class _Refusal(NamedTuple):
-    rule: str
-    kind: str | None
-    id_digest: str | None
+class _Waiting(NamedTuple):
+    about: Touchpoint
     recordedby: str
     at_us: int
 
@@ -37,7 +35,7 @@ class Refusals:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._changed = Condition()
-        self._waiting: list[_Refusal] = []
+        self._waiting: list[_Waiting] = []
         self._counted: Counter[tuple[str, str]] = Counter()
         self._minute, self._left = monotonic(), LIMITS.refusals_noted_per_minute
         self._writer: Thread | None = None
@@ -50,6 +48,13 @@ class Refusals:
         """
         digest = sha256(id.encode("utf-8", "surrogatepass")).hexdigest() if isinstance(id, str) else None
         known = kind if isinstance(kind, str) and kind in KINDS else None
+        self._keep(TouchpointRefused(rule=error.name, refused_kind=known, id_digest=digest), error.name, recordedby)
+
+    def note_denied(self, route: str, need: str, recordedby: str) -> None:
+        """Have it noted that a principal asked for what it has no right to: by which route, and what was missing."""
+        self._keep(AccessDenied(route=route, need=need), AccessDenied.kind, recordedby)
+
+    def _keep(self, about: Touchpoint, rule: str, recordedby: str) -> None:
         with self._changed:
             if self._closed:
                 return
@@ -57,9 +62,9 @@ class Refusals:
                 self._minute, self._left = monotonic(), LIMITS.refusals_noted_per_minute
             if self._left:
                 self._left -= 1
-                self._waiting.append(_Refusal(error.name, known, digest, recordedby, time_ns() // 1_000))
+                self._waiting.append(_Waiting(about, recordedby, time_ns() // 1_000))
             else:
-                self._counted[error.name, recordedby] += 1
+                self._counted[rule, recordedby] += 1
             if self._writer is None:
                 self._writer = Thread(target=self._write, name="refusals", daemon=True)
                 self._writer.start()
@@ -101,17 +106,17 @@ class Refusals:
             if closed:
                 return
 
-    def _noted(self, refusals: Sequence[_Refusal], counts: "Counter[tuple[str, str]]") -> bool:
+    def _noted(self, waiting: Sequence[_Waiting], counts: "Counter[tuple[str, str]]") -> bool:
         """Whether all of them stand in the log now; where it cannot be reached they wait."""
         from adapters.evidence import note  # which notes through an engine, and that is made with this module
 
         now_us, groups = time_ns() // 1_000, list[Group]()
-        summed = [_Refusal(rule, None, None, by, now_us) for rule, by in counts]
-        times = [None] * len(refusals) + list(counts.values())
-        for each, count in zip([*refusals, *summed], times, strict=True):
-            about = TouchpointRefused(rule=each.rule, refused_kind=each.kind, id_digest=each.id_digest, times=count)
-            said = note(self._log.log_id, f"refused-{uuid4().hex}", about, at_us=each.at_us)
-            groups.append(Group((draft_of(said, each.recordedby),)))
+        summed = [
+            _Waiting(TouchpointRefused(rule=rule, times=count), by, now_us) for (rule, by), count in counts.items()
+        ]
+        for about, recordedby, at_us in (*waiting, *summed):
+            said = note(self._log.log_id, f"refused-{uuid4().hex}", about, at_us=at_us)
+            groups.append(Group((draft_of(said, recordedby),)))
         try:
             if groups:
                 self._log.append(groups)

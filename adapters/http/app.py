@@ -103,8 +103,13 @@ def status(request: Request, _: Annotated[Principal, Depends(needs(Role.OPERATOR
     return JSONResponse(told | {"followers": service.feed.followers, "views": views})
 
 
-def _refused(_: Request, error: Exception) -> JSONResponse:
+def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, LifecircleError)  # noqa: S101 - it is the handler of these
+    if isinstance(error, RequestRefused) and error.status == HTTPStatus.FORBIDDEN:
+        # The route and not the path, which may name a customer.
+        route = f"{request.method} {getattr(request.scope.get('route'), 'path', 'none')}"
+        recordedby = f"key:{request.state.principal.name}"
+        service_of(request).engine.refusals.note_denied(route, error.what, recordedby)
     return refusal(error)
 
 

@@ -113,6 +113,8 @@ async def _append(
             outcomes[place] = error
             if isinstance(error, Refused):
                 service.engine.refusals.note(error, recordedby, event.get("type"), event.get("id"))
+            elif isinstance(error, RequestRefused):
+                service.engine.refusals.note_denied("POST /events", error.what, recordedby)
     if expected is not None and len(groups) > 1:
         raise InvalidTouchpoint(
             "an expected version came with touchpoints of several subjects",

@@ -82,6 +82,7 @@ def needs(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
                 rule="it is: Bearer, and a key that has neither ended nor been revoked",
                 way_out="ask the operator for one: lifecircle apikey make",
             )
+        request.state.principal = found
         if found.roles.isdisjoint(roles):
             raise denied(f"this key has none of the roles {', '.join(sorted(roles))}")
         return found

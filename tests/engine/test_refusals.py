@@ -9,10 +9,12 @@ import pytest
 
 from adapters.engine import Engine
 from adapters.evidence import log_subject
+from adapters.http.apikeys import ApiKeys, Role
 from adapters.settings import LIMITS
 from domain.errors import IdReused, InvalidTouchpoint, MergeRefused, Refused, RuleBroken
 from tests.cli.program import Shell, event
 from tests.engine.conftest import Touch
+from tests.http.conftest import served
 
 Note = dict[str, object]
 
@@ -85,3 +87,17 @@ def test_refusals_that_cannot_be_noted_are_told_of(sqlite_url: str, capfd: pytes
     with Engine.open(f"{sqlite_url}?mode=ro") as engine:
         engine.refusals.note(InvalidTouchpoint("no"), "shop")
     assert "refusals could not be noted" in capfd.readouterr().err
+
+
+def test_who_asks_a_service_for_what_its_key_does_not_open_is_noted(sqlite_url: str, tmp_path: Path) -> None:
+    keys = ApiKeys(tmp_path / "keys")
+    with served(sqlite_url, keys) as client:
+        key = {"Authorization": f"Bearer {keys.make('till', [Role.APPENDER], subjects=('shop-',))}"}
+        assert client.get("/status", headers=key).status_code == 403
+        sent = client.post("/events", json=event(), headers={"Content-Type": "application/cloudevents+json"} | key)
+        assert sent.status_code == 403
+    told = Shell(sqlite_url)("audit", "denied", "--format", "json").json
+    assert [(each["by"], each["about"]["route"]) for each in told] == [
+        ("key:till", "GET /status"),
+        ("key:till", "POST /events"),
+    ]
