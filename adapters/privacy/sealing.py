@@ -151,10 +151,7 @@ class Sealing:
 
     def with_erasures(self, facts: list[Fact]) -> list[Fact]:
         """The same facts, saying `[erased]` wherever something was sealed for somebody who was forgotten since."""
-        found = [
-            (fact, {Sealed.read(text).about.subject for text in sealed_texts([fact.data, fact.envelope])})
-            for fact in facts
-        ]
+        found = [(fact, _holders(fact) if _may_hold(fact) else frozenset()) for fact in facts]
         if not any(subjects for _, subjects in found) or not self.keyring.there:
             return facts
         gone = {
@@ -272,6 +269,21 @@ def erased(subject: str) -> SubjectErased:
         rule="nothing personal is recorded of a forgotten customer, opened or handed over",
         way_out="leave the personal fields out; a person who comes back is a new customer, with another id",
     )
+
+
+def _may_hold(fact: Fact) -> bool:
+    """Whether a fact is of a sort that can hold a sealed value; a kind that is not known here may be of any sort."""
+    return bool(_sealing_kind(fact.kind, len(KINDS)) or "custom" in fact.envelope)
+
+
+@cache
+def _sealing_kind(name: str, _: int) -> bool:
+    kind = KINDS.get(name)
+    return kind is None or bool(_attributes(kind))
+
+
+def _holders(fact: Fact) -> frozenset[str]:
+    return frozenset(Sealed.read(text).about.subject for text in sealed_texts([fact.data, fact.envelope.get("custom")]))
 
 
 def sealed_texts(value: Any) -> Iterator[str]:

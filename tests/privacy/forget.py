@@ -12,6 +12,7 @@ import zipfile
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -29,6 +30,7 @@ from adapters.privacy.erasure import erase
 from adapters.privacy.sealing import Sealing
 from adapters.projector import Projector
 from adapters.rebuild import rebuild
+from adapters.settings import LIMITS
 from adapters.sources.importer import import_file
 from adapters.sources.mapping import read_mapping
 from domain.company import Company
@@ -202,7 +204,9 @@ def campaign(
     }
     with patch.dict(os.environ, places), patch.object(tempfile, "tempdir", places["TMPDIR"]):
         make_id_key(url)
-        with nullcontext() if seals else unsealed():
+        # Snapshots of rule state are made of lives of any length.
+        short = patch("adapters.application.LIMITS", replace(LIMITS, rule_snapshot_touchpoints=2))
+        with short, nullcontext() if seals else unsealed():
             live(url, folder, typed, people)
         if seals:
             forget(url, folder, typed, people)
