@@ -21,7 +21,7 @@ COMPANY = Company(
     zone="Europe/London",
     bands={
         "age": Band(floors={"under 30": 0, "30-39": 30, "40 and over": 40}),
-        "region": Band(groups={"East": {"Berlin"}}),
+        "region": Band(groups={"East": frozenset({"Berlin"})}),
     },
 )
 

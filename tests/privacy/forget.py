@@ -112,7 +112,7 @@ def unsealed() -> Iterator[None]:
 
 def live(url: str, folder: Path, typed: Typed, people: Sequence[Person]) -> None:
     """Tell of people in every way that the product has, and make everything of it that can be made."""
-    with Engine.create(url, Company(custom={"*": SCHEMA}, special_data=True)) as engine:
+    with Engine.create(url, Company().changed({"custom": {"*": SCHEMA}, "special_data": True})) as engine:
         for person in people:
             for event in person.told():
                 engine.append([read_envelope(event, clock_us(), engine.company)], strict=True)
