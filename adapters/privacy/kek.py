@@ -7,6 +7,7 @@ unwrap 32 bytes is a `KeyEncryptionKey`, and is asked once when the keys are ope
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from pathlib import Path
 from secrets import token_bytes
 from typing import Protocol
@@ -22,7 +23,10 @@ PLACE = "LIFECIRCLE_KEK_FILE"
 """The environment variable that says where the file of the key-encryption key is, if not at its usual place."""
 
 GIVEN, GIVEN_NEXT = "LIFECIRCLE_KEK", "LIFECIRCLE_KEK_NEXT"
-"""The environment variables that hold the key-encryption key itself, and while it is rotated the next one."""
+"""The environment variables that hold the key-encryption key itself, and while it is rotated the next one.
+
+The first may name one instead that Python code has: `acme.kms:KEY`.
+"""
 
 KEK_FILE = KeyFile(
     name="key-encryption key",
@@ -147,7 +151,8 @@ def kek_path(url: str) -> Path:
 
 def kek_told(url: str) -> str:
     """Where the key-encryption key of the log at this address comes from, for people."""
-    return f"the environment, {GIVEN}" if os.environ.get(GIVEN) else str(kek_path(url))
+    given = os.environ.get(GIVEN, "")
+    return given if ":" in given else f"the environment, {GIVEN}" if given else str(kek_path(url))
 
 
 def make_kek(url: str) -> None:
@@ -166,4 +171,22 @@ def read_kek(url: str) -> KeyEncryptionKey:
     Raises:
         KeysUnusable: it is missing, damaged, or others may read it.
     """
-    return EnvironmentKey(given) if (given := os.environ.get(GIVEN)) else FileKey(kek_path(url))
+    given = os.environ.get(GIVEN, "")
+    if ":" in given:
+        return _named(given)
+    return EnvironmentKey(given) if given else FileKey(kek_path(url))
+
+
+def _named(place: str) -> KeyEncryptionKey:
+    """The key that a Python module has, as `acme.kms:KEY`: the way to a key-management service."""
+    module, _, name = place.partition(":")
+    try:
+        key: KeyEncryptionKey = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise KeysUnusable(
+            "there is no such key-encryption key",
+            where=GIVEN,
+            rule=f"MODULE:NAME names what implements KeyEncryptionKey; {type(error).__name__} for {place}",
+            way_out="install the package that has it beside lifecircle, or correct the name",
+        ) from error
+    return key

@@ -14,6 +14,7 @@ from domain.errors import KeysUnusable
 from tests.cli.program import Shell
 from tests.conftest import fresh_database
 from tests.privacy.people import registered, told
+from tests.privacy.service import KEY
 
 REALM = bytes(16)
 
@@ -102,6 +103,26 @@ def test_the_key_may_come_in_the_environment(sqlite_url: str, tmp_path: Path, mo
         "KeyRotated",
         "PersonalDataOpened",
     ]
+
+
+def test_a_service_is_asked_once_for_a_program_and_not_for_a_person(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIFECIRCLE_KEK", "tests.privacy.service:KEY")
+    with Engine.create(sqlite_url) as engine:
+        engine.append([registered(engine, f"p{number}") for number in range(20)])
+    assert not (tmp_path / "log.kek").exists()
+    before = KEY.asked
+    with Engine.open(sqlite_url) as engine:
+        for number in range(20):
+            assert engine.sealing.opened(engine.log.stream(f"p{number}")[0].state)
+        assert KEY.asked == before + 1
+        assert engine.sealing.keyring.rotate() == 2
+    with Engine.open(sqlite_url) as engine:
+        assert engine.sealing.opened(engine.log.stream("p3")[0].state)
+    monkeypatch.setenv("LIFECIRCLE_KEK", "tests.privacy.service:NONE")
+    with Engine.open(sqlite_url) as engine, pytest.raises(KeysUnusable, match="AttributeError"):
+        engine.sealing.opened(engine.log.stream("p3")[0].state)
 
 
 def test_a_copied_log_opens_with_the_keys_of_the_log_before(sqlite_url: str, tmp_path: Path) -> None:
