@@ -191,15 +191,15 @@ def views_standing(
         yield tables
 
 
-def settled(log: Log, tables: Tables, *questions: str) -> tuple[str, list[list[Row]]]:
-    """The answers to several questions at one cursor, which is told so that anybody can have them again.
+def settled(log: Log, tables: Tables, *questions: str) -> tuple[str, list[tuple[list[str], list[Row]]]]:
+    """The columns and rows of several questions at one cursor, which is told so that anybody can have them again.
 
     Raises:
         ViewsMoving: each time that they were asked the views moved on meanwhile.
     """
     for _ in range(SETTLED_TRIES_MAX):
         before = _shown(log, tables)
-        answers = [tables.query(sql)[1] for sql in questions]
+        answers = [tables.query(sql) for sql in questions]
         if _shown(log, tables) == before:
             return before, answers
     raise ViewsMoving(

@@ -49,7 +49,7 @@ def command(
             views_standing(engine.log, url, engine.company, chosen, moment, on_progress) as tables,
         ):
             warn_of_parked(tables)
-            cursor, (rows, trails) = settled(engine.log, tables, ATTRIBUTION, TRAILS)
+            cursor, ((_, rows), (_, trails)) = settled(engine.log, tables, ATTRIBUTION, TRAILS)
     click.echo(f"cursor {cursor}", err=True)
     found = [
         row for row in with_markov(ATTRIBUTION_COLUMNS, rows, trails, by) if kind in (None, row["conversion_kind"])

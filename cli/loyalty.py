@@ -179,7 +179,7 @@ def _read(asked: _Asked) -> _Read:
             views_standing(engine.log, asked.url, engine.company, chosen, moment, on_progress) as tables,
         ):
             warn_of_parked(tables)
-            cursor, (rows, today) = settled(engine.log, tables, PURCHASES, "SELECT dayno FROM moment")
+            cursor, ((_, rows), (_, today)) = settled(engine.log, tables, PURCHASES, "SELECT dayno FROM moment")
     currency = _currency({row[1] for row in rows}, asked.currency)
     end = asked.calibration_end or date.fromordinal(today[0][0])
 

@@ -73,15 +73,28 @@ def needs_loyalty(what: str) -> None:
     Raises:
         ExtraMissing: they are not installed.
     """
+    _needs("scipy", "loyalty", what)
+
+
+def needs_plot(what: str) -> None:
+    """Check that what draws is there, before anything else is done.
+
+    Raises:
+        ExtraMissing: it is not installed.
+    """
+    _needs("matplotlib", "plot", what)
+
+
+def _needs(module: str, extra: str, what: str) -> None:
     from importlib.util import find_spec
 
-    if find_spec("scipy") is None:
+    if find_spec(module) is None:
         from domain.errors import ExtraMissing
 
         raise ExtraMissing(
-            "scipy is not installed",
-            rule=f"{what} need the extra loyalty",
-            way_out="install lifecircle[loyalty]",
+            f"{module} is not installed",
+            rule=f"{what} need the extra {extra}",
+            way_out=f"install lifecircle[{extra}]",
         )
 
 

@@ -1,0 +1,1 @@
+"""Reports: their questions asked at one cursor, drawn, and put on one page."""

@@ -1,0 +1,67 @@
+"""What a report is: a title and sections, each with a question in SQL, a sentence that says what it shows, and a chart.
+
+A report is data. It knows no page and no picture: what draws it reads which columns to draw, and how.
+"""
+
+from typing import NamedTuple
+
+
+class Bars(NamedTuple):
+    """A group of bars for each row, in the rows' order.
+
+    label: the columns that name the group. values: a bar for each. unit: of the values; empty for money, whose unit is
+    its currency; `share` for shares of 1.
+    """
+
+    label: tuple[str, ...]
+    values: tuple[str, ...]
+    unit: str = ""
+
+
+class Lines(NamedTuple):
+    """A line for each of some values along a column of months (2026-03) or numbers; units as of bars."""
+
+    along: str
+    values: tuple[str, ...]
+    unit: str = ""
+
+
+class Grid(NamedTuple):
+    """A field for each row, the darker the greater its value: `down` names its line, `across` its column."""
+
+    down: str
+    across: str
+    value: str
+    unit: str = ""
+
+
+class Tiles(NamedTuple):
+    """One row, its figures side by side in large type."""
+
+
+Chart = Bars | Lines | Grid | Tiles
+"""How the rows of a section are drawn."""
+
+
+class Section(NamedTuple):
+    """One answer: its title, what it shows in a sentence, and how it is asked.
+
+    `sql` is one SELECT over views and questions, with its order; `question` names the one whose columns it shows, whose
+    meanings hold for columns of the same name. Where `sql` is empty, `question` is measured outside of SQL.
+    """
+
+    title: str
+    says: str
+    question: str
+    sql: str
+    chart: Chart | None = None
+
+
+class Report(NamedTuple):
+    """Sections that belong together; `place` is where it stands among all reports."""
+
+    place: int
+    name: str
+    title: str
+    says: str
+    sections: tuple[Section, ...]
