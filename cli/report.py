@@ -4,7 +4,7 @@ import csv
 import io
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -80,7 +80,7 @@ def _tell(answers: "Answers", style: str) -> None:
     click.echo(f"to have the same again: {answers.again}", err=True)
 
 
-def _document(answers: "Answers") -> dict[str, object]:
+def _document(answers: "Answers") -> dict[str, Any]:
     return answers._asdict() | {
         "reports": [
             {"name": report.name, "title": report.title, "sections": list(map(_section, found))}
@@ -89,7 +89,7 @@ def _document(answers: "Answers") -> dict[str, object]:
     }
 
 
-def _section(answer: "Answer") -> dict[str, object]:
+def _section(answer: "Answer") -> dict[str, Any]:
     section, columns = answer.section, answer.columns
     return {
         "title": section.title,

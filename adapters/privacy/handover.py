@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -14,6 +13,7 @@ from adapters.audit.files import write_whole
 from adapters.codec import fact_of
 from adapters.engine import Engine, clock_us
 from adapters.evidence import SOURCE, log_subject, quarantined
+from adapters.pages import page
 from adapters.privacy.erasure import known_by, known_facts
 from adapters.privacy.quarantine import holding
 from adapters.privacy.sealing import erased, replaced_in, with_opened
@@ -28,18 +28,6 @@ from projections import views
 
 _SCOPE = "all that is held of this person"
 _MODE = 0o600
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{subject}</title><style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }}
-table {{ border-collapse: collapse; width: 100%; margin-bottom: 2rem }} td, th {{ text-align: left;
-vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #ccc; overflow-wrap: anywhere }}
-</style></head><body>
-<h1>What {company} holds of {subject}</h1>
-<p>As of {made}. The same, for machines, is in <code>subject.json</code>.</p>
-{sections}
-</body></html>
-"""
 
 
 class Handed(NamedTuple):
@@ -130,30 +118,26 @@ def _views(engine: Engine, subject: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def _page(held: Mapping[str, Any]) -> bytes:
-    sections = [
-        _table("What happened, as it stands", held["history"]),
-        *(_table(f"View {name}", rows) for name, rows in held["views"].items()),
-        _table("Rows that could not be read", held["quarantine"]),
-        _table("Who read it, and what for", held["opened"]),
-    ]
-    told = {name: escape(str(held[name])) for name in ("subject", "company", "made")}
-    return _PAGE.format(sections="\n".join(filter(None, sections)), **told).encode()
+    sections = {
+        "What happened, as it stands": held["history"],
+        **{f"View {name}": rows for name, rows in held["views"].items()},
+        "Rows that could not be read": held["quarantine"],
+        "Who read it, and what for": held["opened"],
+    }
+    told = {name: held[name] for name in ("subject", "company", "made")}
+    return page("subject.html", tables=[_table(title, rows) for title, rows in sections.items() if rows], **told)
 
 
-def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    if not rows:
-        return ""
+def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if len(columns) > 12:
         # Of histories of many kinds: what each says stands together.
         columns = ["time", "kind", "what"]
         rows = [{**row, "what": {name: row[name] for name in row if name not in columns}} for row in rows]
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    body = "".join(f"<tr>{''.join(_cell(row.get(name)) for name in columns)}</tr>" for row in rows)
-    return f"<h2>{escape(title)}</h2>\n<table><tr>{head}</tr>\n{body}</table>"
+    cells = [[_text(row.get(name)) for name in columns] for row in rows]
+    return {"title": title, "columns": columns, "rows": cells}
 
 
-def _cell(value: Any) -> str:
+def _text(value: Any) -> str:
     assert not is_sealed(value)  # noqa: S101 - all of it is opened
-    text = "" if value is None else value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-    return f"<td>{escape(text)}</td>"
+    return "" if value is None else value if isinstance(value, str) else orjson.dumps(value, default=str).decode()

@@ -36,7 +36,9 @@ def number_of(name: str, value: Any) -> float | None:
 
 
 def currency_of(name: str, row: Mapping[str, Any], reported: str | None) -> str:
-    """The currency of an amount: that of its row, or the one that the company reports in."""
+    """The currency of an amount: that of its row, or the one that the company reports in; empty for other figures."""
+    if unit_of(name) != "money":
+        return ""
     told = reported if name == "reported_micros" else row.get("currency")
     return told or ""
 
