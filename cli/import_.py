@@ -21,12 +21,16 @@ SOME_IN_QUARANTINE = 10
 @format_option
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--map", "mapping", metavar="MAP", help="A TOML file, or the name of a mapping kept here.")
+@click.option("--guess", "guesses", is_flag=True, help="Guess the mapping and keep it; refused where it is in doubt.")
 @click.pass_context
-def command(ctx: click.Context, url: str, style: str, file: Path, mapping: str | None) -> None:
+def command(ctx: click.Context, url: str, style: str, file: Path, mapping: str | None, *, guesses: bool) -> None:
     """Import FILE, and account for every row.
 
     CSV, TSV, whitespace-separated text, XES and Parquet need a mapping that says what each row becomes; without one
     every line is a CloudEvent (JSON Lines). All but Parquet may be gzipped.
+
+    With --guess the mapping is the one that `lifecircle map` guesses; it is kept as FILE.toml, and nothing is imported
+    where it is not sure of something.
 
     Run it again as often as you like: what is stored already is counted as repeats. Rows that cannot be read or are
     invalid go to quarantine (lifecircle quarantine list), and the exit code is 10 then.
@@ -35,11 +39,42 @@ def command(ctx: click.Context, url: str, style: str, file: Path, mapping: str |
     from adapters.sources.importer import import_file
     from adapters.sources.mapping import load_mapping
 
+    if guesses:
+        if mapping:
+            raise click.UsageError("--guess goes without --map")
+        mapping = _guessed(url, file)
     plan = load_mapping(mapping) if mapping else None
     with Engine.open(url) as engine, progress_bar(file.name) as progress:
         report = import_file(engine, file, plan, recordedby=principal(), progress=progress)
     _show(report, style)
     ctx.exit(SOME_IN_QUARANTINE if report.quarantined else 0)
+
+
+def _guessed(url: str, file: Path) -> str:
+    """Guess a mapping, write it, and answer where it is."""
+    from adapters.engine import Engine
+    from adapters.extensions import load_extensions
+    from adapters.sources.guess import guess_mapping
+    from cli.map import place_of
+    from domain.errors import GuessFailed
+
+    place = place_of(file)
+    if place.exists():
+        raise click.UsageError(f"{place} is there already: import by it with --map {place}, or remove it")
+    load_extensions()
+    with Engine.open(url) as engine:
+        guess = guess_mapping(file, zone=engine.company.zone)
+    place.write_text(guess.text, encoding="utf-8")
+    for text in guess.assumed:
+        click.echo(f"assumed: {text}", err=True)
+    if guess.unsure:
+        raise GuessFailed(
+            "the guess is not sure of everything, so nothing was imported",
+            where=str(place),
+            rule="; ".join(guess.unsure),
+            way_out=f"look at {place}, mend it, then: lifecircle import {file} --map {place}",
+        )
+    return str(place)
 
 
 def _show(report: "Report", style: str) -> None:

@@ -46,7 +46,7 @@ def command(
     from domain.company import Company
 
     load_extensions()
-    output = output or Path(file.name.removesuffix(".gz")).with_suffix(".toml")
+    output = output or place_of(file)
     if output.exists() and not force:
         raise click.UsageError(f"{output} is there already: name another one with -o, or say --force")
     company, key = Company(), secrets.token_bytes(KEY_BYTES)
@@ -102,6 +102,11 @@ def command(
         f"written: {output}; look at it, then: lifecircle import {file} --map {output}",
         err=True,
     )
+
+
+def place_of(file: Path) -> Path:
+    """Where the mapping guessed for a file is kept, if nobody says: in this folder, under the file's name."""
+    return Path(file.name.removesuffix(".gz")).with_suffix(".toml")
 
 
 def _fields(touchpoint: "Envelope") -> tuple[str, str, str, str]:

@@ -48,6 +48,13 @@ REPORT = Report(
             " ORDER BY times_as_often DESC, characteristic, band, currency LIMIT 20",
         ),
         Section(
+            "What customers bring",
+            "The twenty customers of greatest net value; a profit stands only where all unit costs are known.",
+            "profit_by_customer",
+            "SELECT subject, currency, net_micros, lines_without_cost, goods_micros, touches_micros, profit_micros, margin"
+            " FROM profit_by_customer ORDER BY net_micros DESC, subject, currency LIMIT 20",
+        ),
+        Section(
             "Silent beyond their rhythm",
             "Regular customers whose silence is longest by their own measure; at most twenty.",
             "buying_rhythm",

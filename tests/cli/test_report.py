@@ -234,3 +234,25 @@ def test_without_matplotlib_the_page_says_what_is_missing(
     assert done.code == 8
     assert "lifecircle[plot]" in done.err
     assert told[0]("report", "circle", "--format", "json").code == 0
+
+
+def test_from_a_strangers_file_to_the_page_in_three_commands(sqlite_url: str, tmp_path: Path) -> None:
+    shell, file = Shell(sqlite_url), tmp_path / "orders.csv"
+    file.write_text("Order number,Customer,Ordered at,Total (EUR)\n1,c-1,2026-01-12T09:15:00+01:00,120.50\n")
+    assert shell("init", "--zone", "Europe/Berlin").code == 0
+    assert shell("import", str(file), "--guess").code == 0
+    assert shell("report", "all").code == 0
+    assert "120.50 EUR" in Path("report-all.html").read_text()
+    assert shell("import", str(file), "--guess").code == 2, "the mapping that is there is not guessed over"
+    assert "repeats" in shell("import", str(file), "--map", "orders.toml").out
+
+
+def test_a_guess_in_doubt_imports_nothing(file_shop: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "doubt.csv"
+    file.write_text("Order,Customer,Date,Total\n1,c1,02/03/2026,12\n2,c2,04/05/2026,30\n")
+    refused = file_shop("import", str(file), "--guess")
+    assert refused.code == 3
+    assert "could be read either way" in refused.err
+    assert "--map doubt.toml" in refused.err
+    assert file_shop("history", "c1").code == 6
+    assert file_shop("import", str(file), "--guess", "--map", "doubt.toml").code == 2

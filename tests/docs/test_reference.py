@@ -1,5 +1,6 @@
 """The reference says what the code says, and leaves nothing out."""
 
+import re
 from pathlib import Path
 
 import click
@@ -15,8 +16,10 @@ from domain.errors import LifecircleError
 from domain.lifecycle import lifecycles
 from domain.touchpoint import KINDS
 from projections import views
+from projections.reports import reports
 
 MADE = reference()
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("page", MADE, ids=lambda page: str(page.relative_to(REFERENCE)))
@@ -43,6 +46,18 @@ def test_every_kind_view_question_command_error_setting_and_lifecycle_has_its_pl
     assert named - headings == set()
     settings = MADE[REFERENCE / "settings.md"]
     assert [name for name in (*vars(LIMITS), *Company.model_fields) if f"| `{name}` |" not in settings] == []
+
+
+def test_every_question_and_every_report_stands_in_the_tables_of_the_how_tos() -> None:
+    told = {name: (ROOT / "docs" / "how-to" / name).read_text() for name in ("query.md", "report.md")}
+    rows = [line for line in told["query.md"].splitlines() if line.startswith("| ")]
+    asked = {name for line in rows for name in re.findall(r"`(\w+)`", line.split("|")[2])}
+    known = {question.name for view in views().values() for question in view.questions}
+    assert known - asked == set(), "add them to the table of docs/how-to/query.md"
+    assert asked - known - {"select"} == set()
+    named = {command for line in rows for command in re.findall(r"`(report \w+)`", line)}
+    assert named <= {f"report {name}" for name in reports()}
+    assert [name for name in reports() if f"| `{name}` |" not in told["report.md"]] == []
 
 
 def test_every_limit_and_every_setting_of_a_company_says_what_it_means() -> None:
