@@ -59,7 +59,7 @@ def command(
 
     path = output or Path(f"report-{name}.html")
     write_whole(path, page_of(name, "All reports" if name == ALL else chosen[0].title, answers))
-    click.echo(f"wrote {path}, as of {answers.day}, cursor {answers.cursor}")
+    click.echo(f"wrote {path}, cursor {answers.cursor}")
 
 
 def _tell(answers: "Answers", style: str) -> None:

@@ -104,9 +104,10 @@ def _name(column: str) -> str:
 
 
 def label_of(row: dict[str, Any], columns: Sequence[str]) -> str:
-    """What a group of bars is called: `not stated` where a single column is null."""
-    told = [shown(name, row[name]) for name in columns if row[name] is not None]
-    return " · ".join(told) or "not stated"
+    """What a group of bars is called: `not stated` where its first column is null; other nulls are left out."""
+    first, *others = columns
+    told = ["not stated" if row[first] is None else shown(first, row[first])]
+    return " · ".join([*told, *(shown(name, row[name]) for name in others if row[name] is not None)])
 
 
 def _told(chart: Bars | Lines | Grid, rows: Sequence[dict[str, Any]], unit: str) -> str:

@@ -15,11 +15,20 @@ COLUMNS_MAX = 4
 """A table of more columns without a chart takes the whole width of the page."""
 
 
+TEXT_MAX = 40
+"""Texts of more characters are broken into lines; shorter ones, and days, are not."""
+
+
 class Cell(NamedTuple):
     """What stands in a table, and whether it is a number."""
 
     text: str
     is_number: bool
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is broken into lines."""
+        return len(self.text) > TEXT_MAX
 
 
 def page_of(name: str, title: str, answers: Answers) -> bytes:

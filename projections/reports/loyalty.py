@@ -51,8 +51,8 @@ REPORT = Report(
             "What customers bring",
             "The twenty customers of greatest net value; a profit stands only where all unit costs are known.",
             "profit_by_customer",
-            "SELECT subject, currency, net_micros, lines_without_cost, goods_micros, touches_micros, profit_micros, margin"
-            " FROM profit_by_customer ORDER BY net_micros DESC, subject, currency LIMIT 20",
+            "SELECT subject, currency, net_micros, lines_without_cost, goods_micros, touches_micros,"
+            " profit_micros, margin FROM profit_by_customer ORDER BY net_micros DESC, subject, currency LIMIT 20",
         ),
         Section(
             "Silent beyond their rhythm",

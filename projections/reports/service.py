@@ -34,9 +34,9 @@ REPORT = Report(
         ),
         Section(
             "Who waits for an answer",
-            "Inquiries and tickets without an answer, the longest wait first; at most twenty.",
+            "Inquiries and tickets without an answer, the longest wait first, in whole days; at most twenty.",
             "awaiting_response",
-            "SELECT subject, entity, agent, asked_at, waiting_seconds FROM awaiting_response"
+            "SELECT subject, entity, agent, asked_at, waiting_seconds / 86400 AS waiting_days FROM awaiting_response"
             " ORDER BY waiting_seconds DESC, subject, entity LIMIT 20",
         ),
         Section(

@@ -156,7 +156,7 @@ def test_the_same_cursor_and_moment_is_the_same_page(told: tuple[Shell, Path], t
 def test_a_single_report_in_every_form(told: tuple[Shell, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     shell, path = told
     monkeypatch.chdir(path.parent)
-    assert shell("report", "service").out.startswith("wrote report-service.html, as of ")
+    assert shell("report", "service").out.startswith("wrote report-service.html, cursor ")
     assert "Service levels: " in shell("report", "service", "--format", "table").out
     lines = shell("report", "circle", "--format", "csv").out.splitlines()
     assert lines[0] == "report,section,row,column,value"
@@ -184,7 +184,7 @@ def test_every_section_is_asked_of_every_database_and_an_empty_log_says_so_in_wo
     assert "5.00 EUR" in text
     assert "17.34" not in text
     assert re.findall(r"<figcaption>(\w+)</figcaption>", text) == ["EUR", "GBP"]
-    assert "1 touchpoints that were recorded later are not in it" in text
+    assert "recorded later and are not in it: 1;" in text
 
 
 @pytest.mark.parametrize(("report", "section"), SECTIONS, ids=lambda each: each.title)
