@@ -10,8 +10,9 @@ from threading import Event
 from typing import Any, Literal, NamedTuple
 
 from adapters.addresses import open_tables
+from adapters.clock import clock_us
 from adapters.codec import draft_of, fact_from
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from adapters.log import Cursor
 from adapters.projector import position_cursor
 from adapters.replay import family_facts

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from hashlib import sha256
 from heapq import merge
-from time import time_ns
 from typing import Any, NamedTuple, Protocol
 
 from adapters.addresses import checked_buckets, open_log, open_reading, open_writing
+from adapters.clock import clock_us
 from adapters.log import Cursor, Log, Origin, bucket_of
 from domain.errors import CursorInvalid, LifecircleError
 
@@ -115,7 +115,7 @@ def copy_log(source_url: str, target_url: str, buckets: int | None = None, on_pr
             copied = _Tally(many)
             writing.write(_told(copied.placed(in_recorded_order(reading, cut)), "copying", total, on_progress))
             end = Cursor(writing.log_id, tuple(copied.counts))
-            origin = Origin(cut, str(end), time_ns() // 1_000)
+            origin = Origin(cut, str(end), clock_us())
             writing.fill("origins", *origin.as_row())
             found = _Tally(many)
             everything = (row for bucket in range(1, many + 1) for row in writing.touchpoints(bucket, _LAST))

@@ -5,12 +5,12 @@ from contextlib import closing
 from functools import cached_property
 from itertools import chain, groupby
 from threading import Lock
-from time import time_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from adapters.addresses import create_log, open_log
 from adapters.batches import Batch, Entry, Run, Undecided
+from adapters.clock import clock_us
 from adapters.committer import Committer
 from adapters.door import Door, Expected, needs_deciding
 from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict
@@ -392,8 +392,3 @@ def _kept_moving(where: str) -> VersionConflict:
         rule=f"what is decided on a state is tried {LIMITS.decide_rounds_max} times; nothing of it was stored",
         way_out="send the same again",
     )
-
-
-def clock_us() -> int:
-    """Now, in microseconds since 1970 UTC."""
-    return time_ns() // 1_000

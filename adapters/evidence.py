@@ -1,30 +1,17 @@
-"""What a log notes of itself, as touchpoints under a subject of its own, so that it is sealed like all the others."""
+"""Quarantine, and the notes of what was put there and let out."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from adapters.log import QuarantinedRow
+from adapters.notes import note
 from adapters.privacy.quarantine import open_rows, seal_rows
 from domain.errors import IdReused, LifecircleError
 from domain.identifiers import derived_id
 from domain.kinds.log_itself import RowQuarantined, RowReleased
-from domain.touchpoint import Envelope, Touchpoint
+from domain.touchpoint import Envelope
 
-SOURCE = "lifecircle"
 _RULE_MAX_CHARS = 1_000
-
-
-def log_subject(log_id: bytes) -> str:
-    """The subject that a log keeps its own history under."""
-    return f"log/{log_id.hex()}"
-
-
-def note(log_id: bytes, name: str, data: Touchpoint, subject: str | None = None, at_us: int | None = None) -> Envelope:
-    """A note, with the id `name`, to the log itself or to a subject; of now, or of an instant in µs since 1970 UTC."""
-    time = datetime.fromtimestamp((at_us or clock_us()) / 1_000_000, tz=UTC).isoformat()
-    fields = {"id": name, "source": SOURCE, "type": data.kind, "subject": subject or log_subject(log_id), "time": time}
-    return Envelope.read({**fields, "data": data})
 
 
 def release_id(row: QuarantinedRow) -> str:

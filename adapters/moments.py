@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime
 from secrets import token_hex
-from time import time_ns
 from typing import NamedTuple, overload
 
 from adapters.addresses import open_tables
+from adapters.clock import clock_us
 from adapters.engine import Engine
 from adapters.folding import Progress, fold_log
 from adapters.log import Cursor, Log
@@ -55,7 +55,7 @@ class Moment(NamedTuple):
         if isinstance(self.known, int):
             return self.known
         if self.known is None:
-            return time_ns() // 1_000
+            return clock_us()
         last = (
             log.read(cut.advanced(bucket, number - 1), 1, cut)[0].recorded
             for bucket, number in enumerate(cut.numbers, 1)

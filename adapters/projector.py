@@ -5,8 +5,8 @@ Each batch is written in one transaction with the position that it reaches: only
 
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event
-from time import time_ns
 
+from adapters.clock import clock_us
 from adapters.folder import Folder
 from adapters.log import Cursor, Log, Stored
 from adapters.pseudonyms import Pseudonyms
@@ -174,7 +174,7 @@ class Projector:
             transaction.track(
                 {at: now for at, (was, now) in enumerate(zip(before, after, strict=True), 1) if was != now}
             )
-            transaction.set_clock(time_ns() // 1_000)
+            transaction.set_clock(clock_us())
         self._folder = folder
 
     def _standing(self, name: str, subjects: Sequence[str]) -> Sequence[Row]:
@@ -184,7 +184,7 @@ class Projector:
             return transaction.standing(self._live[name], subjects)
 
     def _new_day(self) -> None:
-        now = time_ns() // 1_000
+        now = clock_us()
         if (day := self._company.day_at(now)) != self._day:
             with self._tables.transaction() as transaction:
                 transaction.set_clock(now)

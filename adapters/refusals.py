@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from threading import Condition, Thread
-from time import monotonic, time_ns
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from adapters.clock import clock_us
 from adapters.codec import draft_of
 from adapters.log import Group, Log
+from adapters.notes import note
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError, Refused
 from domain.kinds.log_itself import AccessDenied, TouchpointRefused
@@ -62,7 +64,7 @@ class Refusals:
                 self._minute, self._left = monotonic(), LIMITS.refusals_noted_per_minute
             if self._left:
                 self._left -= 1
-                self._waiting.append(_Waiting(about, recordedby, time_ns() // 1_000))
+                self._waiting.append(_Waiting(about, recordedby, clock_us()))
             else:
                 self._counted[rule, recordedby] += 1
             if self._writer is None:
@@ -108,9 +110,7 @@ class Refusals:
 
     def _noted(self, waiting: Sequence[_Waiting], counts: "Counter[tuple[str, str]]") -> bool:
         """Whether all of them stand in the log now; where it cannot be reached they wait."""
-        from adapters.evidence import note  # which notes through an engine, and that is made with this module
-
-        now_us, groups = time_ns() // 1_000, list[Group]()
+        now_us, groups = clock_us(), list[Group]()
         summed = [
             _Waiting(TouchpointRefused(rule=rule, times=count), by, now_us) for (rule, by), count in counts.items()
         ]

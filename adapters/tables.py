@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
-from time import time_ns
 from typing import Any, Literal, NamedTuple, Protocol
 
+from adapters.clock import clock_us
 from adapters.extensions import fold_inputs
 from adapters.log import Cursor
 from adapters.sweep import Part
@@ -297,7 +297,7 @@ class Tables(Protocol):
 def next_generations(known: Iterable[Generation], fingerprints: Mapping[str, str], cut: str) -> list[Generation]:
     """What is to be made, for each view the one after its last."""
     numbers = {generation.view: generation.number for generation in known}
-    begun = time_ns() // 1_000
+    begun = clock_us()
     return [
         Generation(view, numbers.get(view, 0) + 1, told, "building", cut, begun) for view, told in fingerprints.items()
     ]

@@ -129,8 +129,8 @@ class _Narrator:
             _draw(tables.query("select * from circle"), picture)
 
     def _append(self, engine: "Engine", events: Iterable[dict[str, Any]]) -> "list[Receipt]":
+        from adapters.clock import clock_us
         from adapters.codec import read_envelope
-        from adapters.engine import clock_us
 
         clock = clock_us()
         return engine.append([read_envelope(event, clock, engine.company) for event in events], recordedby="demo")

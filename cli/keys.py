@@ -20,7 +20,7 @@ def rotate(url: str) -> None:
     LIFECIRCLE_KEK_NEXT.
     """
     from adapters.engine import Engine
-    from adapters.evidence import note
+    from adapters.notes import note
     from domain.identifiers import derived_id
     from domain.kinds.log_itself import KeyRotated
 

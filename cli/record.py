@@ -117,8 +117,8 @@ def _read(
 
 def _validated(given: Sequence[Mapping[str, Any]], engine: "Engine") -> "list[Envelope]":
     """Validate all before anything is stored; of a list the error says which touchpoint it is, counted from 1."""
+    from adapters.clock import clock_us
     from adapters.codec import read_envelope
-    from adapters.engine import clock_us
 
     clock, found = clock_us(), list["Envelope"]()
     for at, each in enumerate(given, 1):

@@ -7,8 +7,8 @@ import orjson
 
 from adapters.audit.causes import scan
 from adapters.audit.progress import Progress, unseen
-from adapters.evidence import log_subject
 from adapters.log import Log, Stored
+from adapters.notes import log_subject
 from domain.kinds.circle import DataExported, PersonalDataErased
 from domain.kinds.log_itself import (
     AccessDenied,

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse
 
+from adapters.clock import clock_us
 from adapters.codec import parse_json, read_envelope
-from adapters.engine import clock_us
 from adapters.http.apikeys import Principal, Role
 from adapters.http.problems import PROBLEM_TYPE, RequestRefused, problem_of, refusal, status_of
 from adapters.http.service import Service, denied, needs, service_of, within

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from adapters.addresses import open_tables
 from adapters.audit.files import leading
-from adapters.engine import Engine, clock_us
+from adapters.clock import clock_us
+from adapters.engine import Engine
 from adapters.log import Cursor, Stored
 from adapters.mirror.columns import touchpoint_table, view_schema, view_table
 from adapters.mirror.folded import HistoryFold, folded_as

@@ -4,7 +4,6 @@ Every connection finds the tables by its search path, which leads to the schema 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from eventsourcing.persistence import Tracking
@@ -13,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier
 
+from adapters.clock import clock_us
 from adapters.generations import FORGET_PARTS, generations, live_tables, move
 from adapters.log import Cursor
 from adapters.postgres.datastore import sql as sql_file
@@ -75,7 +75,7 @@ class PostgresTransaction:
         self._connection.execute(sql_file("views.sql"))
         if new:
             self._tables.tracker.prepare(self._connection)
-            self.set_clock(time_ns() // 1_000)
+            self.set_clock(clock_us())
 
     def generations(self) -> list[Generation]:
         """Every generation that stands, by view and number."""
@@ -234,7 +234,7 @@ class PostgresTransaction:
             )
             went_live = self._connection.execute(
                 "UPDATE generations SET state = 'live', cut = %s, built = %s WHERE view = %s AND number = %s",
-                (str(cut), time_ns() // 1_000, view, number),
+                (str(cut), clock_us(), view, number),
             )
             if went_live.rowcount != 1:
                 raise fenced("rebuild")

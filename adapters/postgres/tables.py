@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
-from time import time_ns
 from typing import Any, Literal
 
 import psycopg
 from psycopg import Connection, errors
 from psycopg.sql import SQL, Identifier
 
+from adapters.clock import clock_us
 from adapters.generations import generations
 from adapters.postgres.datastore import Datastore, in_our_words
 from adapters.postgres.generations import PostgresTransaction, Tracker, position, stands
@@ -100,7 +100,7 @@ class PostgresTables:
     def set_moment(self, at_us: int | None) -> None:
         """Pin the reference time that questions call today, in microseconds since 1970 UTC; None frees it."""
         with self.transaction() as transaction:
-            transaction.set_clock(time_ns() // 1_000 if at_us is None else at_us, pinned=at_us is not None)
+            transaction.set_clock(clock_us() if at_us is None else at_us, pinned=at_us is not None)
 
     def rows(self, view_name: str, subject: str | None = None) -> tuple[list[str], list[Row]]:
         """A view's columns and rows, of one subject or of all, by primary key.

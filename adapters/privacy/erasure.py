@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from adapters.engine import Engine, clock_us
-from adapters.evidence import SOURCE, amend, note, quarantined
+from adapters.clock import clock_us
+from adapters.engine import Engine
+from adapters.evidence import amend, quarantined
 from adapters.log import Receipt
+from adapters.notes import SOURCE, note
 from adapters.privacy.quarantine import holding
 from adapters.privacy.sealed import Sealed
 from adapters.privacy.sealing import erased, sealed_texts

@@ -10,9 +10,11 @@ from uuid import uuid4
 import orjson
 
 from adapters.audit.files import write_whole
+from adapters.clock import clock_us
 from adapters.codec import fact_of
-from adapters.engine import Engine, clock_us
-from adapters.evidence import SOURCE, log_subject, quarantined
+from adapters.engine import Engine
+from adapters.evidence import quarantined
+from adapters.notes import SOURCE, log_subject
 from adapters.pages import page
 from adapters.privacy.erasure import known_by, known_facts
 from adapters.privacy.quarantine import holding

@@ -7,8 +7,9 @@ from uuid import uuid4
 import orjson
 
 from adapters.engine import Engine
-from adapters.evidence import note, quarantined
+from adapters.evidence import quarantined
 from adapters.log import QuarantinedRow
+from adapters.notes import note
 from adapters.privacy.quarantine import holder
 from adapters.privacy.sealed import Sealed
 from adapters.privacy.sealing import replaced_in, sealed_texts, with_opened

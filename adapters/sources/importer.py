@@ -14,8 +14,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from adapters.clock import clock_us
 from adapters.codec import read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from adapters.evidence import set_aside
 from adapters.idkey import read_id_key
 from adapters.log import QuarantinedRow, Verdict

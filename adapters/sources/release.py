@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from adapters.clock import clock_us
 from adapters.codec import parse_json, read_envelope
-from adapters.engine import Engine, clock_us
-from adapters.evidence import SOURCE, amend, log_subject, note_quarantined, quarantined, release_id, release_notes
+from adapters.engine import Engine
+from adapters.evidence import amend, note_quarantined, quarantined, release_id, release_notes
 from adapters.idkey import read_id_key
 from adapters.log import QuarantinedRow
+from adapters.notes import SOURCE, log_subject
 from adapters.sources.cells import unreadable
 from adapters.sources.importer import FELLOW, rule_and_message
 from adapters.sources.mapping import FileForm, read_stored

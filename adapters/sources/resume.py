@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from adapters.engine import clock_us
+from adapters.clock import clock_us
 from adapters.log import ImportRun, Log
 from adapters.sources.held import Beginning
 from adapters.sources.mapping import Mapping

@@ -3,12 +3,12 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from json import dumps
-from time import time_ns
 from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import Tracking
 from eventsourcing.sqlite import SQLiteCursor, SQLiteTrackingRecorder
 
+from adapters.clock import clock_us
 from adapters.generations import FORGET_PARTS, generations, live_tables, move
 from adapters.log import Cursor
 from adapters.sqlite.ddl import declared, insert, listed, quoted
@@ -201,7 +201,7 @@ class SQLiteTransaction:
             )
             went_live = self._connection.execute(
                 "UPDATE generations SET state = 'live', cut = ?, built = ? WHERE view = ? AND number = ?",
-                (str(cut), time_ns() // 1_000, view, number),
+                (str(cut), clock_us(), view, number),
             )
             if went_live.rowcount != 1:
                 raise fenced("rebuild")
@@ -242,7 +242,7 @@ def make(connection: sqlite3.Connection, tables: "SQLiteTables") -> None:
         connection.execute(statement)
     if new:
         tables.tracker.prepare(connection)
-        SQLiteTransaction(connection, tables).set_clock(time_ns() // 1_000)
+        SQLiteTransaction(connection, tables).set_clock(clock_us())
 
 
 def stands(connection: sqlite3.Connection) -> bool:

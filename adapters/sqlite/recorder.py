@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from threading import Event
@@ -18,6 +17,7 @@ from eventsourcing.sqlite import (
 )
 from eventsourcing.utils import Environment, EnvType
 
+from adapters.clock import clock_us
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import Datastore
 
@@ -72,7 +72,7 @@ def head_of(cursor: sqlite3.Cursor, bucket: int) -> tuple[int, int]:
 
 def recorded_now(last_us: int) -> int:
     """The recorded time of a transaction, in µs: the clock, but always after the last one, also if it was set back."""
-    return max(time.time_ns() // 1_000, last_us + 1)
+    return max(clock_us(), last_us + 1)
 
 
 class BucketRecorder(SQLiteApplicationRecorder):

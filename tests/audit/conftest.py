@@ -8,8 +8,9 @@ import pytest
 from adapters.audit.seal import Seal, read_key
 from adapters.audit.sealer import sealer
 from adapters.audit.verifier import Verified, verify_log
+from adapters.clock import clock_us
 from adapters.codec import read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from domain.company import Company
 from domain.notes import Head
 from domain.touchpoint import Envelope

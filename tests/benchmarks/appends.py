@@ -14,8 +14,9 @@ from typing import Any
 
 from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 
+from adapters.clock import clock_us
 from adapters.codec import draft_of, read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from adapters.log import Draft, Log, Receipt
 from adapters.privacy.sealing import Sealing
 from domain.touchpoint import Envelope, Fact

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 import psycopg
 
 from adapters.addresses import open_sweep, open_tables
+from adapters.clock import clock_us
 from adapters.codec import draft_of, fact_of, parse_json, read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from adapters.log import Draft, Group
 from adapters.postgres.facts import Facts
 from adapters.rebuild import rebuild

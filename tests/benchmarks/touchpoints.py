@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
+from adapters.clock import clock_us
 from adapters.codec import read_envelope
-from adapters.engine import clock_us
 from domain.company import Company
 from domain.touchpoint import Envelope
 

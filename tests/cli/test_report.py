@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from adapters.clock import clock_us
 from adapters.codec import read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from adapters.moments import named_in
 from adapters.reports.answers import Answer
 from adapters.reports.figures import shown, unit_of

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.addresses import open_tables
+from adapters.clock import clock_us
 from adapters.codec import read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from adapters.mirror.mirroring import mirror
 from adapters.projector import Projector
 from cli.stories import brightwater

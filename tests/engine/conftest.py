@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from adapters.clock import clock_us
 from adapters.codec import read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from domain.company import Company
 from domain.touchpoint import Envelope
 

@@ -22,8 +22,9 @@ import psycopg
 from adapters.addresses import open_tables
 from adapters.audit.files import write_whole
 from adapters.audit.sealer import sealer
+from adapters.clock import clock_us
 from adapters.codec import draft_of, read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from adapters.evidence import quarantined
 from adapters.idkey import make_id_key
 from adapters.privacy.erasure import erase

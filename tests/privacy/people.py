@@ -1,7 +1,8 @@
 """Touchpoints about people, in few words."""
 
+from adapters.clock import clock_us
 from adapters.codec import read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from domain.touchpoint import Envelope
 
 NAME, MAIL, PHONE = "Zuzana Příkladná", "zuzana@example.org", "+49 30 1234567"

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
+from adapters.clock import clock_us
 from adapters.codec import read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from adapters.log import Receipt
 from domain.errors import (
     IdReused,

@@ -5,8 +5,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from hypothesis import strategies as st
 
+from adapters.clock import clock_us
 from adapters.codec import read_envelope
-from adapters.engine import Engine, clock_us
+from adapters.engine import Engine
 from adapters.pseudonyms import Pseudonyms
 from adapters.replay import rows_as_of
 from adapters.tables import Tables

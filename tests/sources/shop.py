@@ -5,7 +5,7 @@ from pathlib import Path
 
 from adapters.codec import fact_of
 from adapters.engine import Engine
-from adapters.evidence import log_subject
+from adapters.notes import log_subject
 from adapters.sources.importer import Report, import_file
 from adapters.sources.mapping import load_mapping
 from domain.touchpoint import Fact

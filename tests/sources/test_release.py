@@ -6,7 +6,8 @@ import pytest
 
 from adapters.codec import fact_of
 from adapters.engine import Engine
-from adapters.evidence import amend, log_subject, quarantined
+from adapters.evidence import amend, quarantined
+from adapters.notes import log_subject
 from adapters.sources.importer import import_file
 from adapters.sources.release import Corrected, release
 from domain.errors import NotInQuarantine
