@@ -123,7 +123,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | N
         console.width = WIDTH_OF_FILES
     console.print(table)
     if left_out:
-        console.print(f"{len(left_out)} columns are left out, for no row has anything in them", style="dim")
+        names = ", ".join(name.removesuffix("_micros").replace("_", " ") for name in columns if name in left_out)
+        console.print(f"left out, for no row has anything there: {names}", style="dim")
 
 
 def _is_number(value: Any) -> bool:

@@ -272,7 +272,7 @@ class OrderLines(View[Lines]):
         step = PURCHASE_STEPS.get(fact.kind)
         if step is None or fact.kind == "RefundIssued":  # money given back is of no line
             return state, ()
-        name: str = fact.data.get("order") or f"{fact.stream}/{fact.version}"
+        name: str = fact.data.get("order") or f"{fact.source}/{fact.id}"
         entry = state.entries.get(name)
         if entry is None:
             order = Order(fact.at, self.company.day(fact))

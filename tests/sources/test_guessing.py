@@ -26,7 +26,8 @@ def imported(folder: Path, url: str, name: str) -> tuple[int, list[dict[str, Any
     """Import the file by the mapping that was written; the exit code and the envelopes in their order."""
     done = Shell(url)("import", str(folder / name), "--map", str(folder / "map.toml"))
     with Engine.open(url) as engine:
-        return done.code, [fact.envelope for fact in stored(engine)]
+        told = (engine.log.find(fact.stream, fact.source, fact.id) for fact in stored(engine))
+        return done.code, [json.loads(engine.sealing.opened(each.state) or b"") for each in told if each]
 
 
 @pytest.fixture
