@@ -50,7 +50,8 @@ class PostgresSweep:
                 cursor.execute(_PART, begin)
             else:
                 cursor.execute(_PART_UPTO, (*begin, part.last))
-            return list(map(stored_of, cursor))
+            # All at once, for a cursor hands out rows one by one in Python.
+            return list(map(stored_of, cursor.fetchall()))
 
     def stream(self, subject: str, cut: Cursor) -> list[Stored]:
         """One stream within a cut, by version."""
