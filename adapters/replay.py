@@ -6,6 +6,7 @@ from typing import NamedTuple
 from adapters.codec import fact_of
 from adapters.log import LINK_KINDS, Cursor, Log
 from adapters.pseudonyms import Pseudonyms
+from adapters.tables import primary_key
 from domain.company import Company
 from domain.errors import UnknownSubject
 from domain.history import effective_histories, roots
@@ -60,7 +61,7 @@ def rows_as_of(
     known: Cursor | int | None = None,
     as_of: int | None = None,
 ) -> tuple[tuple[Column, ...], list[Row]]:
-    """The columns of a view and its rows of one subject's family, folded from its history as it stood.
+    """The columns of a view and its rows of one subject's family by primary key, folded from its history as it stood.
 
     Raises:
         UnknownView: there is none of this name.
@@ -68,7 +69,11 @@ def rows_as_of(
     """
     view = view_named(view_name)
     root, _, facts = replayed(log, subject, known, as_of)
-    return view.columns(), list(fold(view(company), root, pseudonyms.put_into(facts)).values())
+    columns = view.columns()
+    names = [column.name for column in columns]
+    places = [names.index(part) for part in primary_key(view)]
+    rows = fold(view(company), root, pseudonyms.put_into(facts)).values()
+    return columns, sorted(rows, key=lambda row: [row[place] for place in places])
 
 
 class Replayed(NamedTuple):

@@ -239,7 +239,8 @@ def test_a_folder_or_a_file_without_rights_is_a_clear_error(tmp_path: Path, shop
         os.seteuid(uid)
     assert "Traceback" not in done.err
     assert done.code != 0
-    assert json.loads(done.err)["error"] in {"UnreadableInput", "LogUnavailable", "LogNotWritable"}
+    # Whoever is nobody from the start is told by the command line itself, before the file is opened.
+    assert json.loads(done.err)["error"] in {"UnreadableInput", "LogUnavailable", "LogNotWritable", "BadParameter"}
 
 
 def test_mixed_encodings_are_said_and_only_their_rows_suffer(tmp_path: Path, shop: Shell) -> None:
