@@ -14,9 +14,9 @@ from adapters.clock import clock_us
 from adapters.codec import draft_of, fact_from
 from adapters.engine import Engine
 from adapters.log import Cursor
-from adapters.projector import position_cursor
-from adapters.replay import family_facts
-from adapters.tables import Tables, not_built
+from adapters.views.projector import position_cursor
+from adapters.views.replay import family_facts
+from adapters.views.tables import Tables, not_built
 from domain.company import Company
 from domain.decision import SOURCE_PREFIX, Bound, Decision, Now, Proposal
 from domain.errors import IdReused, LifecircleError, Refused, VersionConflict

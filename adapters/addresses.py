@@ -8,8 +8,8 @@ from adapters.audit.rows import AuditRows
 from adapters.extensions import load_extensions
 from adapters.log import Log
 from adapters.settings import LIMITS
-from adapters.sweep import Sweep
-from adapters.tables import Tables, Views
+from adapters.views.sweep import Sweep
+from adapters.views.tables import Tables, Views
 from domain.company import Company
 from domain.errors import LogNotFound, WrongBuckets
 from projections import views

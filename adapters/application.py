@@ -14,8 +14,8 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import EventStore, InfrastructureFactory, IntegrityError, Mapper, StoredEvent
 from eventsourcing.utils import Environment
 
+from adapters.appending.rule_snapshots import decode_state, encode_state
 from adapters.codec import fact_from
-from adapters.rule_snapshots import decode_state, encode_state
 from adapters.settings import LIMITS
 from domain.company import Company
 from domain.corrections import CORRECTED, target_pair

@@ -9,16 +9,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from adapters.addresses import create_log, open_log
-from adapters.batches import Batch, Entry, Run, Undecided
+from adapters.appending.batches import Batch, Entry, Run, Undecided
+from adapters.appending.committer import Committer
+from adapters.appending.door import Door, Expected, needs_deciding
 from adapters.clock import clock_us
-from adapters.committer import Committer
-from adapters.door import Door, Expected, needs_deciding
 from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict
 from adapters.privacy.keyring import Keyring
 from adapters.privacy.sealing import Sealing
 from adapters.refusals import Refusals
-from adapters.replay import family_facts, history
 from adapters.settings import LIMITS
+from adapters.views.replay import family_facts, history
 from domain.company import Company
 from domain.corrections import ERASED
 from domain.errors import CursorInvalid, IdReused, InvalidTouchpoint, LifecircleError, Refused, VersionConflict
@@ -26,7 +26,7 @@ from domain.lifecycle import Breach
 from domain.touchpoint import Envelope, Fact
 
 if TYPE_CHECKING:  # a command line that starts must not wait for asyncio
-    from adapters.async_committer import AsyncCommitter
+    from adapters.appending.async_committer import AsyncCommitter
 
 EMBEDDED = "embedded"
 """The principal that is recorded when the caller is Python code in the same process."""
@@ -122,7 +122,7 @@ class Engine:
 
     @cached_property
     def _async_committer(self) -> "AsyncCommitter":
-        from adapters.async_committer import AsyncCommitter
+        from adapters.appending.async_committer import AsyncCommitter
 
         return AsyncCommitter(self.log, self.sealing)
 

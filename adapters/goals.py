@@ -12,9 +12,9 @@ from typing import Any
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.folding import Progress
-from adapters.moments import Moment, beneath, views_at
-from adapters.tables import Tables, Views
+from adapters.views.folding import Progress
+from adapters.views.moments import Moment, beneath, views_at
+from adapters.views.tables import Tables, Views
 from domain.errors import QueryRefused
 from domain.indicator import Indicator, read_indicator
 from domain.money import MICROS

@@ -12,7 +12,7 @@ from cli.output import folding, show, warn_of_parked
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.acting import Outcome
     from adapters.engine import Engine
-    from adapters.moments import Moment
+    from adapters.views.moments import Moment
     from domain.decision import Decision
 
 
@@ -59,7 +59,7 @@ def command(
 def _outcomes(engine: "Engine", chosen: "list[Decision[Any]]", moment: "Moment", *, dry_run: bool) -> "list[Outcome]":
     from adapters.acting import act, look
     from adapters.addresses import open_tables
-    from adapters.moments import Moment, beneath, views_at
+    from adapters.views.moments import Moment, beneath, views_at
     from projections import views
 
     if moment == Moment():

@@ -37,7 +37,7 @@ def command(
     """
     needs_loyalty("removal effects")
     from adapters.engine import Engine
-    from adapters.moments import settled, views_standing
+    from adapters.views.moments import settled, views_standing
     from projections import view_named
     from projections.credit import ATTRIBUTION_COLUMNS
     from projections.models.attribution import ATTRIBUTION, TRAILS, with_markov

@@ -57,7 +57,7 @@ class _Narrator:
         """Tell all chapters, with the projector following live."""
         from adapters.addresses import open_tables
         from adapters.engine import Engine
-        from adapters.projector import Projector
+        from adapters.views.projector import Projector
 
         self._say("1. A new log: one file, nothing to set up")
         self._run("init", "--name", brightwater.COMPANY, "--zone", brightwater.ZONE)
@@ -138,7 +138,7 @@ class _Narrator:
     def _settle(self, engine: "Engine") -> None:
         """Wait until the live projector has shown everything."""
         from adapters.addresses import open_tables
-        from adapters.projector import status
+        from adapters.views.projector import status
 
         until = monotonic() + SETTLE_S
         with closing(open_tables(self._url, engine.company)) as tables:

@@ -13,7 +13,7 @@ from cli.output import cell, described, folding, occurred, show, warn_of_parked
 
 if TYPE_CHECKING:
     from adapters.engine import Engine
-    from adapters.moments import Moment
+    from adapters.views.moments import Moment
     from domain.differences import Difference
     from domain.touchpoint import Fact
     from projections.difference import RowDifference
@@ -39,7 +39,7 @@ def command(
     means what had occurred by then, as we know it now; as-of=TIME,known-at=TIME what was known then to have occurred.
     """
     from adapters.engine import Engine
-    from adapters.moments import Moment
+    from adapters.views.moments import Moment
 
     if (subject is None) == (name is None) or (subject and only):
         raise click.UsageError("say whose history (diff SUBJECT), or which view (diff --view NAME [--subject SUBJECT])")
@@ -54,7 +54,7 @@ def command(
 
 
 def _show_history(engine: "Engine", subject: str, first: "Moment", second: "Moment", style: str) -> None:
-    from adapters.moments import tellings
+    from adapters.views.moments import tellings
     from domain.differences import history_differences
 
     found = history_differences(*tellings(engine.log, subject, first, second))
@@ -105,10 +105,10 @@ def _rows(
     engine: "Engine", url: str, name: str, subject: str | None, first: "Moment", second: "Moment"
 ) -> "Iterator[tuple[list[str], tuple[str, ...], Iterator[RowDifference]]]":
     """The columns of a view, its key, and the differences of its rows between two moments."""
-    from adapters.moments import views_at
-    from adapters.pseudonyms import Pseudonyms
-    from adapters.replay import rows_as_of
-    from adapters.tables import primary_key
+    from adapters.views.moments import views_at
+    from adapters.views.pseudonyms import Pseudonyms
+    from adapters.views.replay import rows_as_of
+    from adapters.views.tables import primary_key
     from domain.errors import UnknownSubject
     from projections import view_named
     from projections.difference import row_differences

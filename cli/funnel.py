@@ -79,7 +79,7 @@ def command(
 def _from_mirror(folder: Path, funnel: "Funnel", as_of: "int | date | None") -> "Sightings":
     from adapters.funnels.sources import from_mirror
     from adapters.mirror.manifest import read_manifest
-    from adapters.moments import instant
+    from adapters.views.moments import instant
     from domain.company import Company
 
     manifest = read_manifest(folder)
@@ -93,7 +93,7 @@ def _from_mirror(folder: Path, funnel: "Funnel", as_of: "int | date | None") -> 
 def _from_log(url: str, funnel: "Funnel", as_of: "int | date | None") -> "Sightings":
     from adapters.engine import Engine
     from adapters.funnels.sources import from_log
-    from adapters.moments import instant
+    from adapters.views.moments import instant
 
     def parked(stream: str, error: str) -> None:
         click.echo(f"left out: {stream}, whose history cannot be folded: {error}", err=True)

@@ -168,7 +168,7 @@ def _asked(options: dict[str, Any]) -> _Asked:
 def _read(asked: _Asked) -> _Read:
     needs_loyalty("models of purchases")
     from adapters.engine import Engine
-    from adapters.moments import settled, views_standing
+    from adapters.views.moments import settled, views_standing
     from projections import view_named
     from projections.models.buyers import PURCHASES, buyers
 

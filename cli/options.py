@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.engine import Engine
-    from adapters.moments import Moment
+    from adapters.views.moments import Moment
 
 AS_OF_HELP = "Leave out what occurred after this moment; a day means its end in the company's zone."
 KNOWN_AT_HELP = "Leave out what was recorded after this moment or cursor."
@@ -128,7 +128,7 @@ class When(click.ParamType["int | date"]):
         """Read `2026-03-01`, or `2026-03-01T10:00:00+01:00`."""
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]  # click converts what is converted already
-        from adapters.moments import read_when
+        from adapters.views.moments import read_when
 
         try:
             return read_when(value)
@@ -141,7 +141,7 @@ WHEN = When()
 
 def moment_of(engine: "Engine", as_of: "int | date | None", known_at: str | None) -> "Moment":
     """The moment that `--as-of` and `--known-at` name; a day means its end in the company's zone."""
-    from adapters.moments import named_moment
+    from adapters.views.moments import named_moment
 
     return named_moment(engine, as_of, known_at)
 

@@ -12,7 +12,7 @@ import orjson
 from adapters.told import iso
 
 if TYPE_CHECKING:
-    from adapters.tables import Tables
+    from adapters.views.tables import Tables
     from domain.touchpoint import Fact
 
 SEALED_SHOWN = "[sealed]"

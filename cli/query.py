@@ -25,7 +25,7 @@ def command(
     """
     from adapters.addresses import open_tables
     from adapters.engine import Engine
-    from adapters.moments import named_in, views_at
+    from adapters.views.moments import named_in, views_at
     from projections import views
 
     with Engine.open(url) as engine:

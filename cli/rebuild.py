@@ -13,7 +13,7 @@ from cli.options import format_option, log_option
 from cli.output import folding, show
 
 if TYPE_CHECKING:
-    from adapters.rebuild import Comparison
+    from adapters.views.rebuild import Comparison
     from projections.difference import RowDifference
 
 DIFFERENT = 11
@@ -44,7 +44,7 @@ def command(url: str, style: str, names: tuple[str, ...], *, compare: bool, limi
     from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
-    from adapters.rebuild import compared, rebuild
+    from adapters.views.rebuild import compared, rebuild
     from projections import view_named
 
     load_extensions()

@@ -12,7 +12,7 @@ from cli.options import log_option, principal
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.engine import Engine
-    from adapters.tables import Tables
+    from adapters.views.tables import Tables
 
 
 @click.command()
@@ -45,8 +45,8 @@ def command(url: str, *, once: bool, every_s: float | None, names: tuple[str, ..
 def _follow(url: str, stop: Event, *, once: bool) -> None:
     from adapters.addresses import open_tables
     from adapters.engine import Engine
-    from adapters.projector import Projector
     from adapters.settings import LIMITS
+    from adapters.views.projector import Projector
     from domain.errors import ProjectorFenced
 
     followed = False
@@ -94,8 +94,8 @@ def _acting(url: str, every_s: float | None, names: tuple[str, ...], stop: Event
 
 def _rebuild_stale(engine: "Engine", tables: "Tables") -> None:
     """Rebuild views that were folded by another definition or under other settings, or that are new beside others."""
-    from adapters.projector import status
-    from adapters.rebuild import rebuild
+    from adapters.views.projector import status
+    from adapters.views.rebuild import rebuild
 
     views = status(engine.log, tables)
     stale = [view.view for view in views if view.state != "live"]

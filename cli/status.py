@@ -12,7 +12,7 @@ from cli.output import show
 
 if TYPE_CHECKING:
     from adapters.log import Origin
-    from adapters.tables import Tables, ViewStatus
+    from adapters.views.tables import Tables, ViewStatus
 
 _BREACHES = "select rule, breaches from breaches_by_rule order by breaches desc, rule"
 
@@ -28,8 +28,8 @@ def command(url: str, style: str) -> None:
     from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.idkey import id_key_path
-    from adapters.projector import status
-    from adapters.tables import ViewStatus
+    from adapters.views.projector import status
+    from adapters.views.tables import ViewStatus
 
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
         heads = engine.log.heads()

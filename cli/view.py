@@ -52,10 +52,10 @@ def command(
     from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
-    from adapters.moments import views_at
     from adapters.privacy.opening import open_rows
-    from adapters.pseudonyms import Pseudonyms
-    from adapters.replay import rows_as_of
+    from adapters.views.moments import views_at
+    from adapters.views.pseudonyms import Pseudonyms
+    from adapters.views.replay import rows_as_of
     from projections import view_named
 
     load_extensions()

@@ -44,7 +44,7 @@ def command(
     from adapters.audit.why import why
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
-    from adapters.pseudonyms import Pseudonyms
+    from adapters.views.pseudonyms import Pseudonyms
 
     load_extensions()
     with Engine.open(url) as engine:

@@ -25,8 +25,8 @@ from adapters.audit.seal import Seal
 from adapters.audit.store import Store
 from adapters.audit.tiles import Tiles
 from adapters.log import Cursor, Log, bucket_of
-from adapters.replay import family_facts, history
 from adapters.settings import LIMITS
+from adapters.views.replay import family_facts, history
 from domain.errors import SealContradicted, SealUnusable
 from domain.lifecycle import breaches_in
 from domain.merkle import inclusion_proof

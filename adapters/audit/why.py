@@ -4,9 +4,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from adapters.log import LINK_KINDS, Cursor, Log
-from adapters.pseudonyms import Pseudonyms
-from adapters.replay import replayed
-from adapters.tables import primary_key
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.replay import replayed
+from adapters.views.tables import primary_key
 from domain.company import Company
 from domain.corrections import CORRECTED, target_pair
 from domain.errors import RowUnknown

@@ -15,9 +15,9 @@ from adapters.export.delimited import write_csv
 from adapters.export.ocel import write_ocel
 from adapters.export.told import Opening, Told
 from adapters.export.xes import write_xes
-from adapters.histories import Parked
 from adapters.mirror import need_explore
 from adapters.notes import note
+from adapters.views.histories import Parked
 from domain.errors import LifecircleError
 from domain.kinds.circle import DataExported
 from domain.touchpoint import invalid

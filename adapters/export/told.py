@@ -10,10 +10,10 @@ import orjson
 from adapters.addresses import open_reading
 from adapters.copying import in_recorded_order
 from adapters.engine import Engine
-from adapters.histories import Parked, histories
 from adapters.log import LINK_KINDS, Cursor
 from adapters.privacy.opening import open_facts, open_states
-from adapters.replay import family_facts
+from adapters.views.histories import Parked, histories
+from adapters.views.replay import family_facts
 from domain.errors import UnknownSubject
 from domain.history import effective_histories, root_of
 from domain.touchpoint import Fact

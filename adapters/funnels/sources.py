@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 from adapters.engine import Engine
 from adapters.extensions import load_extensions
 from adapters.funnels.conversion import Ints, Sightings
-from adapters.histories import Parked, histories
 from adapters.mirror.columns import AT, ORDER, SEQUENCE, STREAM, SUBJECT, VERSION, WRITTEN
 from adapters.mirror.folded import folded_as
 from adapters.mirror.manifest import Manifest, MirrorUnusable
 from adapters.mirror.parts import Replaced, read_parts
+from adapters.views.histories import Parked, histories
 from domain.company import Company
 from domain.funnel import Condition, Funnel, FunnelInvalid, Step
 

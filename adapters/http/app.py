@@ -30,7 +30,7 @@ from adapters.http.feed import Feed
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import Service, needs, service_of
 from adapters.loglines import as_json
-from adapters.projector import status as views_status
+from adapters.views.projector import status as views_status
 from domain.errors import LifecircleError
 
 LOG = "LIFECIRCLE_LOG"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from adapters.settings import LIMITS
-from adapters.tables import Tables, primary_key
+from adapters.views.tables import Tables, primary_key
 from domain.errors import QueryRefused, UnknownView
 from projections import views
 from projections.view import Column, Question, Row, View

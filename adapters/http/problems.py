@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from adapters.log import Stored
-from adapters.tables import ViewNotBuilt
+from adapters.views.tables import ViewNotBuilt
 from domain.errors import (
     CursorInvalid,
     IdReused,

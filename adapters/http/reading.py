@@ -19,11 +19,11 @@ from adapters.http.pages import Page, page
 from adapters.http.problems import RequestRefused
 from adapters.http.service import Service, needs, service_of, within
 from adapters.log import Cursor, Stored
-from adapters.moments import Moment, named_moment, read_when
-from adapters.pseudonyms import Pseudonyms
-from adapters.replay import rows_as_of
 from adapters.settings import LIMITS
 from adapters.told import cloud_event, recorded_event
+from adapters.views.moments import Moment, named_moment, read_when
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.replay import rows_as_of
 from domain.schema import json_schema
 from domain.touchpoint import KINDS, kind_named
 from projections import views

@@ -32,9 +32,9 @@ from adapters.mirror.manifest import (
     read_manifest,
 )
 from adapters.mirror.parts import Part, extended, written_whole
-from adapters.projector import position_cursor
 from adapters.settings import LIMITS
-from adapters.tables import Generation, Reading, Views, primary_key
+from adapters.views.projector import position_cursor
+from adapters.views.tables import Generation, Reading, Views, primary_key
 from projections.view import View
 
 Progress = Callable[[str, int, int], None]

@@ -13,13 +13,13 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier
 
 from adapters.clock import clock_us
-from adapters.generations import FORGET_PARTS, generations, live_tables, move
 from adapters.log import Cursor
 from adapters.postgres.datastore import sql as sql_file
 from adapters.postgres.report import TYPES, comments, declared, listed, publish
 from adapters.settings import LIMITS
-from adapters.sweep import Part
-from adapters.tables import (
+from adapters.views.generations import FORGET_PARTS, generations, live_tables, move
+from adapters.views.sweep import Part
+from adapters.views.tables import (
     Changes,
     Generation,
     Parking,

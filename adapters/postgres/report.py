@@ -11,7 +11,7 @@ from psycopg.sql import Literal as Value
 
 from adapters.postgres.roles import readers_of_report
 from adapters.settings import LIMITS
-from adapters.tables import Views, public_names
+from adapters.views.tables import Views, public_names
 from domain.errors import ExtensionBroken, LifecircleError, QueryRefused
 from projections.dictionary import DICTIONARY, MOMENT, Entry, Relation, entries, relation
 from projections.view import Column, Row, columns_of

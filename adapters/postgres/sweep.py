@@ -4,7 +4,7 @@ import psycopg
 
 from adapters.log import Cursor, Stored, bucket_of, stored_of
 from adapters.settings import LIMITS
-from adapters.sweep import Part
+from adapters.views.sweep import Part
 
 _LAST_STREAM = """
 SELECT stream FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s ORDER BY stream LIMIT 1 OFFSET %s

@@ -10,12 +10,12 @@ from psycopg import Connection, errors
 from psycopg.sql import SQL, Identifier
 
 from adapters.clock import clock_us
-from adapters.generations import generations
 from adapters.postgres.datastore import Datastore, in_our_words
 from adapters.postgres.generations import PostgresTransaction, Tracker, position, stands
 from adapters.postgres.report import PUBLIC, ask, listed
 from adapters.settings import LIMITS
-from adapters.tables import Generation, Views, fenced, not_built, primary_key
+from adapters.views.generations import generations
+from adapters.views.tables import Generation, Views, fenced, not_built, primary_key
 from domain.company import Company
 from domain.errors import LifecircleError, UnknownView
 from projections.view import Row

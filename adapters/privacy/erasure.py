@@ -15,7 +15,7 @@ from adapters.notes import SOURCE, note
 from adapters.privacy.quarantine import holding
 from adapters.privacy.sealed import Sealed
 from adapters.privacy.sealing import erased, sealed_texts
-from adapters.replay import family_facts
+from adapters.views.replay import family_facts
 from domain.erasure import forgotten_with
 from domain.errors import IdReused, LifecircleError, UnknownSubject
 from domain.families import Families

@@ -12,11 +12,11 @@ from adapters.codec import fact_of
 from adapters.engine import Engine
 from adapters.idkey import keyed_id, read_id_key
 from adapters.log import Cursor
-from adapters.projector import position_cursor
-from adapters.pseudonyms import Pseudonyms
-from adapters.replay import linked, rows_as_of
 from adapters.settings import LIMITS
-from adapters.tables import Tables
+from adapters.views.projector import position_cursor
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.replay import linked, rows_as_of
+from adapters.views.tables import Tables
 from domain.kinds.log_itself import KeyDestroyed
 from projections.identifiers import IdentifierRow
 

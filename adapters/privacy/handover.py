@@ -19,8 +19,8 @@ from adapters.pages import page
 from adapters.privacy.erasure import known_by, known_facts
 from adapters.privacy.quarantine import holding
 from adapters.privacy.sealing import erased, replaced_in, with_opened
-from adapters.pseudonyms import Pseudonyms
-from adapters.replay import rows_as_of
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.replay import rows_as_of
 from domain.erasure import forgotten_with
 from domain.fields import is_sealed
 from domain.kinds.circle import DataExported

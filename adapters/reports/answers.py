@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from adapters.engine import Engine
-from adapters.folding import Progress
 from adapters.goals import assessments
-from adapters.moments import Moment, beneath, named_in, settled, views_standing
-from adapters.tables import ViewNotBuilt
 from adapters.told import iso
+from adapters.views.folding import Progress
+from adapters.views.moments import Moment, beneath, named_in, settled, views_standing
+from adapters.views.tables import ViewNotBuilt
 from projections import views
 from projections.goals import Assessment
 from projections.report import Bars, Grid, Lines, Report, Section, Tiles

@@ -9,12 +9,12 @@ from eventsourcing.persistence import Tracking
 from eventsourcing.sqlite import SQLiteCursor, SQLiteTrackingRecorder
 
 from adapters.clock import clock_us
-from adapters.generations import FORGET_PARTS, generations, live_tables, move
 from adapters.log import Cursor
 from adapters.sqlite.ddl import declared, insert, listed, quoted
 from adapters.sqlite.report import publish
-from adapters.sweep import Part
-from adapters.tables import (
+from adapters.views.generations import FORGET_PARTS, generations, live_tables, move
+from adapters.views.sweep import Part
+from adapters.views.tables import (
     Changes,
     Generation,
     Parking,

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Self
 
 from adapters.addresses import SQLiteAddress, read_sqlite_url
-from adapters.judgement import Judgement, Key, Known, key_of
+from adapters.appending.judgement import Judgement, Key, Known, key_of
 from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, Stored, Verdict, bucket_of, checked_format, stored_of
 from adapters.settings import LIMITS
 from adapters.sqlite.books import Books

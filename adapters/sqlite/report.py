@@ -6,7 +6,7 @@ from time import monotonic
 
 from adapters.settings import LIMITS
 from adapters.sqlite.ddl import declared, insert, listed, quoted
-from adapters.tables import Views, public_names
+from adapters.views.tables import Views, public_names
 from domain.errors import QueryRefused
 from projections.dictionary import DICTIONARY, Entry, entries, relations
 from projections.view import Row, columns_of

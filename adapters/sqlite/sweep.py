@@ -6,7 +6,7 @@ from adapters.addresses import read_sqlite_url
 from adapters.log import Cursor, Stored, bucket_of, stored_of
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import connect
-from adapters.sweep import Part
+from adapters.views.sweep import Part
 
 _LAST_STREAM = """
 SELECT stream FROM touchpoints INDEXED BY touchpoints_stream WHERE bucket = ? AND stream > ?

@@ -12,12 +12,12 @@ from eventsourcing.sqlite import SQLiteDatastore
 
 from adapters.addresses import read_sqlite_url
 from adapters.clock import clock_us
-from adapters.generations import generations
 from adapters.settings import LIMITS
 from adapters.sqlite.ddl import listed, quoted
 from adapters.sqlite.generations import SQLiteTransaction, Tracker, make, position, stands
 from adapters.sqlite.report import ask
-from adapters.tables import Generation, Views, fenced, not_built, primary_key
+from adapters.views.generations import generations
+from adapters.views.tables import Generation, Views, fenced, not_built, primary_key
 from domain.company import Company
 from domain.errors import LogNotWritable, LogUnavailable, UnknownView
 from projections.view import Row

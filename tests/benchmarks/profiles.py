@@ -28,13 +28,13 @@ from adapters.codec import draft_of, fact_of, parse_json, read_envelope
 from adapters.engine import Engine
 from adapters.log import Draft, Group
 from adapters.postgres.facts import Facts
-from adapters.rebuild import rebuild
 from adapters.settings import LIMITS
 from adapters.sources.files import open_source
 from adapters.sources.mapping import Mapping
 from adapters.sources.plan import Plan
 from adapters.sources.scratch import Scratch
-from adapters.sweep import Part, Sweep
+from adapters.views.rebuild import rebuild
+from adapters.views.sweep import Part, Sweep
 from domain.history import effective_histories
 from projections import view_named
 from projections.view import fold

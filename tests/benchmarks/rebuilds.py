@@ -6,7 +6,7 @@ from functools import partial
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.rebuild import rebuild
+from adapters.views.rebuild import rebuild
 from projections import view_named, views
 from tests.benchmarks import stock
 from tests.benchmarks.appends import fill

@@ -22,9 +22,9 @@ ROOT = Path(__file__).parents[2]
 IMPORTED = (
     "adapters.engine",
     "adapters.addresses",
-    "adapters.projector",
-    "adapters.rebuild",
-    "adapters.moments",
+    "adapters.views.projector",
+    "adapters.views.rebuild",
+    "adapters.views.moments",
     "rich.table",
 )
 """What most commands import when they are run; no company's package, for which one is there is known only then."""

@@ -11,7 +11,7 @@ from jsonschema_rs import validator_for
 from pydantic import ValidationError
 
 from adapters.engine import Engine
-from adapters.tables import fingerprint
+from adapters.views.tables import fingerprint
 from domain.company import Company
 from domain.schema import json_schema
 from domain.touchpoint import KINDS

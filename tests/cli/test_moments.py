@@ -185,7 +185,7 @@ def test_generations_are_compared_before_they_go_live(told: Shell, monkeypatch: 
 _STEPWISE = """
 from contextlib import contextmanager
 from dataclasses import replace
-import adapters.folding, cli.output
+import adapters.views.folding, cli.output
 from cli.main import main
 
 @contextmanager
@@ -193,7 +193,7 @@ def folding():
     yield lambda done, total: (print(done, flush=True), input())
 
 cli.output.folding = folding
-adapters.folding.LIMITS = replace(adapters.folding.LIMITS, rebuild_part_touchpoints=100)
+adapters.views.folding.LIMITS = replace(adapters.views.folding.LIMITS, rebuild_part_touchpoints=100)
 main(["rebuild", "purchases", "loyalty"])
 """
 _CUSTOMERS = 1_500

@@ -11,9 +11,9 @@ import pytest
 from adapters.clock import clock_us
 from adapters.codec import read_envelope
 from adapters.engine import Engine
-from adapters.moments import named_in
 from adapters.reports.answers import Answer
 from adapters.reports.figures import shown, unit_of
+from adapters.views.moments import named_in
 from cli.stories import brightwater
 from projections import views
 from projections.report import Bars, Grid, Lines, Report, Section, Tiles

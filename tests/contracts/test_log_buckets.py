@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.addresses import create_log, open_log, read_sqlite_url
-from adapters.committer import Committer
+from adapters.appending.committer import Committer
 from adapters.log import Cursor, Log, Stored, bucket_of
 from adapters.settings import LIMITS
 from domain.company import Company

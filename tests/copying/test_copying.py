@@ -15,8 +15,8 @@ from adapters.addresses import open_log, open_tables
 from adapters.copying import BESIDE, CopyDiffers, copy_log, translated
 from adapters.engine import Engine
 from adapters.log import QuarantinedRow, Settings, Stored, bucket_of
-from adapters.rebuild import rebuild
 from adapters.sqlite import SQLiteLog
+from adapters.views.rebuild import rebuild
 from domain.company import Company
 from domain.errors import CursorInvalid, LogExists, LogNotFound, WrongBuckets
 from domain.history import RESHAPING_KINDS

@@ -13,7 +13,7 @@ from adapters.clock import clock_us
 from adapters.codec import read_envelope
 from adapters.engine import Engine
 from adapters.mirror.mirroring import mirror
-from adapters.projector import Projector
+from adapters.views.projector import Projector
 from cli.stories import brightwater
 from domain.company import Company
 from tests.cli.program import ROOT

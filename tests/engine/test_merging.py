@@ -10,7 +10,7 @@ import pytest
 
 from adapters.engine import Engine
 from adapters.log import LINK_KINDS
-from adapters.replay import family_facts
+from adapters.views.replay import family_facts
 from domain.history import roots
 from tests.engine.merger import SUBJECTS, work
 

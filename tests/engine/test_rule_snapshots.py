@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from adapters.appending.rule_snapshots import decode_state, encode_state
 from adapters.engine import Engine
-from adapters.rule_snapshots import decode_state, encode_state
 from adapters.settings import LIMITS
 from domain.company import Company
 from domain.errors import RuleBroken

@@ -8,8 +8,8 @@ import pytest
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.projector import Projector, status
-from adapters.rebuild import rebuild
+from adapters.views.projector import Projector, status
+from adapters.views.rebuild import rebuild
 from domain.errors import RuleBroken, SettingsInvalid
 from tests.engine.conftest import Touch
 

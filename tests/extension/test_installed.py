@@ -119,7 +119,7 @@ import sys
 from adapters.addresses import open_tables
 from adapters.codec import read_envelope
 from adapters.engine import Engine
-from adapters.rebuild import rebuild
+from adapters.views.rebuild import rebuild
 
 def started(at):
     data = {"trial": f"t{at}", "studio": "South"}

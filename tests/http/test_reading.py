@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.projector import Projector
+from adapters.views.projector import Projector
 from tests.cli.program import event
 from tests.http.calls import orders, send
 

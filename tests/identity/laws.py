@@ -16,15 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.addresses import open_tables
-from adapters.door import Door
+from adapters.appending.door import Door
 from adapters.engine import EMBEDDED, Engine
 from adapters.idkey import PLACE
 from adapters.log import Group
-from adapters.projector import Projector
-from adapters.pseudonyms import Pseudonyms
-from adapters.rebuild import rebuild
-from adapters.replay import family_facts, rows_as_of
-from adapters.tables import Tables
+from adapters.views.projector import Projector
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.rebuild import rebuild
+from adapters.views.replay import family_facts, rows_as_of
+from adapters.views.tables import Tables
 from domain.errors import CorrectionRefused, LifecircleError, Refused
 from domain.families import MERGE_KINDS, MERGED, Families
 from domain.history import proposed_return, root_of

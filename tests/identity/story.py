@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.projector import Projector
-from adapters.tables import Tables
+from adapters.views.projector import Projector
+from adapters.views.tables import Tables
 from tests.read_side.story import touch
 
 

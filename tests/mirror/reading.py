@@ -7,7 +7,7 @@ from typing import Any
 from adapters.engine import Engine
 from adapters.log import Stored
 from adapters.mirror.sql import open_sql
-from adapters.replay import family_facts
+from adapters.views.replay import family_facts
 from domain.history import root_of
 from domain.touchpoint import Fact, microseconds
 

@@ -17,7 +17,7 @@ from adapters.audit.files import leading
 from adapters.engine import Engine
 from adapters.mirror.manifest import LogPart, MirrorBusy, MirrorUnusable, read_manifest
 from adapters.mirror.mirroring import mirror
-from adapters.projector import Projector
+from adapters.views.projector import Projector
 from tests.cli.program import ROOT
 from tests.mirror.reading import mirrored_history, recorded, rows, told_history, touchpoints
 from tests.read_side.story import called, merged, moved, ordered, record, retracted, reverted

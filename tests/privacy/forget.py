@@ -29,11 +29,11 @@ from adapters.evidence import quarantined
 from adapters.idkey import make_id_key
 from adapters.privacy.erasure import erase
 from adapters.privacy.sealing import Sealing
-from adapters.projector import Projector
-from adapters.rebuild import rebuild
 from adapters.settings import LIMITS
 from adapters.sources.importer import import_file
 from adapters.sources.mapping import read_mapping
+from adapters.views.projector import Projector
+from adapters.views.rebuild import rebuild
 from domain.company import Company
 from tests.cli.program import ROOT, Done, Shell
 from tests.postgres_server import PostgresServer

@@ -12,9 +12,9 @@ from adapters.engine import Engine
 from adapters.idkey import make_id_key
 from adapters.privacy.erasure import erase
 from adapters.privacy.opening import open_facts
-from adapters.projector import Projector
-from adapters.rebuild import rebuild
-from adapters.tables import Tables
+from adapters.views.projector import Projector
+from adapters.views.rebuild import rebuild
+from adapters.views.tables import Tables
 from domain.errors import ErasureRefused, MergeRefused, SubjectErased, SubjectMerged, UnknownSubject
 from tests.privacy.conftest import COMPANY
 from tests.privacy.people import MAIL, NAME, WORDS, merged, registered, told

@@ -11,7 +11,7 @@ from adapters.engine import Engine
 from adapters.idkey import make_id_key
 from adapters.privacy.erasure import erase
 from adapters.privacy.finding import find
-from adapters.projector import Projector
+from adapters.views.projector import Projector
 from tests.cli.program import Shell
 from tests.privacy.people import MAIL, merged, registered, told
 

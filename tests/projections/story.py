@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 from adapters.codec import encode, fact_from
-from adapters.pseudonyms import Pseudonyms
+from adapters.views.pseudonyms import Pseudonyms
 from domain.company import Company
 from domain.history import effective_histories
 from domain.touchpoint import Envelope, Fact

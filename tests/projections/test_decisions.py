@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.acting import question_of
-from adapters.moments import beneath
+from adapters.views.moments import beneath
 from domain.company import Company
 from domain.decision import Decision, Now, Proposal, decision_named, decisions
 from domain.history import effective_histories

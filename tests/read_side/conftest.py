@@ -6,7 +6,7 @@ import pytest
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.tables import Tables
+from adapters.views.tables import Tables
 from domain.company import Company
 from tests.read_side.story import CHOSEN
 

@@ -13,10 +13,10 @@ import adapters.postgres.tables
 import adapters.sqlite.tables  # noqa: F401 - imported before the process is forked, so that it starts quickly
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.moments import Moment, views_at
-from adapters.projector import Projector
-from adapters.rebuild import rebuild
 from adapters.settings import LIMITS
+from adapters.views.moments import Moment, views_at
+from adapters.views.projector import Projector
+from adapters.views.rebuild import rebuild
 from domain.errors import ProjectorFenced
 from projections import view_named
 
@@ -35,8 +35,8 @@ def follow(url: str, told: Connection) -> None:
 def build(url: str, told: Connection, workers: int) -> None:
     """Rebuild all views in small parts and small batches; tell how far it is, and which processes it has."""
     here = pytest.MonkeyPatch()
-    here.setattr("adapters.folding.LIMITS", replace(LIMITS, rebuild_part_touchpoints=20))
-    here.setattr("adapters.rebuild.LIMITS", replace(LIMITS, projector_batch_max=5))
+    here.setattr("adapters.views.folding.LIMITS", replace(LIMITS, rebuild_part_touchpoints=20))
+    here.setattr("adapters.views.rebuild.LIMITS", replace(LIMITS, projector_batch_max=5))
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
 
         def on_progress(done: int, total: int) -> None:

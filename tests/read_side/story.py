@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from adapters.clock import clock_us
 from adapters.codec import read_envelope
 from adapters.engine import Engine
-from adapters.pseudonyms import Pseudonyms
-from adapters.replay import rows_as_of
-from adapters.tables import Tables
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.replay import rows_as_of
+from adapters.views.tables import Tables
 from domain.company import Company
 from domain.errors import Refused
 from domain.touchpoint import Envelope, Fact

@@ -11,9 +11,9 @@ import pytest
 from adapters.acting import Outcome, act
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.moments import beneath
-from adapters.projector import Projector
-from adapters.tables import Tables, ViewNotBuilt
+from adapters.views.moments import beneath
+from adapters.views.projector import Projector
+from adapters.views.tables import Tables, ViewNotBuilt
 from domain.company import Company, FrequencyCap
 from domain.decision import decision_named
 from domain.touchpoint import Envelope, Fact, microseconds

@@ -7,9 +7,9 @@ import pytest
 
 from adapters.engine import Engine
 from adapters.goals import assessments
-from adapters.moments import Moment
-from adapters.projector import Projector
-from adapters.tables import Tables
+from adapters.views.moments import Moment
+from adapters.views.projector import Projector
+from adapters.views.tables import Tables
 from domain.errors import RuleBroken
 from domain.touchpoint import Envelope
 from projections.goals import Assessment

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.projector import Projector
-from adapters.rebuild import rebuild
 from adapters.settings import LIMITS
-from adapters.tables import Tables
+from adapters.views.projector import Projector
+from adapters.views.rebuild import rebuild
+from adapters.views.tables import Tables
 from domain.touchpoint import Envelope
 from tests.read_side.story import (
     called,
@@ -55,7 +55,7 @@ def test_live_in_any_batches_is_a_rebuild_is_a_replay(told: list[Envelope], data
 def test_one_bucket_or_four_and_pages_that_part_what_belongs_together(told: list[Envelope], page: int) -> None:
     found = []
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("adapters.projector.LIMITS", replace(LIMITS, projector_batch_max=page))
+        patch.setattr("adapters.views.projector.LIMITS", replace(LIMITS, projector_batch_max=page))
         for buckets in (1, 4):
             with Engine.create(f"sqlite:///{Path(folder)}/{buckets}.db", buckets=buckets) as engine:
                 record(engine, told)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.moments import Moment, clear_up, named_in, views_at
-from adapters.projector import Projector
-from adapters.pseudonyms import Pseudonyms
-from adapters.replay import rows_as_of
 from adapters.settings import LIMITS
-from adapters.tables import Tables
+from adapters.views.moments import Moment, clear_up, named_in, views_at
+from adapters.views.projector import Projector
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.replay import rows_as_of
+from adapters.views.tables import Tables
 from domain.errors import QueryRefused, UnknownSubject
 from domain.touchpoint import Envelope
 from projections import views
@@ -88,7 +88,7 @@ def test_every_cut_on_both_databases_and_by_several_processes(
         with views_at(engine.log, engine.url, engine.company, views(), moment) as stood:
             assert contents(stood) == _replayed(engine, views(), moment)
             assert contents(tables) == live
-    monkeypatch.setattr("adapters.folding.LIMITS", replace(LIMITS, rebuild_part_touchpoints=3))
+    monkeypatch.setattr("adapters.views.folding.LIMITS", replace(LIMITS, rebuild_part_touchpoints=3))
     with views_at(engine.log, engine.url, engine.company, views(), Moment()) as stood:
         assert contents(stood) == live
     assert tables.state()[0] == generations

@@ -7,9 +7,9 @@ import pytest
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.projector import Projector
-from adapters.rebuild import rebuild
-from adapters.tables import Tables, ViewNotBuilt
+from adapters.views.projector import Projector
+from adapters.views.rebuild import rebuild
+from adapters.views.tables import Tables, ViewNotBuilt
 from domain.errors import QueryRefused, UnknownView
 from tests.read_side.story import Tally, TallyShort, called, contents
 

@@ -7,10 +7,10 @@ import pytest
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.projector import Projector, status
-from adapters.rebuild import rebuild
 from adapters.settings import LIMITS
-from adapters.tables import Tables
+from adapters.views.projector import Projector, status
+from adapters.views.rebuild import rebuild
+from adapters.views.tables import Tables
 from domain.errors import ProjectorFenced, UnknownView
 from tests.read_side.story import CHOSEN, TallyAgain, called, contents, merged, ordered, record, replayed
 
@@ -59,7 +59,7 @@ def test_one_view_alone_is_rebuilt_while_the_others_catch_up(engine: Engine, tab
 def test_in_several_processes_the_rows_are_the_same(
     engine: Engine, tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.rebuild.LIMITS", replace(LIMITS, rebuild_part_touchpoints=10))
+    monkeypatch.setattr("adapters.views.rebuild.LIMITS", replace(LIMITS, rebuild_part_touchpoints=10))
     subjects = [f"c{place}" for place in range(40)]
     record(engine, [called(subjects[place % 40], f"t{place}", 1 + place % 28) for place in range(120)])
     record(engine, [merged("c1", "c2", "m1"), merged("c1", "c3", "m2")])

@@ -11,8 +11,8 @@ from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.postgres.report import ReportInUse
 from adapters.postgres.roles import make_roles, roles
-from adapters.rebuild import rebuild
-from adapters.tables import Tables, Views
+from adapters.views.rebuild import rebuild
+from adapters.views.tables import Tables, Views
 from projections import views
 from projections.dictionary import entries, relations
 from tests.read_side.story import Tally, TallyShort, called, ordered

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.folding import missing
-from adapters.projector import Projector
-from adapters.rebuild import rebuild
 from adapters.settings import LIMITS
-from adapters.sweep import Part
-from adapters.tables import Tables
+from adapters.views.folding import missing
+from adapters.views.projector import Projector
+from adapters.views.rebuild import rebuild
+from adapters.views.sweep import Part
+from adapters.views.tables import Tables
 from domain.errors import FoldingStopped, LogNotWritable, ProjectorFenced
 from tests.read_side.projecting import build, follow
 from tests.read_side.story import CHOSEN, TallyAgain, called, contents, merged, moved, ordered, record
@@ -34,7 +34,7 @@ SUBJECTS = [f"c{place:02}" for place in range(40)]
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small parts, folded in this process."""
-    monkeypatch.setattr("adapters.folding.LIMITS", replace(LIMITS, rebuild_part_touchpoints=10))
+    monkeypatch.setattr("adapters.views.folding.LIMITS", replace(LIMITS, rebuild_part_touchpoints=10))
 
 
 def _stopping_after(parts: int, told: list[tuple[int, int]]) -> Callable[[int, int], None]:

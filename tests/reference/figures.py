@@ -10,10 +10,10 @@ import numpy as np
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.rebuild import rebuild
 from adapters.sources.importer import Report, import_file
 from adapters.sources.mapping import load_mapping
-from adapters.tables import Tables
+from adapters.views.rebuild import rebuild
+from adapters.views.tables import Tables
 from domain.company import Company
 from domain.touchpoint import microseconds
 from projections.models.bgnbd import BgNbd

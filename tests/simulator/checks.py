@@ -13,10 +13,10 @@ import numpy as np
 from adapters.acting import act, question_of
 from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.moments import beneath
-from adapters.projector import Projector
-from adapters.rebuild import rebuild
-from adapters.tables import Tables
+from adapters.views.moments import beneath
+from adapters.views.projector import Projector
+from adapters.views.rebuild import rebuild
+from adapters.views.tables import Tables
 from domain.company import Company
 from domain.decision import Decision, Now, decision_named
 from domain.errors import LifecircleError

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from adapters.folder import Folder
-from adapters.folding import Progress, fold_log
 from adapters.log import Cursor, Log, Stored
-from adapters.projector import live_generations, position_cursor
-from adapters.pseudonyms import Pseudonyms
 from adapters.settings import LIMITS
-from adapters.tables import Generation, Tables, Transaction, ViewNotBuilt, fingerprint, not_built, primary_key
+from adapters.views.folder import Folder
+from adapters.views.folding import Progress, fold_log
+from adapters.views.projector import live_generations, position_cursor
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.tables import Generation, Tables, Transaction, ViewNotBuilt, fingerprint, not_built, primary_key
 from domain.company import Company
 from domain.errors import CursorInvalid
 from projections import view_named

@@ -20,13 +20,13 @@ from typing import NamedTuple
 
 from adapters.addresses import open_sweep, open_tables
 from adapters.codec import fact_of
-from adapters.folder import poison
 from adapters.log import Cursor, Log, Stored
-from adapters.pseudonyms import Pseudonyms
-from adapters.replay import linked
 from adapters.settings import LIMITS
-from adapters.sweep import Part
-from adapters.tables import Generation, Parking, Tables, Views, misfit
+from adapters.views.folder import poison
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.replay import linked
+from adapters.views.sweep import Part
+from adapters.views.tables import Generation, Parking, Tables, Views, misfit
 from domain.company import Company
 from domain.errors import FoldingStopped
 from domain.history import components, effective_histories

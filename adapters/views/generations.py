@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from eventsourcing.persistence import IntegrityError, Tracking
 
-from adapters.tables import Generation, fenced
+from adapters.views.tables import Generation, fenced
 
 # What is known of the parts of generations that are not being built any more.
 FORGET_PARTS = "DELETE FROM folded_parts WHERE begun NOT IN (SELECT built FROM generations WHERE state = 'building')"

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from adapters.codec import fact_of
 from adapters.log import Cursor, Log, Stored
-from adapters.pseudonyms import Pseudonyms
-from adapters.replay import linked
 from adapters.settings import LIMITS
-from adapters.tables import Changes, Parking, misfit, primary_key
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.replay import linked
+from adapters.views.tables import Changes, Parking, misfit, primary_key
 from domain.history import RESHAPING_KINDS, awaited_ids, effective_histories
 from domain.kinds.log_itself import KeyDestroyed
 from domain.touchpoint import Fact

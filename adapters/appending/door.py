@@ -12,9 +12,9 @@ from adapters.application import Journal, RuleMemory
 from adapters.codec import encode, fact_from, fact_of
 from adapters.log import Draft, Group, Log, bucket_of
 from adapters.privacy.sealing import Sealing
-from adapters.replay import family_facts
 from adapters.settings import LIMITS
-from adapters.tables import fingerprint
+from adapters.views.replay import family_facts
+from adapters.views.tables import fingerprint
 from domain.corrections import CORRECTED, ERASED, check_fields, target_pair
 from domain.erasure import check_erasure
 from domain.errors import InvalidTouchpoint, LifecircleError, RuleBroken, VersionConflict

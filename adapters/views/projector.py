@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 
 from adapters.clock import clock_us
-from adapters.folder import Folder
 from adapters.log import Cursor, Log, Stored
-from adapters.pseudonyms import Pseudonyms
 from adapters.settings import LIMITS
-from adapters.tables import (
+from adapters.views.folder import Folder
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.tables import (
     Generation,
     Tables,
     Transaction,

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from adapters.codec import fact_of
 from adapters.log import LINK_KINDS, Cursor, Log
-from adapters.pseudonyms import Pseudonyms
-from adapters.tables import primary_key
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.tables import primary_key
 from domain.company import Company
 from domain.errors import UnknownSubject
 from domain.history import effective_histories, roots

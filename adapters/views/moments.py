@@ -14,12 +14,12 @@ from typing import NamedTuple, overload
 from adapters.addresses import open_tables
 from adapters.clock import clock_us
 from adapters.engine import Engine
-from adapters.folding import Progress, fold_log
 from adapters.log import Cursor, Log
-from adapters.projector import position_cursor
-from adapters.pseudonyms import Pseudonyms
-from adapters.replay import family_facts
-from adapters.tables import Tables, Views, fingerprint, not_built
+from adapters.views.folding import Progress, fold_log
+from adapters.views.projector import position_cursor
+from adapters.views.pseudonyms import Pseudonyms
+from adapters.views.replay import family_facts
+from adapters.views.tables import Tables, Views, fingerprint, not_built
 from domain.company import Company
 from domain.differences import Telling, telling
 from domain.errors import CursorInvalid, LifecircleError, ProjectorFenced, UnknownSubject, ViewsMoving

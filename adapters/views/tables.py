@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from adapters.clock import clock_us
 from adapters.extensions import fold_inputs
 from adapters.log import Cursor
-from adapters.sweep import Part
+from adapters.views.sweep import Part
 from domain.company import Company
 from domain.errors import LifecircleError, ProjectorFenced
 from domain.policy import Policy

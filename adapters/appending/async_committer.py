@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from adapters.committer import lane, lanes
+from adapters.appending.committer import lane, lanes
 from adapters.log import Group, Log, Verdict
 from adapters.privacy.flights import KeyFlights
 from adapters.privacy.sealing import Sealing

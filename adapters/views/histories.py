@@ -7,11 +7,11 @@ from operator import attrgetter
 
 from adapters.addresses import open_sweep
 from adapters.codec import fact_of
-from adapters.folding import missing
 from adapters.log import Cursor, Log, Stored
-from adapters.replay import linked
 from adapters.settings import LIMITS
-from adapters.sweep import Sweep
+from adapters.views.folding import missing
+from adapters.views.replay import linked
+from adapters.views.sweep import Sweep
 from domain.history import components, effective_histories
 from domain.touchpoint import Fact
 
