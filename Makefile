@@ -16,12 +16,13 @@ demo: .venv/installed  ## a small company's year, told on a fresh log
 test: .venv/installed  ## the whole test suite, on SQLite and on a PostgreSQL of its own
 	$(BIN)/python -m pytest -n 2
 
-check: .venv/installed  ## lint, format, types, and the direction of imports
+check: .venv/installed  ## lint, format, types, the direction of imports, and whether changed kinds are compatible
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m docs.generate.schemas
 
 docs: .venv/installed  ## write docs/reference from the code, and what the other pages show from running them
 	@$(BIN)/python -m docs.generate

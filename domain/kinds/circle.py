@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from domain.fields import (
     Attribute,
@@ -245,6 +245,10 @@ class TouchpointCorrected(Touchpoint):
 
     The replacement names only the fields that change; null takes a field away. A correction may itself be corrected.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"target": "a1", "replacement": {"total": "13.34 EUR"}, "reason": "a misread"}]}
+    )
 
     target: Annotated[Id, means("the id of the touchpoint corrected")]
     target_source: Annotated[Id | None, means("its source, where it is not this one's")] = None

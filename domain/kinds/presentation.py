@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from domain.fields import Count, Mode, Moment, Person, PersonalText, Product, means
 from domain.identifiers import ContactPlanId, Id, InquiryId, TicketId
@@ -38,6 +38,8 @@ class ContactMade(Touchpoint, phase=Phase.PRESENTATION):
 
 class FirstResponseGiven(Touchpoint, phase=Phase.PRESENTATION):
     """Somebody who had asked something of us heard from us for the first time."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ticket": "ticket-1"}]})
 
     inquiry: InquiryId | None = None
     ticket: TicketId | None = None

@@ -28,7 +28,7 @@ def test_a_page_is_as_the_code_has_it(page: Path) -> None:
 
 
 def test_no_page_is_left_of_what_is_gone() -> None:
-    assert set(REFERENCE.rglob("*.md")) == set(MADE)
+    assert set(REFERENCE.rglob("*.*")) == set(MADE)
 
 
 def test_every_kind_view_question_command_error_setting_and_lifecycle_has_its_place() -> None:
