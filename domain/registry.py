@@ -44,6 +44,12 @@ def published() -> Registry:
     return found
 
 
+def versions_of(kind: type[Touchpoint]) -> Mapping[int, Schema]:
+    """The JSON Schema of a kind's data in each version that is known, the present one among them."""
+    older = {int(version): schema for version, schema in published().get(kind.kind, {}).items()}
+    return older | {kind.schema_version: kind.model_json_schema()}
+
+
 def renewed(old: Registry, kinds: Iterable[type[Touchpoint]]) -> Registry:
     """The registry with these kinds as they are now, and all older versions as they were."""
     now = {ENVELOPE: ("1", Envelope.model_json_schema())}

@@ -6,11 +6,12 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from time import perf_counter
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import structlog
@@ -25,7 +26,9 @@ from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.extensions import load_extensions
 from adapters.http import events, reading
+from adapters.http.answers import Alive, Ready, answers
 from adapters.http.apikeys import ApiKeys, Principal, Role
+from adapters.http.contract import openapi
 from adapters.http.feed import Feed
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import Service, needs, service_of
@@ -73,9 +76,24 @@ def create(url: str, keys: ApiKeys) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _failed)
     app.add_middleware(_Noted)
-    app.get("/livez", summary="Whether the process answers", tags=["service"])(livez)
-    app.get("/readyz", summary="Whether it can serve, and if not, why", tags=["service"], response_model=None)(readyz)
-    app.get("/status", summary="How the log and its views stand", tags=["service"], response_model=None)(status)
+    app.get("/livez", summary="Whether the process answers", tags=["service"], responses=answers(Alive, "It does"))(
+        livez
+    )
+    app.get(
+        "/readyz",
+        summary="Whether it can serve, and if not, why",
+        tags=["service"],
+        response_model=None,
+        responses=answers(Ready, "It can"),
+    )(readyz)
+    app.get(
+        "/status",
+        summary="How the log and its views stand",
+        tags=["service"],
+        response_model=None,
+        responses=answers(dict[str, Any], "How they stand"),
+    )(status)
+    app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     return app
 
 

@@ -11,19 +11,24 @@ from fastapi.responses import JSONResponse
 
 from adapters.clock import clock_us
 from adapters.codec import parse_json, read_envelope
+from adapters.http.answers import ReceiptTold, Recorded, Results, answers
+from adapters.http.answers import refusal as told_refusal
 from adapters.http.apikeys import Principal, Role
+from adapters.http.contract import BATCHED, JSON, STRUCTURED
 from adapters.http.problems import PROBLEM_TYPE, RequestRefused, problem_of, refusal, status_of
 from adapters.http.service import Service, denied, needs, service_of, within
 from adapters.log import Receipt
 from adapters.settings import LIMITS
 from adapters.told import receipt
 from domain.errors import InvalidTouchpoint, LifecircleError, Refused, UnknownSubject, UnreadableInput
+from domain.example import example
+from domain.kinds.order import OrderPlaced
 from domain.touchpoint import Envelope
 
-STRUCTURED = "application/cloudevents+json"
-BATCHED = "application/cloudevents-batch+json"
 _BINARY_PREFIX = "ce-"
-_JSON = "application/json"
+_EVENT = {"$ref": "#/components/schemas/CloudEvent"}
+_EXAMPLE = example(OrderPlaced)
+_ETAG = {"ETag": {"description": "the version of the subject, of one touchpoint", "schema": {"type": "string"}}}
 
 router = APIRouter(tags=["touchpoints"])
 
@@ -44,23 +49,38 @@ Outcome = Receipt | LifecircleError
     "/events",
     summary="Append touchpoints",
     response_model=None,
-    responses={
-        200: {"description": "All had been recorded before; their first receipts again"},
-        201: {"description": "Recorded; a receipt each"},
-        207: {"description": "Of a batch some subjects' touchpoints were refused; each has its own status"},
-        409: {"description": "The id was used before with other content, or the subject is at another version"},
-        413: {"description": "The body is too large"},
-        422: {"description": "Refused, with field, rule and way out"},
-        429: {"description": "Too many appends at the same moment"},
-        503: {"description": "The database is away; the outcome is not known, and sending the same again is safe"},
+    responses=answers(Recorded | Results, "All had been recorded before; their first receipts again", headers=_ETAG)
+    | {
+        201: {"description": "Recorded; a receipt each", "model": Recorded | Results, "headers": _ETAG},
+        207: {
+            "description": "Of a batch some subjects' touchpoints were refused; each has its own status",
+            "model": Results,
+        },
+    }
+    | {
+        int(status): told_refusal(status)
+        for status in (
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.TOO_MANY_REQUESTS,
+        )
     },
     openapi_extra={
         "requestBody": {
             "required": True,
             "content": {
-                STRUCTURED: {"schema": {"type": "object", "description": "a CloudEvent, see /kinds/{kind}"}},
-                BATCHED: {"schema": {"type": "array", "items": {"type": "object"}}},
-                _JSON: {"schema": {"type": "object", "description": "the data; the attributes are ce- headers"}},
+                STRUCTURED: {"schema": _EVENT, "example": _EXAMPLE},
+                BATCHED: {
+                    "schema": {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": LIMITS.http_batch_max},
+                    "example": [_EXAMPLE],
+                },
+                JSON: {
+                    "schema": {"type": "object", "description": "the data; the attributes are ce- headers"},
+                    "example": _EXAMPLE["data"],
+                },
             },
         }
     },
@@ -198,13 +218,13 @@ def _breaches(service: Service, outcomes: Sequence[Outcome]) -> list[dict[str, A
 async def _sent(request: Request) -> _Sent:
     """Read the touchpoints off a request, in whichever mode of the CloudEvents binding they came."""
     form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    binary = form == _JSON and f"{_BINARY_PREFIX}type" in request.headers
+    binary = form == JSON and f"{_BINARY_PREFIX}type" in request.headers
     if not binary and form not in (STRUCTURED, BATCHED):
         raise RequestRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "the body is none of the forms of CloudEvents",
             where="Content-Type",
-            rule=f"it is {STRUCTURED}, {BATCHED}, or {_JSON} with the attributes in ce- headers",
+            rule=f"it is {STRUCTURED}, {BATCHED}, or {JSON} with the attributes in ce- headers",
             way_out="name the form that the body has",
         )
     body = await _body(request)
@@ -283,7 +303,12 @@ def _waits(prefer: str | None) -> bool:
     return any(each.partition("=")[0].strip().lower() == "wait" for each in (prefer or "").split(","))
 
 
-@router.get("/receipts", summary="Look a touchpoint up by its id", response_model=None)
+@router.get(
+    "/receipts",
+    summary="Look a touchpoint up by its id",
+    response_model=None,
+    responses=answers(ReceiptTold, "It was recorded", HTTPStatus.NOT_FOUND),
+)
 def find(
     request: Request,
     principal: Annotated[Principal, Depends(needs(Role.APPENDER, Role.AUDITOR))],

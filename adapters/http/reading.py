@@ -14,6 +14,8 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from adapters.addresses import open_tables
+from adapters.http.answers import Catalogue, Followed, HistoryTold, Kinds, Rows, answers
+from adapters.http.answers import refusal as told_refusal
 from adapters.http.apikeys import Principal, Role
 from adapters.http.pages import Page, page
 from adapters.http.problems import RequestRefused
@@ -24,21 +26,36 @@ from adapters.told import cloud_event, recorded_event
 from adapters.views.moments import Moment, named_moment, read_when
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import rows_as_of
-from domain.schema import json_schema
+from domain.example import example
+from domain.registry import versions_of
+from domain.schema import DIALECT, json_schema
 from domain.touchpoint import KINDS, kind_named
 from projections import views
 
 router = APIRouter(tags=["reading"])
 
 _FORMATS = {"json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv"}
+_SCHEMA = "application/schema+json"
 _PAGE_MAX = 10 * LIMITS.http_page_rows
+
+
+class SchemaResponse(JSONResponse):
+    """A JSON Schema."""
+
+    media_type = _SCHEMA
+
 
 AsOf = Annotated[str | None, Query(description="leave out what occurred after this moment; a day means its end")]
 KnownAt = Annotated[str | None, Query(description="leave out what was recorded after this moment or cursor")]
 Limit = Annotated[int, Query(ge=1, le=_PAGE_MAX, description="at most so many")]
 
 
-@router.get("/subjects/{subject:path}/history", summary="A subject's effective history", response_model=None)
+@router.get(
+    "/subjects/{subject:path}/history",
+    summary="A subject's effective history",
+    response_model=None,
+    responses=answers(HistoryTold, "Its history", HTTPStatus.NOT_FOUND),
+)
 def history(
     request: Request,
     principal: Annotated[Principal, Depends(needs(Role.AUDITOR))],
@@ -55,7 +72,9 @@ def history(
     return JSONResponse({"subject": subject, "touchpoints": told})
 
 
-@router.get("/views", summary="Every view and question", response_model=None)
+@router.get(
+    "/views", summary="Every view and question", response_model=None, responses=answers(Catalogue, "What can be asked")
+)
 def catalogue(_: Annotated[Principal, Depends(needs(Role.ANALYST))]) -> JSONResponse:
     """What can be asked: views with their columns, and the questions across customers that rest on them."""
     told = [
@@ -72,7 +91,19 @@ def catalogue(_: Annotated[Principal, Depends(needs(Role.ANALYST))]) -> JSONResp
     return JSONResponse({"views": told})
 
 
-@router.get("/views/{name}", summary="Rows of a view or question", response_model=None)
+@router.get(
+    "/views/{name}",
+    summary="Rows of a view or question",
+    response_model=None,
+    responses=answers(
+        Rows,
+        "A page of rows",
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.NOT_ACCEPTABLE,
+        content={_FORMATS["ndjson"]: {"schema": {"type": "string"}}, _FORMATS["csv"]: {"schema": {"type": "string"}}},
+        headers={"Link": {"description": "the next page", "schema": {"type": "string"}}},
+    ),
+)
 def rows(
     request: Request,
     principal: Annotated[Principal, Depends(needs(Role.ANALYST))],
@@ -139,7 +170,7 @@ def _told(found: Page, style: str) -> Response:
     return Response(text.getvalue(), headers=links, media_type=_FORMATS[style])
 
 
-@router.get("/kinds", summary="Every kind of touchpoint", response_model=None)
+@router.get("/kinds", summary="Every kind of touchpoint", response_model=None, responses=answers(Kinds, "All of them"))
 def kinds(request: Request) -> JSONResponse:
     """The names of all kinds, each with its phase, what happened, and where its JSON Schema stands."""
     told = [
@@ -148,6 +179,8 @@ def kinds(request: Request) -> JSONResponse:
             "phase": kind.phase,
             "meaning": " ".join((kind.__doc__ or "").split()),
             "dataschema": kind.dataschema,
+            "version": kind.schema_version,
+            "versions": sorted(versions_of(kind)),
             "schema": str(request.url_for("schema", kind=kind.kind)),
         }
         for kind in sorted(KINDS.values(), key=lambda kind: kind.kind)
@@ -155,14 +188,42 @@ def kinds(request: Request) -> JSONResponse:
     return JSONResponse({"kinds": told})
 
 
-@router.get("/kinds/{kind}", summary="The JSON Schema of a kind", response_model=None)
-def schema(request: Request, kind: str) -> JSONResponse:
-    """The JSON Schema of a kind's whole CloudEvent, with the company's own fields."""
-    found = json_schema(kind_named(kind), service_of(request).engine.company)
-    return JSONResponse(found, media_type="application/schema+json")
+@router.get(
+    "/kinds/{kind}",
+    summary="The JSON Schema of a kind",
+    response_class=SchemaResponse,
+    responses={
+        200: {"content": {_SCHEMA: {"schema": {"type": "object"}}}},
+        422: told_refusal(HTTPStatus.UNPROCESSABLE_ENTITY),
+        404: told_refusal(HTTPStatus.NOT_FOUND),
+    },
+)
+def schema(
+    request: Request,
+    kind: str,
+    version: Annotated[int | None, Query(ge=1, description="of its data alone, as it once was")] = None,
+) -> SchemaResponse:
+    """The JSON Schema of a kind's whole CloudEvent, with the company's own fields; or of its data in one version."""
+    known = kind_named(kind)
+    if version is None:
+        return SchemaResponse(json_schema(known, service_of(request).engine.company) | {"examples": [example(known)]})
+    versions = versions_of(known)
+    if version not in versions:
+        raise RequestRefused(
+            HTTPStatus.NOT_FOUND,
+            "this kind has no such version",
+            where="version",
+            rule=f"its versions are {', '.join(map(str, versions))}",
+        )
+    return SchemaResponse({"$schema": DIALECT, **versions[version]})
 
 
-@router.get("/events", summary="Touchpoints as they were recorded, by long poll", response_model=None)
+@router.get(
+    "/events",
+    summary="Touchpoints as they were recorded, by long poll",
+    response_model=None,
+    responses=answers(Followed, "The next ones", HTTPStatus.TOO_MANY_REQUESTS),
+)
 async def poll(
     request: Request,
     principal: Annotated[Principal, Depends(needs(Role.AUDITOR))],
@@ -179,7 +240,12 @@ async def poll(
     return JSONResponse({"touchpoints": told, "cursor": str(cursor)})
 
 
-@router.get("/stream", summary="Touchpoints as they are recorded", response_class=EventSourceResponse)
+@router.get(
+    "/stream",
+    summary="Touchpoints as they are recorded",
+    response_class=EventSourceResponse,
+    responses={429: told_refusal(HTTPStatus.TOO_MANY_REQUESTS)},
+)
 async def stream(
     request: Request,
     principal: Annotated[Principal, Depends(needs(Role.AUDITOR))],
