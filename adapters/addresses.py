@@ -16,6 +16,7 @@ from projections import views
 
 if TYPE_CHECKING:  # copying opens logs by these addresses itself
     from adapters.copying import NewLog, Reading
+    from adapters.outgoing.subscriptions import Outgoing
 
 _DATABASES = {
     "sqlite": ("adapters.sqlite", "SQLite"),
@@ -125,6 +126,12 @@ def open_writing(url: str, company: Company, buckets: int) -> "NewLog":
     """
     writing: NewLog = _chosen(url, "Writing", ".copying").making(url, company, buckets)
     return writing
+
+
+def open_outgoing(url: str) -> "Outgoing":
+    """Open where the subscriptions to the log at an address are kept; nothing is made before the first use."""
+    outgoing: Outgoing = _chosen(url, "Outgoing", ".outgoing")(url)
+    return outgoing
 
 
 def open_audit_rows(url: str) -> AuditRows:

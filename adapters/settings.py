@@ -173,6 +173,39 @@ class Limits:
     http_stop_s: int = 30
     """How long a service that is stopped lets requests finish that it has taken."""
 
+    outgoing_page_max: int = 200
+    """How many touchpoints a deliverer takes from the log at once; killed, it delivers at most these again."""
+
+    outgoing_subjects_max: int = 8
+    """To how many subjects' touchpoints of one subscription requests are under way at the same moment."""
+
+    outgoing_batch_max: int = 100
+    """How many touchpoints of one subject one delivery may carry at most."""
+
+    outgoing_body_max_bytes: int = 1_000_000
+    """Where a delivery of several touchpoints is cut; one touchpoint is delivered whole, however large."""
+
+    outgoing_address_max_chars: int = 2_000
+    """The longest address of a receiver."""
+
+    outgoing_answer_s: float = 15.0
+    """How long a receiver may take for one delivery, from looking up its name to the end of its answer."""
+
+    outgoing_answer_max_bytes: int = 65_536
+    """How much of a receiver's answer is read; of a longer one the connection is closed."""
+
+    outgoing_attempts_max: int = 20
+    """After how many failures in a row a subject is parked, unless its subscription says otherwise."""
+
+    outgoing_pause_min_s: float = 1.0
+    """The pause after a first failure; it doubles with each more, and up to half of it is left off at random."""
+
+    outgoing_pause_max_s: float = 3_600.0
+    """The longest pause between two attempts."""
+
+    relay_look_s: float = 1.0
+    """How often a relay looks for subscriptions that are new, went on, or lost their deliverer."""
+
     sqlite_poll_s: float = 0.02
     """How often a follower looks for itself, for SQLite tells nobody of another process's commits."""
 

@@ -28,17 +28,17 @@ def cloud_event(fact: "Fact") -> dict[str, Any]:
     }
 
 
-def recorded_event(stored: "Stored", cursor: "Cursor") -> dict[str, Any]:
-    """The CloudEvent as it was recorded, with what the log added, and the cursor to go on from."""
-    return {
+def recorded_event(stored: "Stored", cursor: "Cursor | None" = None) -> dict[str, Any]:
+    """The CloudEvent as it was recorded, with what the log added, and to who follows the cursor to go on from."""
+    told: dict[str, Any] = {
         **orjson.loads(stored.state),
         "stream": stored.stream,
         "version": stored.version,
         "position": f"{stored.bucket}/{stored.number}",
         "recordedtime": iso(stored.recorded),
         "recordedby": stored.recordedby,
-        "cursor": str(cursor),
     }
+    return told if cursor is None else {**told, "cursor": str(cursor)}
 
 
 def receipt(given: "Receipt") -> dict[str, Any]:

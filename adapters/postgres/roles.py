@@ -56,7 +56,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
 REPORT_READERS = ("analyst", "auditor")
 """Who reads the names in schema report."""
 
-_OWN_SCHEMAS = ("lifecircle_views", "report")
+_OWN_SCHEMAS = ("lifecircle_views", "lifecircle_outgoing", "report")
 
 _MAKE = """DO $make$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {name}) THEN CREATE ROLE {role} NOLOGIN; END IF;

@@ -7,15 +7,16 @@ a PostgreSQL database. The SQL is the same for both but where it is given apart.
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from adapters.addresses import read_sqlite_url
 from adapters.idkey import path_beside
 from adapters.settings import LIMITS
+from adapters.statements import PostgresRun, Run, SQLiteRun
 from domain.errors import KeysUnusable
 
 PLACE = "LIFECIRCLE_KEYS"
@@ -57,18 +58,6 @@ _POSTGRES_KEYS = """
     WHERE realm = $1 AND subject IN (SELECT value FROM json_array_elements_text($2::json) AS t (value))
 """
 _POSTGRES_ALONE = "LOCK TABLE epoch IN EXCLUSIVE MODE"
-
-
-class Run(Protocol):
-    """Runs statements in one transaction."""
-
-    def __call__(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run one statement; answer its rows."""
-        ...
-
-    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row of parameters."""
-        ...
 
 
 class Epoch(NamedTuple):
@@ -174,21 +163,6 @@ def _epoch(run: Run) -> Epoch | None:
     return Epoch(rows[0][0], bytes(rows[0][1])) if rows else None
 
 
-class _SQLiteRun:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __call__(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, _named(parameters)).fetchall()
-
-    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        self._connection.executemany(sql, map(_named, rows))
-
-
-def _named(parameters: Sequence[Any]) -> dict[str, Any]:
-    return {str(place): value for place, value in enumerate(parameters, 1)}
-
-
 class _SQLite:
     """A key store in a file."""
 
@@ -234,7 +208,7 @@ class _SQLite:
             try:
                 self._connection.execute("BEGIN IMMEDIATE" if alone else "BEGIN")
                 try:
-                    yield _SQLiteRun(self._connection)
+                    yield SQLiteRun(self._connection)
                     self._connection.execute("COMMIT")
                 finally:
                     if self._connection.in_transaction:
@@ -306,7 +280,7 @@ class _Postgres:
                 with self._connection.transaction():
                     if alone:
                         self._connection.execute(_POSTGRES_ALONE)
-                    yield _PostgresRun(self._connection)
+                    yield PostgresRun(self._connection)
             except psycopg.Error as error:
                 raise _lost(self.where, str(error).partition("\n")[0]) from error
 
@@ -324,19 +298,6 @@ class _Postgres:
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
-
-
-class _PostgresRun:
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def __call__(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        cursor = self._connection.execute(sql, parameters)
-        return cursor.fetchall() if cursor.description is not None else []
-
-    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.executemany(sql, list(rows))
 
 
 def keystore_url(url: str) -> str:

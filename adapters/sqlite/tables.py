@@ -49,7 +49,7 @@ class SQLiteTables:
         Raises:
             LogUnavailable: the file is locked for too long. LogNotWritable: it is read-only, or the disk is full.
         """
-        with self._writing, _in_our_words(self.path):
+        with self._writing, in_our_words(self.path):
             self._writer = self._writer or self._open_to_write()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -95,7 +95,7 @@ class SQLiteTables:
         lock = self._lock_file(role)
         held = sqlite3.connect(lock, timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            with _in_our_words(self.path):
+            with in_our_words(self.path):
                 try:
                     held.execute("BEGIN EXCLUSIVE")
                 except sqlite3.OperationalError as error:
@@ -159,7 +159,7 @@ class SQLiteTables:
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
-        with _in_our_words(self.path):
+        with in_our_words(self.path):
             connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?mode=ro",
                 uri=True,
@@ -194,35 +194,40 @@ class SQLiteTables:
 
 
 @contextmanager
-def _in_our_words(path: Path) -> Iterator[None]:
+def in_our_words(
+    path: Path,
+    what: str = "the views",
+    mend: str = "move this file away, then: lifecircle rebuild",
+) -> Iterator[None]:
+    """Tell errors of a file beside the log in our words: what it holds, and the way out where it is damaged."""
     try:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL):
             raise LogNotWritable(
-                "the file of the views is read-only, or its disk is full",
+                f"the file of {what} is read-only, or its disk is full",
                 where=str(path),
                 way_out="make it writable, or free space, then do the same again",
             ) from error
         if code == sqlite3.SQLITE_IOERR:
             raise LogUnavailable(
-                "the disk of the file of the views fails, or takes no more",
+                f"the disk of the file of {what} fails, or takes no more",
                 where=str(path),
                 rule="nothing of this step is written; what was written before is kept",
                 way_out="free space or check the disk, then do the same again",
             ) from error
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise LogUnavailable(
-                "the file of the views cannot be opened, or stays locked",
+                f"the file of {what} cannot be opened, or stays locked",
                 where=str(path),
                 way_out="check the folder's rights and who holds the file",
             ) from error
         if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             raise LogUnavailable(
-                "the file of the views is damaged, or another program's",
+                f"the file of {what} is damaged, or another program's",
                 where=str(path),
                 rule="the log itself is in a file of its own",
-                way_out="move this file away, then: lifecircle rebuild",
+                way_out=mend,
             ) from error
         raise

@@ -1,0 +1,74 @@
+"""Subscriptions beside a SQLite log: in a file of their own, so that delivering never holds the log's write lock."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from adapters.addresses import read_sqlite_url
+from adapters.outgoing.subscriptions import TABLES
+from adapters.settings import LIMITS
+from adapters.sqlite.tables import in_our_words
+from adapters.statements import Run, SQLiteRun
+
+_MEND = "put back a copy, or move this file away and subscribe anew"
+
+
+class SQLiteOutgoing:
+    """The file `shop.outgoing.db` beside `shop.db`."""
+
+    def __init__(self, url: str) -> None:
+        path = read_sqlite_url(url).path
+        self._path = path.with_name(f"{path.stem}.outgoing{path.suffix or '.db'}")
+        self._connection: sqlite3.Connection | None = None
+        self._lock = Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Run]:
+        """One transaction, in which nobody else writes."""
+        with self._lock, in_our_words(self._path, "the subscriptions", _MEND):
+            self._connection = self._connection or self._open()
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield SQLiteRun(self._connection)
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=LIMITS.sqlite_lock_timeout_s, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        for statement in TABLES:
+            connection.execute(statement)
+        return connection
+
+    @contextmanager
+    def lead(self, name: str) -> Iterator[Run | None]:
+        """Be the only one to deliver for a subscription until the block, or this process, ends; None where one is."""
+        # SQLite's own file lock: the system frees it with the process, however that ends.
+        lock = Path(f"{self._path}-{name}")
+        held = sqlite3.connect(lock, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            with in_our_words(self._path, "the subscriptions", _MEND):
+                try:
+                    held.execute("BEGIN EXCLUSIVE")
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                        raise
+                    yield None
+                    return
+                yield SQLiteRun(held)
+        finally:
+            held.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._lock:
+            if self._connection:
+                self._connection.close()
+            self._connection = None
