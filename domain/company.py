@@ -203,10 +203,11 @@ class Company(Policy):
 
     def day(self, fact: Fact) -> str:
         """The calendar day of a fact, `2026-03-01`: as stated under date precision, else in the company's zone."""
-        if fact.is_date:
-            stated: str = fact.envelope["time"]
+        envelope = fact.envelope
+        if envelope.get("precision") == "date":
+            stated: str = envelope["time"]
             return stated[:10]
-        return self.day_at(fact.at)
+        return _day_of_quarter(self.zone, fact.at // _QUARTER_US)
 
     def day_at(self, at_us: int) -> str:
         """The calendar day of an instant in the company's zone."""
@@ -227,6 +228,16 @@ def _day_of_quarter(zone: str, quarter: int) -> str:
     return datetime.fromtimestamp(quarter * 900, tz=UTC).astimezone(ZoneInfo(zone)).date().isoformat()
 
 
+@lru_cache(maxsize=100_000)
+def day_number(day: str) -> int:
+    """An ISO day as the number that views reckon with: 1 is 0001-01-01.
+
+    Raises:
+        ValueError: it is no day of the calendar.
+    """
+    return date.fromisoformat(day).toordinal()
+
+
 def days_between(first: str, last: str) -> int:
     """Whole calendar days from one ISO day to another; negative when the second is earlier."""
-    return date.fromisoformat(last).toordinal() - date.fromisoformat(first).toordinal()
+    return day_number(last) - day_number(first)

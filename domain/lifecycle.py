@@ -189,7 +189,7 @@ class Lifecycle:
         elif fact.kind in self.opens:
             after = self._open(fact, entity, life, world, found, healed)
         else:
-            after = life._replace(waiting=(fact, life.waiting))
+            after = Life(memo=life.memo, waiting=(fact, life.waiting), unbalanced=life.unbalanced)
             found.append(self._unopened(fact, entity, world))
         if self.balance and after.memo is not life.memo:
             after = self._balanced(self.balance, after, fact, entity, world, found, healed)
@@ -203,7 +203,8 @@ class Lifecycle:
     ) -> Life:
         day = world.company.day(fact)
         step = Step(fact, entity, None, world)
-        found += [self._breach(*rule, fact, entity, world) for rule in self._guarded(step)]
+        if fact.kind in self.guards:
+            found += [self._breach(*rule, fact, entity, world) for rule in self._guarded(step)]
         keeps = self.keeps.get(fact.kind)
         after = Life(self.opens[fact.kind], keeps(step) if keeps else None, fact.stream, day, fact.is_date)
         for early in _oldest_first(life.waiting):
@@ -227,7 +228,7 @@ class Lifecycle:
         elif state is None:
             reopened = kind in self.opens
             rules.append((self.twice if reopened else self.refuses[life.state], f"{kind} while {life.state}"))
-        else:
+        elif kind in self.guards:
             rules += self._guarded(step)
         if (life.dated or fact.is_date) and kind not in self.opens and world.company.day(fact) < life.day:
             rules.append((self.early, f"the opening of this {self.key} came on a later day"))
@@ -236,7 +237,8 @@ class Lifecycle:
         if (stays := self._stays.get(kind)) and stays(step):
             state = life.state
         memo = keeps(step) if (keeps := self.keeps.get(kind)) else life.memo
-        return life._replace(state=state, memo=memo), rules
+        # Twice as fast as _replace.
+        return Life(state, memo, life.stream, life.day, life.dated, life.waiting, life.unbalanced), rules
 
     def _guarded(self, step: Step) -> list[tuple[str, str]]:
         return [(guard.rule, guard.detail) for guard in self.guards.get(step.fact.kind, ()) if guard.broken(step)]
@@ -354,6 +356,11 @@ def lifecycles() -> tuple[Lifecycle, ...]:
 def _lifecycles_by_kind() -> dict[str, tuple[Lifecycle, ...]]:
     kinds = frozenset[str]().union(*(lifecycle.kinds for lifecycle in lifecycles()))
     return {kind: tuple(each for each in lifecycles() if kind in each.kinds) for kind in kinds}
+
+
+def judged_kinds() -> frozenset[str]:
+    """The kinds that any rule is about."""
+    return frozenset({CORRECTED, *_lifecycles_by_kind()})
 
 
 def _by_name(by_kind: Mapping[type[Touchpoint], Any] | None) -> dict[str, Any]:

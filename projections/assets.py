@@ -1,9 +1,9 @@
 """Assets: the products that customers have in use, ours and competitors', from their beginning to their end."""
 
 from collections.abc import Hashable, Iterable
-from datetime import date
 from typing import Annotated, NamedTuple
 
+from domain.company import day_number
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View, bounded
 
@@ -74,7 +74,7 @@ class Asset:
             case "AssetRetired":
                 self.retired = fact
                 if self.since:
-                    self.life_days += date.fromisoformat(day).toordinal() - date.fromisoformat(self.since).toordinal()
+                    self.life_days += day_number(day) - day_number(self.since)
                 self.since = None
             case "DowntimeReported":
                 if self.down is None:  # several people may report the same
@@ -266,7 +266,7 @@ class Assets(View[tuple[str, dict[Hashable, Asset]]]):
             known.at if known else None,
             day(known) if known else None,
             asset.since,
-            date.fromisoformat(asset.since).toordinal() if asset.since else None,
+            day_number(asset.since) if asset.since else None,
             retired.at if retired else None,
             day(retired) if retired else None,
             retired.data.get("reason") if retired else None,

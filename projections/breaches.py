@@ -3,7 +3,9 @@
 from collections.abc import Hashable, Iterable
 from typing import Annotated, NamedTuple
 
-from domain.lifecycle import Breach, RuleState, weigh
+from domain.company import Company
+from domain.lifecycle import Breach, Life, RuleState, judged_kinds, weigh
+from domain.shards import Owned
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
 
@@ -31,7 +33,7 @@ class Standing:
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
-        self.rules = RuleState()
+        self.rules: RuleState = Owned[tuple[str, str], Life]()
         self.breaches: dict[Hashable, Breach] = {}
 
 
@@ -63,6 +65,10 @@ class Breaches(View[Standing]):
             """,
         ),
     )
+
+    def __init__(self, company: Company) -> None:
+        super().__init__(company)
+        self.kinds = judged_kinds()
 
     def initial(self, subject: str) -> Standing:
         """No rule is broken by a subject of whom nothing is known."""

@@ -1,9 +1,9 @@
 """Contracts: what was agreed, what it comes to, how it is to be paid, and what was done of that."""
 
 from collections.abc import Hashable, Iterable
-from datetime import date
 from typing import Annotated, NamedTuple
 
+from domain.company import day_number
 from domain.lifecycle import RuleState, lived
 from domain.lifecycles.contract import CONTRACT, Terms
 from domain.touchpoint import Fact
@@ -151,7 +151,7 @@ class Contracts(View[Cabinet]):
             told.get("quote"),
             told.get("payment_schedule"),
             signed_day,
-            date.fromisoformat(signed_day).toordinal() if signed_day else None,
+            day_number(signed_day) if signed_day else None,
             contract.until,
             terms.currency or None,
             terms.total,

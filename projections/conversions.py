@@ -6,9 +6,9 @@ that falls (an order wholly cancelled, a deal lost after all) leaves its touches
 """
 
 from collections.abc import Hashable, Iterable
-from datetime import date
 from typing import Annotated, Any, NamedTuple
 
+from domain.company import day_number
 from domain.touchpoint import Fact
 from projections.credit import QUESTIONS
 from projections.purchases import PURCHASE_STEPS, Order
@@ -129,7 +129,7 @@ class Conversions(View[Results]):
                     fact.id,
                     fact.at,
                     day,
-                    date.fromisoformat(day).toordinal(),
+                    day_number(day),
                     fact.envelope.get("channel"),
                     fact.envelope.get("actor"),
                     amount["currency"] if amount else None,

@@ -48,6 +48,8 @@ class Costs(View[Spendings]):
     comment = "Costs of touches as their producers stated them: one row per customer, month, phase and currency."
     row_type = CostRow
     key = ("subject", "period", "phase", "currency")
+    kinds = frozenset[str]()
+    attributes = frozenset({"cost"})
     questions = (
         Question(
             name="serving_costs",

@@ -1,9 +1,9 @@
 """Customers: who each one is to us: what party, at which stage, in which segment, of what benefit and at what risk."""
 
 from collections.abc import Hashable, Iterable
-from datetime import date
 from typing import Annotated, Any, NamedTuple
 
+from domain.company import day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
 from projections.contacts import NO_CONTACT
@@ -286,7 +286,7 @@ class Customers(View[Profile]):
             day(state.first),
             state.last.at,
             last_day,
-            date.fromisoformat(last_day).toordinal(),
+            day_number(last_day),
             bounded(state.count),
         )
 

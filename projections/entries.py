@@ -43,6 +43,8 @@ class Entries(View[tuple[str, dict[Hashable, Sum]]]):
     comment = "Entries: how much each actor records and how soon after it happened, by customer, source and month."
     row_type = EntriesRow
     key = ("subject", "actor", "source", "period")
+    kinds = frozenset[str]()
+    attributes = frozenset({"actor"})
     questions = (
         Question(
             name="adoption",

@@ -5,10 +5,10 @@ view can look up: which column it is stands in the row itself.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
-from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple
 
+from domain.company import day_number
 from domain.indicator import Indicator, read_indicator
 from domain.lifecycles.goal import missing
 from domain.money import MICROS, quantity_micros
@@ -120,9 +120,9 @@ class Goals(View[Resolved]):
             change,
             data.get("owner"),
             since,
-            date.fromisoformat(since).toordinal(),
+            day_number(since),
             due,
-            date.fromisoformat(due).toordinal() if due else None,
+            day_number(due) if due else None,
             last.at,
             day(last),
             len(said),
@@ -205,7 +205,7 @@ def assess(goal: GoalRow, baseline: Measured, value: Measured, today: str) -> As
     known = (goal.goal, goal.owner, goal.indicator, goal.since_day, goal.due_day, start, target, now)
     if why or start is None or now is None or target is None or due is None:
         return Assessment(*known, None, None, None, "not measurable", 0, why)
-    today_no = date.fromisoformat(today).toordinal()
+    today_no = day_number(today)
     gone, whole = today_no - goal.since_dayno, due - goal.since_dayno
     progress, time_share = (now - start) / (target - start), min(max(gone / whole, 0.0), 1.0) if whole > 0 else None
     status: Status

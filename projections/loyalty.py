@@ -1,10 +1,9 @@
 """Loyalty: how recently, how often and for how much each customer buys, whom they bring, and whether they left."""
 
 from collections.abc import Hashable, Iterable
-from datetime import date
 from typing import Annotated, NamedTuple
 
-from domain.company import DAY_US
+from domain.company import DAY_US, day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Account, Ledger
@@ -282,10 +281,10 @@ class Loyalty(View[Loyal]):
             ledger.subject,
             currency,
             first,
-            date.fromisoformat(first).toordinal() if first else None,
+            day_number(first) if first else None,
             account.moments[-1] if days else None,
             last,
-            date.fromisoformat(last).toordinal() if last else None,
+            day_number(last) if last else None,
             total.orders,
             len(days),
             max(len(days) - 1, 0),

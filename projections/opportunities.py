@@ -1,10 +1,9 @@
 """Opportunities: the pipeline, who won what from where and how soon, and where, why and to whom deals were lost."""
 
 from collections.abc import Callable, Hashable, Iterable
-from datetime import date
 from typing import Annotated, Any, NamedTuple
 
-from domain.company import Company
+from domain.company import Company, day_number
 from domain.money import MICROS
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
@@ -339,8 +338,8 @@ class Opportunities(View[Pipeline]):
             return None
         known, loss = opportunity.known, opportunity.loss
         opened, closed = opportunity.opened_day, opportunity.closed_day
-        opened_dayno = date.fromisoformat(opened).toordinal() if opened else None
-        closed_dayno = date.fromisoformat(closed).toordinal() if closed else None
+        opened_dayno = day_number(opened) if opened else None
+        closed_dayno = day_number(closed) if closed else None
         amount = known.get("amount")
         probability = known.get("probability")
         return OpportunityRow(

@@ -1,9 +1,9 @@
 """Order lines: what each customer bought of which product, what was kept of it, and what it cost us."""
 
 from collections.abc import Hashable, Iterable
-from datetime import date
 from typing import Annotated, Any, NamedTuple
 
+from domain.company import day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Order, OrderedLine, line_named, value_of
@@ -362,7 +362,7 @@ def _row(subject: str, name: str, line_name: str, entry: _Entry, came: _Came) ->
         line_name,
         name if entry.named else None,
         day,
-        date.fromisoformat(day).toordinal(),
+        day_number(day),
         line.sku,
         told.get("category"),
         told.get("unit"),

@@ -1,9 +1,9 @@
 """Orders: what was agreed, how it was paid and taken, and how our promise of a delivery compares with what was done."""
 
 from collections.abc import Hashable, Iterable
-from datetime import date
 from typing import Annotated, Any, NamedTuple
 
+from domain.company import day_number
 from domain.order_book import Book
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Figures, Order
@@ -310,8 +310,9 @@ class Orders(View[Orderbook]):
         if value.amended and placed:
             amended, total, _ = value.as_amended()
             lines = [line.told for line in amended.values()]
-        reasons = sorted(fact for fact in (*order.warnings, *failed) if "reason" in fact.data)
-        dispatched = [fact for fact in order.moved if fact.kind == "ShipmentDispatched"]
+        late = (*order.warnings, *failed)
+        reasons = sorted(fact for fact in late if "reason" in fact.data) if late else []
+        dispatched = [fact for fact in order.moved if fact.kind == "ShipmentDispatched"] if order.moved else []
         first, last = (order.promises[0], order.promises[-1]) if order.promises else (None, None)
         placed_day = value.day if placed else None
         placed_no, delivered_no = _dayno(placed_day), _dayno(delivered and day(delivered))
@@ -367,7 +368,7 @@ class Orders(View[Orderbook]):
 
 
 def _dayno(day: str | None) -> int | None:
-    return date.fromisoformat(day).toordinal() if day else None
+    return day_number(day) if day else None
 
 
 def _joined(words: Iterable[str | None]) -> str | None:

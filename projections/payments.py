@@ -1,9 +1,9 @@
 """Payments: what came in, for what, what failed, and what was taken back."""
 
 from collections.abc import Hashable, Iterable
-from datetime import date
 from typing import Annotated, NamedTuple
 
+from domain.company import day_number
 from domain.lifecycle import RuleState, lived
 from domain.lifecycles.payment import PAYMENT, held
 from domain.touchpoint import Fact
@@ -151,7 +151,7 @@ class Payments(View[Purse]):
             amount["micros"] if amount else None,
             bounded(money.micros) if money else 0,
             told_day,
-            date.fromisoformat(told_day).toordinal(),
+            day_number(told_day),
             payment.failures,
             day(payment.reversed) if payment.reversed else None,
             payment.last.data.get("reason"),

@@ -5,10 +5,9 @@ An order's later fate (amended, cancelled, returned, refunded) changes the figur
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable, Iterable
-from datetime import date
 from typing import Annotated, Any, NamedTuple
 
-from domain.company import Company
+from domain.company import Company, day_number
 from domain.money import quantity_micros
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View, bounded
@@ -49,6 +48,9 @@ class Figures(NamedTuple):
     returned_micros: int
     refunded_micros: int
     net_micros: int
+
+
+_NOTHING = Figures(0, 0, 0, 0, 0, 0, 0)
 
 
 class Order:
@@ -221,14 +223,20 @@ class Sum:
     __slots__ = ("figures", "orders")
 
     def __init__(self) -> None:
-        self.figures = Figures(0, 0, 0, 0, 0, 0, 0)
+        self.figures = _NOTHING
         self.orders = 0
         """How many stand here, those that are wholly cancelled too."""
 
     def book(self, figures: Figures, times: int) -> None:
         """Add the figures of one order, or take them away again (times is -1)."""
+        # Most sums are of one order.
+        if times > 0 and not self.orders:
+            self.figures = figures
+        elif times < 0 and self.orders == 1:
+            self.figures = _NOTHING
+        else:
+            self.figures = Figures(*[total + times * each for total, each in zip(self.figures, figures, strict=True)])
         self.orders += times
-        self.figures = Figures(*[total + times * each for total, each in zip(self.figures, figures, strict=True)])
 
 
 class Account(Sum):
@@ -351,5 +359,5 @@ class Purchases(View[Ledger]):
         match key:
             case (str() as day, str() as currency) if total := state.days.get((day, currency)):
                 figures = map(bounded, total.figures)
-                return PurchaseDay(state.subject, day, date.fromisoformat(day).toordinal(), currency, *figures)
+                return PurchaseDay(state.subject, day, day_number(day), currency, *figures)
         return None

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterable
 from datetime import date, timedelta
 from typing import Annotated, Any, NamedTuple
 
+from domain.company import day_number
 from domain.touchpoint import Fact
 from projections.claims import CLAIM_KINDS, Claim, Debtor, plans_of
 from projections.view import Question, Row, View, bounded
@@ -237,7 +238,7 @@ class Receivables(View[Debtor]):
         if status == "settled" and claim.written_off:
             status = "written off"
         left = bill.open if bill else None
-        due_no = date.fromisoformat(due).toordinal() if due else None
+        due_no = day_number(due) if due else None
         return Receivable(
             state.subject,
             "",
@@ -262,7 +263,7 @@ class Receivables(View[Debtor]):
             len(paid),
             day(claim.paid) if claim.paid else None,
             settled,
-            date.fromisoformat(settled).toordinal() - due_no if settled and due_no is not None else None,
+            day_number(settled) - due_no if settled and due_no is not None else None,
             bill.level if bill else 0,
             day(claim.notice) if claim.notice else None,
             self._dunning_from(due, claim) if status == "open" else None,
@@ -318,7 +319,7 @@ class Receivables(View[Debtor]):
             len(naming),
             day(last) if last else None,
             settled,
-            date.fromisoformat(settled).toordinal() - due.toordinal() if settled else None,
+            day_number(settled) - due.toordinal() if settled else None,
             0,
             None,
             None,

@@ -59,6 +59,8 @@ class Relations(View[Ties]):
     comment = "Relations: one row per relation of a customer to another subject, with its role and its time."
     row_type = RelationRow
     key = ("subject", "other", "type", "spell")
+    kinds = _TIES
+    attributes = frozenset({"partner"})
     questions = (
         Question(
             name="affiliations",

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterable
 from datetime import date, timedelta
 from typing import Annotated, NamedTuple
 
+from domain.company import day_number
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
 
@@ -101,7 +102,7 @@ class SubjectRequests(View[tuple[str, dict[Hashable, Request]]]):
             "answered" if answered else "open",
             came,
             due,
-            date.fromisoformat(due).toordinal() if due else None,
+            day_number(due) if due else None,
             answered_day,
             answered.data.get("outcome") if answered else None,
             int(answered_day <= due) if answered_day and due else None,

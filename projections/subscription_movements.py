@@ -1,9 +1,9 @@
 """Movements of recurring revenue: each day on which what a subscription brings in a month changed."""
 
 from collections.abc import Hashable, Iterable
-from datetime import date
 from typing import Annotated, NamedTuple
 
+from domain.company import day_number
 from domain.touchpoint import Fact
 from projections.subscriptions import SUBSCRIPTION_KINDS, Movement, Subscribed
 from projections.view import Question, Row, View, bounded
@@ -156,7 +156,7 @@ class SubscriptionMovements(View[Moved]):
                     name,
                     number,
                     moved.day,
-                    date.fromisoformat(moved.day).toordinal(),
+                    day_number(moved.day),
                     moved.cause,
                     moved.plan,
                     moved.currency,

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable
 from datetime import date, timedelta
 from typing import Annotated, Any, NamedTuple
 
-from domain.company import Company
+from domain.company import Company, day_number
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View, bounded
 
@@ -284,7 +284,7 @@ class Subscriptions(View[Subscribed]):
         day, terms, started, ended = self.company.day, course.terms, course.started, course.ended
         amount = terms.get("recurring_amount") if started else None
         started_day, ended_day = (day(fact) if fact else None for fact in (started, ended))
-        first, last = (date.fromisoformat(each).toordinal() if each else None for each in (started_day, ended_day))
+        first, last = (day_number(each) if each else None for each in (started_day, ended_day))
         return SubscriptionRow(
             state.subject,
             str(key),

@@ -1,9 +1,9 @@
 """Tasks: who is to do what for a customer until when, what became of it, and whether it was in time."""
 
 from collections.abc import Hashable, Iterable
-from datetime import date
 from typing import Annotated, NamedTuple
 
+from domain.company import day_number
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
 
@@ -166,7 +166,7 @@ class Tasks(View[tuple[str, dict[Hashable, Task]]]):
             outcome,
             task.start,
             task.due,
-            date.fromisoformat(task.due).toordinal() if task.due else None,
+            day_number(task.due) if task.due else None,
             task.first_due,
             task.assigned.at if task.assigned else None,
             day(task.assigned) if task.assigned else None,
@@ -181,7 +181,7 @@ class Tasks(View[tuple[str, dict[Hashable, Task]]]):
 
 
 def _days_late(due: str | None, closed: str | None) -> int | None:
-    return date.fromisoformat(closed).toordinal() - date.fromisoformat(due).toordinal() if due and closed else None
+    return day_number(closed) - day_number(due) if due and closed else None
 
 
 def _in_time(outcome: str, due: str | None, closed: str | None) -> int | None:

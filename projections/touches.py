@@ -1,12 +1,12 @@
 """Touches: each step by which a customer came nearer to us, with where it came from, what it cost, and its answer."""
 
 from collections.abc import Hashable, Iterable
-from datetime import date
+from functools import cache
 from typing import Annotated, Any, NamedTuple
 
 import domain.kinds  # noqa: F401 - registers the kinds that are looked up by name
-from domain.company import DAY_US, Company
-from domain.touchpoint import KINDS, Fact, Phase
+from domain.company import DAY_US, Company, day_number
+from domain.touchpoint import KINDS, Fact, Phase, Touchpoint
 from projections.view import Question, Row, View
 
 VISIT_GAP_US = 30 * 60 * 1_000_000
@@ -57,6 +57,9 @@ class Names(NamedTuple):
     partner: str | None
 
 
+_NAMELESS = Names(None, None, None, None)
+
+
 class Step(NamedTuple):
     """A touchpoint that is a touch, or goes on with one."""
 
@@ -84,7 +87,7 @@ class Walk:
         if fact.kind in _VIEWS:
             visit, seen_at, self._seen_at = self._visit, self._seen_at, fact.at
             if visit and 0 <= fact.at - seen_at <= VISIT_GAP_US and _agree(visit.names, names, fact):
-                return visit._replace(new=False)
+                return Step(visit.place, False, visit.names)  # noqa: FBT003 - a field's own word
         self.count += 1
         step = Step(self.count, True, names)  # noqa: FBT003 - a field's own word
         if fact.kind in _VIEWS:
@@ -115,28 +118,36 @@ class Walk:
 def _counts(kind: str) -> bool | None:
     """Whether a kind is a touch: always, where it names a source, campaign or partner (False), or never (None)."""
     touchpoint = KINDS.get(kind)
-    if touchpoint is None or kind in _NO_TOUCH:
+    return None if touchpoint is None else _counts_as(touchpoint)
+
+
+@cache
+def _counts_as(touchpoint: type[Touchpoint]) -> bool | None:
+    if touchpoint.kind in _NO_TOUCH:
         return None
     if touchpoint.phase in (Phase.ATTRACTION, Phase.PRESENTATION):
         return True
-    return False if touchpoint.phase in (Phase.SALE, Phase.ORDER) or kind == "CustomerWonBack" else None
+    return False if touchpoint.phase in (Phase.SALE, Phase.ORDER) or touchpoint.kind == "CustomerWonBack" else None
 
 
 def _told(fact: Fact) -> Names:
     data, given = fact.data, fact.envelope
-    tags = data.get("utm") or {}
-    stated = data.get("source") if fact.kind == "InquiryReceived" else data.get("lead_source") or data.get("network")
-    campaign = data.get("campaign") if fact.kind == "CustomerWonBack" else None
-    return Names(
-        _text(given.get("channel") or data.get("mode") or tags.get("medium")),
-        _text(stated or tags.get("source")),
-        _text(given.get("campaign") or campaign or tags.get("campaign")),
-        _text(given.get("partner")),
-    )
+    channel, campaign = given.get("channel") or data.get("mode"), given.get("campaign")
+    source, partner = data.get("lead_source") or data.get("network"), given.get("partner")
+    if fact.kind == "InquiryReceived":
+        source = data.get("source")
+    elif fact.kind == "CustomerWonBack":
+        campaign = campaign or data.get("campaign")
+    if tags := data.get("utm"):
+        channel, source = channel or tags.get("medium"), source or tags.get("source")
+        campaign = campaign or tags.get("campaign")
+    if not (channel or source or campaign or partner):
+        return _NAMELESS
+    return Names(_text(channel), _text(source), _text(campaign), _text(partner))
 
 
 def _text(value: Any) -> str | None:
-    return str(value) if isinstance(value, str) and value else None
+    return str(value) if value and isinstance(value, str) else None
 
 
 def _agree(visit: Names, view: Names, fact: Fact) -> bool:
@@ -323,7 +334,7 @@ class Touches(View[Journey]):
             fact.kind,
             fact.at,
             day,
-            date.fromisoformat(day).toordinal(),
+            day_number(day),
             int(fact.kind in _ANSWERS or fact.data.get("direction") == "inbound"),
             touch.steps,
             *names,

@@ -6,12 +6,12 @@ at once, and a fold is total: late and corrected touchpoints can make any order,
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 from domain.company import Company
-from domain.touchpoint import INT64_MAX, Fact
+from domain.touchpoint import INT64_MAX, Envelope, Fact
 
 SQL_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}(?<!_g[0-9])(?<!_g[0-9][0-9])(?<!_g[0-9][0-9][0-9])")
 """What views, questions and columns may be called: PostgreSQL cuts names at 63 bytes, and a table is `contacts_g3`."""
@@ -49,7 +49,8 @@ class View(ABC, Generic[S]):
     `name` is the table's name; `row_type` a NamedTuple whose fields are `Annotated[type, "comment"]`, the first of
     them `subject`; `key` the columns that make a row unique; `questions` the SQL views across customers that rest
     on it; `kinds` the kinds of touchpoint that may move its rows, where not any may: it is then handed no others, and
-    costs next to nothing where there are none; `revision` rises with every change to the fold, so that its generation
+    costs next to nothing where there are none; `attributes` those of the envelope, such as `cost`, for which it is
+    handed touchpoints of every other kind too; `revision` rises with every change to the fold, so that its generation
     is rebuilt; `keyed` says that rows hold `Pseudonym.keyed`, so that they are rebuilt under another id key. No fold
     sees a personal identifier itself.
     """
@@ -58,7 +59,8 @@ class View(ABC, Generic[S]):
     comment: ClassVar[str]
     row_type: ClassVar[type[NamedTuple]]
     key: ClassVar[tuple[str, ...]]
-    kinds: ClassVar[frozenset[str] | None] = None
+    kinds: frozenset[str] | None = None
+    attributes: ClassVar[frozenset[str]] = frozenset()
     revision: ClassVar[int] = 1
     keyed: ClassVar[bool] = False
     questions: ClassVar[Sequence[Question]] = ()
@@ -106,23 +108,67 @@ def bounded(total: int) -> int:
     return INT64_MAX if total > 0 else -INT64_MAX
 
 
-def concerning(view: View[Any], history: Iterable[Fact]) -> Iterable[Fact]:
+class Dealer:
+    """Deals the facts of a history out to views: to each those that may move its rows, in their order."""
+
+    def __init__(self, views: Mapping[str, View[Any]]) -> None:
+        self._views = views
+        self._whole = [name for name, view in views.items() if view.kinds is None]
+        self._by_kind: dict[str, tuple[str, ...]] = {}
+        attributes = frozenset[str]().union(*(view.attributes for view in views.values() if view.kinds is not None))
+        self._attributes = tuple(sorted(attributes))
+
+    def dealt(self, history: list[Fact]) -> dict[str, list[Fact]]:
+        """The facts for each view by its name; a view for which there are none is not there."""
+        if not history:
+            return {}
+        dealt = dict.fromkeys(self._whole, history)
+        by_kind, attributes = self._by_kind, self._attributes
+        for fact in history:
+            kind, envelope = fact.kind, fact.envelope
+            if (names := by_kind.get(kind)) is None:
+                names = by_kind[kind] = self._of(kind)
+            for name in names:
+                if name in dealt:
+                    dealt[name].append(fact)
+                else:
+                    dealt[name] = [fact]
+            for attribute in attributes:
+                if attribute in envelope:
+                    for name in self._besides(kind, attribute, envelope):
+                        dealt.setdefault(name, []).append(fact)
+        return dealt
+
+    def _of(self, kind: str) -> tuple[str, ...]:
+        return tuple(name for name, view in self._views.items() if view.kinds is not None and kind in view.kinds)
+
+    def _besides(self, kind: str, attribute: str, envelope: Mapping[str, Any]) -> Iterator[str]:
+        """The views that get a fact for this attribute: not by its kind, nor for an attribute that came before."""
+        for name, view in self._views.items():
+            asks = view.kinds is not None and kind not in view.kinds and attribute in view.attributes
+            if asks and attribute == min(view.attributes & envelope.keys()):
+                yield name
+
+
+def concerning(view: View[Any], history: list[Fact]) -> list[Fact]:
     """The facts of a history that may move the rows of a view, in their order."""
-    kinds = view.kinds
-    return history if kinds is None else [fact for fact in history if fact.kind in kinds]
+    return Dealer({view.name: view}).dealt(history).get(view.name, [])
 
 
 def fold(view: View[S], subject: str, history: Iterable[Fact]) -> dict[Hashable, Row]:
     """Fold a whole effective history: the rows of one subject by their keys."""
-    history = concerning(view, history)
-    if not history:
-        return {}
+    return fold_dealt(view, subject, concerning(view, list(history)))
+
+
+def fold_dealt(view: View[S], subject: str, dealt: Iterable[Fact]) -> dict[Hashable, Row]:
+    """The same of the facts that were dealt to the view."""
     state, keys = view.initial(subject), set[Hashable]()
-    for fact in history:
-        state, changed = view.evolve(state, fact)
-        keys.update(changed)
-    rows = ((key, view.row(state, key)) for key in keys)
-    return {key: row for key, row in rows if row is not None}
+    evolve, row_of = view.evolve, view.row
+    for fact in dealt:
+        state, changed = evolve(state, fact)
+        if changed:
+            keys.update(changed)
+    return {key: row for key in keys if (row := row_of(state, key)) is not None}
 
 
 def flaws(view: type[View[Any]]) -> Iterator[str]:
@@ -137,6 +183,8 @@ def flaws(view: type[View[Any]]) -> Iterator[str]:
         yield "revision must be an integer from 1"
     if view.kinds is not None and not (isinstance(view.kinds, frozenset) and all(map(_is_text, view.kinds))):
         yield "kinds must be a frozenset of names of kinds, or None for all"
+    if not (isinstance(view.attributes, frozenset) and view.attributes <= Envelope.model_fields.keys()):
+        yield "attributes must be a frozenset of names of attributes of the envelope"
     yield from (f"{name!r} is no name: {SQL_NAME.pattern}" for name in _names(view) if not _is_name(name))
     columns = _columns(view)
     if not columns:

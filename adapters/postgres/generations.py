@@ -4,7 +4,7 @@ Every connection finds the tables by its search path, which leads to the schema 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from eventsourcing.persistence import Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
@@ -23,13 +23,13 @@ from adapters.views.tables import (
     Changes,
     Generation,
     Parking,
-    day_number,
     fenced,
     next_generations,
     primary_key,
 )
+from domain.company import day_number
 from projections.dictionary import relation
-from projections.view import Column, Row
+from projections.view import Column, Row, View
 
 if TYPE_CHECKING:
     from adapters.postgres.tables import PostgresTables
@@ -159,33 +159,21 @@ class PostgresTransaction:
         )
         return {subject for (subject,) in found}
 
-    def standing(self, generation: Generation, subjects: Sequence[str]) -> list[Row]:
-        """The rows of some subjects, as this transaction sees them."""
-        columns = listed(column.name for column in self._tables.views[generation.view].columns())
-        asked = SQL("SELECT {} FROM {} WHERE subject = ANY(%s)").format(columns, Identifier(generation.table))
-        return self._connection.execute(asked, (list(subjects),)).fetchall()
+    def standing(self, generations: Iterable[Generation], subjects: Sequence[str]) -> dict[str, list[Row]]:
+        """The rows of some subjects by view, as this transaction sees them."""
+        asked = {each.view: self._tables.statements(each, self._connection).standing for each in generations}
+        # All in one round trip.
+        with self._connection.pipeline():
+            found = {view: self._connection.execute(sql, (list(subjects),)) for view, sql in asked.items()}
+            return {view: cursor.fetchall() for view, cursor in found.items()}
 
     def apply(self, generation: Generation, changes: Changes) -> None:
         """Write the rows that changed, and who is parked."""
-        view, table = self._tables.views[generation.view], Identifier(generation.table)
-        columns, key = view.columns(), primary_key(view)
+        statements = self._tables.statements(generation, self._connection)
         if changes.deletes:
-            by_name = {column.name: column for column in columns}
-            gone, values = _unnested([by_name[name] for name in key], changes.deletes)
-            self._connection.execute(
-                SQL("DELETE FROM {} WHERE ({}) IN (SELECT * FROM {})").format(table, listed(key), gone), values
-            )
+            self._connection.execute(statements.delete, _by_column(changes.deletes))
         if changes.upserts:
-            given, values = _unnested(columns, changes.upserts.values())
-            others = [column.name for column in columns if column.name not in key]
-            assigned = SQL(", ").join(SQL("{0} = excluded.{0}").format(Identifier(name)) for name in others)
-            conflict = SQL("UPDATE SET {}").format(assigned) if others else SQL("NOTHING")
-            self._connection.execute(
-                SQL("INSERT INTO {} ({}) SELECT * FROM {} ON CONFLICT ({}) DO {}").format(
-                    table, listed(column.name for column in columns), given, listed(key), conflict
-                ),
-                values,
-            )
+            self._connection.execute(statements.upsert, _by_column(changes.upserts.values()))
         if changes.freed:
             self._connection.execute(
                 "DELETE FROM parked WHERE view = %s AND generation = %s AND subject = ANY(%s)",
@@ -284,7 +272,35 @@ def position(connection: Connection[Any]) -> dict[int, int]:
     return {int(bucket): number for bucket, number in found}
 
 
-def _unnested(columns: Sequence[Column], rows: Iterable[Row]) -> tuple[Composed, list[list[Any]]]:
-    """Rows as one array a column, in the statement and as its parameters: one statement, however many rows."""
-    arrays = SQL(", ").join(SQL("%s::{}[]").format(TYPES[column.type]) for column in columns)
-    return SQL("unnest({})").format(arrays), [list(cells) for cells in zip(*rows, strict=True)]
+class Statements(NamedTuple):
+    """What is done to the rows of one generation, over and over; rows go in as one array a column."""
+
+    standing: bytes
+    delete: bytes
+    upsert: bytes
+
+    @classmethod
+    def of(cls, view: type[View[Any]], table_name: str, connection: Connection[Any]) -> Self:
+        """Write them out: composing one of forty columns takes longer than sending it."""
+        table, columns, key = Identifier(table_name), view.columns(), primary_key(view)
+        by_name = {column.name: column for column in columns}
+        names, keys = listed(by_name), listed(key)
+        others = [Identifier(name) for name in by_name if name not in key]
+        assigned = SQL(", ").join(SQL("{0} = excluded.{0}").format(name) for name in others)
+        conflict = SQL("UPDATE SET {}").format(assigned) if others else SQL("NOTHING")
+        standing = SQL("SELECT {} FROM {} WHERE subject = ANY(%s)").format(names, table)
+        delete = SQL("DELETE FROM {} WHERE ({}) IN (SELECT * FROM {})").format(
+            table, keys, _unnest(by_name[name] for name in key)
+        )
+        upsert = SQL("INSERT INTO {} ({}) SELECT * FROM {} ON CONFLICT ({}) DO {}").format(
+            table, names, _unnest(columns), keys, conflict
+        )
+        return cls(*(each.as_bytes(connection) for each in (standing, delete, upsert)))
+
+
+def _unnest(columns: Iterable[Column]) -> Composed:
+    return SQL("unnest({})").format(SQL(", ").join(SQL("%s::{}[]").format(TYPES[column.type]) for column in columns))
+
+
+def _by_column(rows: Iterable[Row]) -> list[list[Any]]:
+    return [list(cells) for cells in zip(*rows, strict=True)]

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.clock import clock_us
 from adapters.postgres.datastore import Datastore, in_our_words
-from adapters.postgres.generations import PostgresTransaction, Tracker, position, stands
+from adapters.postgres.generations import PostgresTransaction, Statements, Tracker, position, stands
 from adapters.postgres.report import PUBLIC, ask, listed
 from adapters.settings import LIMITS
 from adapters.views.generations import generations
@@ -41,6 +41,7 @@ class PostgresTables:
         self._datastore.schema = self.schema
         self.tracker = Tracker(self._datastore)
         self._writer: Connection[Any] | None = None
+        self._statements: dict[str, Statements] = {}
         self._writing = Lock()
 
     @contextmanager
@@ -62,6 +63,13 @@ class PostgresTables:
                 self._writer = self._connect()
             with self._writer.transaction():
                 yield PostgresTransaction(self._writer, self)
+
+    def statements(self, generation: Generation, connection: Connection[Any]) -> Statements:
+        """What is done to the rows of a generation, written out once."""
+        if generation.table not in self._statements:
+            made = Statements.of(self.views[generation.view], generation.table, connection)
+            self._statements[generation.table] = made
+        return self._statements[generation.table]
 
     @contextmanager
     def reading(self) -> Iterator[PostgresTransaction | None]:

@@ -18,11 +18,11 @@ from adapters.views.tables import (
     Changes,
     Generation,
     Parking,
-    day_number,
     fenced,
     next_generations,
     primary_key,
 )
+from domain.company import day_number
 from projections.view import Row
 
 if TYPE_CHECKING:
@@ -142,11 +142,16 @@ class SQLiteTransaction:
         asked = "SELECT subject FROM parked WHERE view = ? AND generation = ?"
         return {subject for (subject,) in self._connection.execute(asked, generation[:2])}
 
-    def standing(self, generation: Generation, subjects: Sequence[str]) -> list[Row]:
-        """The rows of some subjects, as this transaction sees them."""
-        columns = listed(self._tables.views[generation.view].columns())
-        asked = f"SELECT {columns} FROM {quoted(generation.table)} WHERE subject IN (SELECT value FROM json_each(?))"  # noqa: S608 - names of views only
-        return self._connection.execute(asked, (dumps(list(subjects)),)).fetchall()
+    def standing(self, generations: Iterable[Generation], subjects: Sequence[str]) -> dict[str, list[Row]]:
+        """The rows of some subjects by view, as this transaction sees them."""
+        found, named = dict[str, list[Row]](), dumps(list(subjects))
+        for generation in generations:
+            columns = listed(self._tables.views[generation.view].columns())
+            asked = (
+                f"SELECT {columns} FROM {quoted(generation.table)} WHERE subject IN (SELECT value FROM json_each(?))"  # noqa: S608 - names of views only
+            )
+            found[generation.view] = self._connection.execute(asked, (named,)).fetchall()
+        return found
 
     def apply(self, generation: Generation, changes: Changes) -> None:
         """Write the rows that changed, and who is parked."""

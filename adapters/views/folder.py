@@ -6,6 +6,7 @@ a merge or a revert, the family is folded again from the log and compared with t
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -18,22 +19,26 @@ from adapters.views.tables import Changes, Parking, misfit, primary_key
 from domain.history import RESHAPING_KINDS, awaited_ids, effective_histories
 from domain.kinds.log_itself import KeyDestroyed
 from domain.touchpoint import Fact
-from projections.view import Row, View, concerning
+from projections.view import Dealer, Row, View, concerning
 
-Standing = Callable[[str, Sequence[str]], Sequence[Row]]
-"""Reads the rows that stand in a view's table for some subjects."""
+Standing = Callable[[Sequence[str]], Mapping[str, Sequence[Row]]]
+"""Reads the rows that stand in each view's table for some subjects."""
 
 _Rows = dict[Hashable, Row]
 
 
 class _Life(NamedTuple):
-    """What the folds of one root subject have come to; `last` is the newest order key they took."""
+    """What the folds of one root subject have come to, in the views that were handed anything.
+
+    `last` is the newest order key they took; `whole`: no view has parked it.
+    """
 
     root: str
     family: frozenset[str]
     awaited: frozenset[str]
     last: tuple[int, int, str, int]
     folds: dict[str, tuple[Any, _Rows]]
+    whole: bool
 
 
 class Folder:
@@ -53,6 +58,7 @@ class Folder:
         self._views = views
         self._parked = {name: set(parked[name]) for name in views}
         self._columns = {name: view.columns() for name, view in views.items()}
+        self._dealer = Dealer(views)
         self._key_of = {name: _key_getter(type(view)) for name, view in views.items()}
         self._lives: OrderedDict[str, _Life] = OrderedDict()
         self._root_of: dict[str, str] = {}
@@ -105,15 +111,14 @@ class Folder:
             return False
         if facts[0].order_key <= life.last or any(fact.id in life.awaited for fact in facts):
             return False
-        folds = dict(life.folds)
+        folds = life.folds
         replaced: dict[str, tuple[dict[Row, Row], dict[Row, Row]]] = {}
-        for name, (state, rows) in life.folds.items():
+        for name, dealt in self._dealer.dealt(facts).items():
             keys: dict[Hashable, None] = {}
             view = self._views[name]
-            if not (told := concerning(view, facts)):
-                continue
             try:
-                for fact in told:
+                state, rows = folds[name] if name in folds else (view.initial(life.root), {})
+                for fact in dealt:
                     state, touched = view.evolve(state, fact)
                     keys.update(dict.fromkeys(touched))
                 new = {key: row for key in keys if (row := view.row(state, key)) is not None}
@@ -130,7 +135,7 @@ class Folder:
         for name, (before, after) in replaced.items():
             changes[name].replace(before, after)
             self._rows_kept += len(after) - len(before)
-        self._lives[life.root] = life._replace(last=facts[-1].order_key, folds=folds)
+        self._lives[life.root] = life._replace(last=facts[-1].order_key)
         self._lives.move_to_end(life.root)
         return True
 
@@ -175,21 +180,26 @@ class Folder:
     ) -> None:
         # A stream that stood alone and begins in this batch has no rows yet.
         asked = [member for family, _ in families if not (len(family) == 1 and family <= new) for member in family]
-        old: dict[str, dict[str, list[Row]]] = {name: {} for name in self._views}
-        for name in self._views if asked else ():
-            for row in standing(name, asked):
-                old[name].setdefault(row[0], []).append(row)
+        old: dict[str, dict[str, list[Row]]] = {}
+        for row_of, rows in standing(asked).items() if asked else ():
+            for row in rows:
+                old.setdefault(row[0], {}).setdefault(row_of, []).append(row)
         for family, facts in families:
             for member in family:
                 self._drop(self._root_of.get(member, member))
             lives = self._fold(family, facts, changes)
-            for name in self._views:
-                before = [row for member in family for row in old[name].get(member, ())]
-                after = [row for life in lives for row in life.folds.get(name, (None, {}))[1].values()]
-                changes[name].replace(self._by_key(name, before), self._by_key(name, after))
-                changes[name].freed.update((family & self._parked[name]) - changes[name].parked.keys())
+            before, after = dict[str, list[Row]](), dict[str, list[Row]]()
+            for name, rows in chain.from_iterable(old.get(member, {}).items() for member in family):
+                before.setdefault(name, []).extend(rows)
+            for name, (_, kept) in chain.from_iterable(life.folds.items() for life in lives):
+                after.setdefault(name, []).extend(kept.values())
+            for name in before.keys() | after.keys():
+                changes[name].replace(self._by_key(name, before.get(name, ())), self._by_key(name, after.get(name, ())))
+            for name, parked in self._parked.items():
+                if parked:
+                    changes[name].freed.update((family & parked) - changes[name].parked.keys())
             # More than one root in a family is rare (a reverted merge), and whose a newcomer is takes the whole family.
-            if len(lives) == 1 and len(lives[0].folds) == len(self._views):
+            if len(lives) == 1 and lives[0].whole:
                 self._keep(lives[0])
 
     def _fold(self, family: frozenset[str], facts: list[Fact], changes: dict[str, Changes]) -> list[_Life]:
@@ -208,21 +218,22 @@ class Folder:
         lives = []
         for root, history in histories.items():
             last = history[-1].order_key if history else (0, 0, "", 0)
-            lives.append(life := _Life(root, family, awaited, last, {}))
-            seen = self._pseudonyms.put_into(history)
-            for name, view in self._views.items():
-                at = newest
+            folds, whole = dict[str, tuple[Any, _Rows]](), True
+            for name, dealt in self._dealer.dealt(self._pseudonyms.put_into(history)).items():
+                view, at = self._views[name], newest
                 try:
                     state, keys = view.initial(root), dict[Hashable, None]()
-                    for at in concerning(view, seen):
+                    for at in dealt:
                         state, touched = view.evolve(state, at)
                         keys.update(dict.fromkeys(touched))
                     rows = {key: row for key in keys if (row := view.row(state, key)) is not None}
                     if any(misfit(self._columns[name], row) for row in rows.values()):
                         raise OverflowError  # noqa: TRY301 - a row that no table takes is parked like any other
-                    life.folds[name] = (state, rows)
+                    folds[name] = (state, rows)
                 except Exception as error:  # noqa: BLE001 - whatever a fold raises parks its subject, visibly
+                    whole = False
                     changes[name].parked[root] = Parking(name, root, at.bucket, at.number, type(error).__name__)
+            lives.append(_Life(root, family, awaited, last, folds, whole))
         return lives
 
     def _by_key(self, name: str, rows: Iterable[Row]) -> dict[Row, Row]:
@@ -250,7 +261,7 @@ def _key_getter(view: type[View[Any]]) -> Callable[[Row], Row]:
 def poison(view: View[Any], root: str, history: Sequence[Fact]) -> tuple[int, int]:
     """The position of the touchpoint at which a fold fails; of the last one where it fails only with its rows."""
     state, at = view.initial(root), history[-1]
-    for fact in concerning(view, history):
+    for fact in concerning(view, list(history)):
         try:
             state, _ = view.evolve(state, fact)
         except Exception:  # noqa: BLE001 - this is what is looked for

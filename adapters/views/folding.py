@@ -30,7 +30,7 @@ from adapters.views.tables import Generation, Parking, Tables, Views, misfit
 from domain.company import Company
 from domain.errors import FoldingStopped
 from domain.history import components, effective_histories
-from projections.view import Row, fold
+from projections.view import Dealer, Row, fold_dealt
 
 Progress = Callable[[int, int], None]
 """Told how many touchpoints are folded, and of how many; at first, how many were folded before."""
@@ -223,11 +223,12 @@ class _Worker:
         self._sweep = open_sweep(plan.url)
         self._pseudonyms = Pseudonyms.of_log(plan.url)
         self._tables = open_tables(plan.url, plan.company, plan.views, plan.place)
-        self._views = [(generation, plan.views[generation.view](plan.company)) for generation in plan.made]
+        self._views = {each.view: (each, plan.views[each.view](plan.company)) for each in plan.made}
+        self._dealer = Dealer({name: view for name, (_, view) in self._views.items()})
 
     def fold(self, task: _Task) -> int:
         """Fold all subjects of a part, or its families, and write their rows in one transaction."""
-        rows: list[tuple[Generation, list[Row]]] = [(generation, []) for generation, _ in self._views]
+        rows: dict[str, list[Row]] = {name: [] for name in self._views}
         parked: list[tuple[Generation, Parking]] = []
         done = 0
         for touchpoints in self._streams(task):
@@ -254,7 +255,7 @@ class _Worker:
     def _fold_family(
         self,
         touchpoints: Sequence[Stored],
-        rows: Sequence[tuple[Generation, list[Row]]],
+        rows: Mapping[str, list[Row]],
         parked: list[tuple[Generation, Parking]],
     ) -> None:
         try:
@@ -269,13 +270,10 @@ class _Worker:
             return
         for root, effective in histories.items():
             history = self._pseudonyms.put_into(effective)
-            kinds = {fact.kind for fact in history}
-            for (generation, view), (_, collected) in zip(self._views, rows, strict=True):
-                # Most views have nothing to do with most subjects, and even a fold of nothing takes its time.
-                if view.kinds is not None and view.kinds.isdisjoint(kinds):
-                    continue
+            for name, dealt in self._dealer.dealt(history).items():
+                generation, view, collected = *self._views[name], rows[name]
                 try:
-                    collected += fold(view, root, history).values()
+                    collected += fold_dealt(view, root, dealt).values()
                 except Exception as error:  # noqa: BLE001 - whatever a fold raises parks its subject, visibly
                     bucket, number = poison(view, root, history)
                     parked.append((generation, Parking(generation.view, root, bucket, number, type(error).__name__)))
@@ -284,18 +282,17 @@ class _Worker:
         self,
         part: Part,
         touchpoints: int,
-        rows: Sequence[tuple[Generation, list[Row]]],
+        rows: Mapping[str, list[Row]],
         parked: Sequence[tuple[Generation, Parking]],
     ) -> None:
         with self._tables.building() as transaction:
             if transaction.claim(self._plan.made, part, touchpoints):
-                transaction.load(rows, parked)
+                transaction.load([(each, rows[each.view]) for each in self._plan.made], parked)
 
-    def _park_misfits(
-        self, rows: Sequence[tuple[Generation, list[Row]]], parked: list[tuple[Generation, Parking]]
-    ) -> bool:
+    def _park_misfits(self, rows: Mapping[str, list[Row]], parked: list[tuple[Generation, Parking]]) -> bool:
         found = False
-        for generation, collected in rows:
+        for generation in self._plan.made:
+            collected = rows[generation.view]
             columns = self._plan.views[generation.view].columns()
             subjects = {row[0] for row in collected if misfit(columns, row)}
             found = found or bool(subjects)

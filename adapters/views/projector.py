@@ -177,11 +177,11 @@ class Projector:
             transaction.set_clock(clock_us())
         self._folder = folder
 
-    def _standing(self, name: str, subjects: Sequence[str]) -> Sequence[Row]:
+    def _standing(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Row]]:
         with self._tables.transaction() as transaction:
             if live_generations(transaction) != self._live:
                 raise _Switched
-            return transaction.standing(self._live[name], subjects)
+            return transaction.standing([self._live[name] for name in self._views], subjects)
 
     def _new_day(self) -> None:
         now = clock_us()

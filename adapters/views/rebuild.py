@@ -255,7 +255,7 @@ def _batches(log: Log, after: Cursor, until: Cursor) -> Iterator[list[Stored]]:
 def _apply(
     folder: Folder, batch: Sequence[Stored], generations: Mapping[str, Generation], transaction: Transaction
 ) -> None:
-    changes = folder.take(batch, lambda name, subjects: transaction.standing(generations[name], subjects))
+    changes = folder.take(batch, lambda subjects: transaction.standing(generations.values(), subjects))
     for name, changed in changes.items():
         if changed:
             transaction.apply(generations[name], changed)

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -155,8 +154,8 @@ class Transaction(Protocol):
         """The subjects that are parked in a generation."""
         ...
 
-    def standing(self, generation: Generation, subjects: Sequence[str]) -> list[Row]:
-        """The rows of some subjects, as this transaction sees them."""
+    def standing(self, generations: Iterable[Generation], subjects: Sequence[str]) -> dict[str, list[Row]]:
+        """The rows of some subjects by view, as this transaction sees them."""
         ...
 
     def apply(self, generation: Generation, changes: Changes) -> None:
@@ -358,8 +357,3 @@ def fenced(role: str) -> ProjectorFenced:
         rule=f"one {role} at a time writes the views of a log",
         way_out="stop the other one first, or leave the work to it",
     )
-
-
-def day_number(day: str) -> int:
-    """An ISO day as the number that views reckon with: 1 is 0001-01-01."""
-    return date.fromisoformat(day).toordinal()
