@@ -203,6 +203,18 @@ class Limits:
     outgoing_pause_max_s: float = 3_600.0
     """The longest pause between two attempts."""
 
+    broker_connect_s: int = 5
+    """How long one attempt to connect to a broker may take."""
+
+    broker_page_max: int = 200
+    """How many messages are taken from a broker at once."""
+
+    broker_wait_s: float = 1.0
+    """How long one request to a broker waits for messages."""
+
+    broker_ack_s: float = 15.0
+    """How long a message may be under way into the log before the broker sends it again."""
+
     relay_look_s: float = 1.0
     """How often a relay looks for subscriptions that are new, went on, or lost their deliverer."""
 

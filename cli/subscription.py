@@ -10,7 +10,7 @@ from cli.output import show
 
 @click.group()
 def command() -> None:
-    """Have touchpoints delivered to webhooks as they are recorded; lifecircle relay delivers.
+    """Have touchpoints delivered to webhooks or to NATS JetStream as they are recorded; lifecircle relay delivers.
 
     A subscription keeps its own place in the log. What it is sent is signed with its secret, which lies beside the log
     for its owner alone; LIFECIRCLE_WEBHOOK_SECRETS names another folder.
@@ -43,9 +43,10 @@ def add(
     *,
     tail: bool,
 ) -> None:
-    """Have touchpoints delivered to URL, under a NAME; print the secret with which its receiver checks signatures.
+    """Have touchpoints delivered to URL, under a NAME; print the secret with which a webhook checks signatures.
 
-    Kinds and phases add up, and so do subjects and prefixes.
+    URL is https://host/path, or nats://host:port/PREFIX: then each is published under PREFIX.KIND.HASH OF ITS SUBJECT,
+    one at a time. Kinds and phases add up, and so do subjects and prefixes.
     """
     from adapters.engine import Engine
     from adapters.outgoing.signing import Secrets
@@ -60,11 +61,12 @@ def add(
         wanted = Wanted.read(**asked, batch=batch, **({} if attempts is None else {"attempts": attempts}))
         cursor = engine.cursor(after) if after else engine.log.heads() if tail else engine.log.start()
         subscriptions.add(wanted, cursor)
-        try:
-            click.echo(Secrets(url, name).make())
-        except BaseException:
-            subscriptions.remove(name)  # without its secret it could never deliver
-            raise
+        if wanted.is_webhook:
+            try:
+                click.echo(Secrets(url, name).make())
+            except BaseException:
+                subscriptions.remove(name)  # without its secret it could never deliver
+                raise
 
 
 @command.command("list")
@@ -217,7 +219,9 @@ def rotate(url: str, name: str, *, finish: bool) -> None:
     from adapters.outgoing.subscriptions import Subscriptions
 
     with closing(Subscriptions(url)) as subscriptions:
-        subscriptions.get(name)
+        wanted = subscriptions.get(name).wanted
+    if not wanted.is_webhook:
+        raise click.UsageError("what goes to a broker is not signed, and has no secret")
     if finish:
         Secrets(url, name).finish()
     else:

@@ -20,10 +20,10 @@ from domain.errors import LifecircleError, LogUnavailable
 _logger = structlog.get_logger("lifecircle.outgoing")
 
 
-async def relay(url: str, doors: Doors, stop: asyncio.Event, *, once: bool = False) -> int:
+async def relay(url: str, doors: Doors, stop: asyncio.Event, *, once: bool = False) -> None:
     """Deliver until `stop` is set, or with `once` until nothing is left that could be done now.
 
-    What is under way when it is stopped is finished first. Answers how many rounds there were.
+    What is under way when it is stopped is finished first.
 
     Raises:
         LogUnavailable: a database could not be reached at the start.
@@ -43,7 +43,6 @@ async def relay(url: str, doors: Doors, stop: asyncio.Event, *, once: bool = Fal
                 await _within(stop, LIMITS.projector_retry_s)
             if once:
                 break
-        return crew.rounds
 
 
 class _Crew:
@@ -54,7 +53,6 @@ class _Crew:
         self._log = log
         self._subscriptions = subscriptions
         self._doors = doors
-        self.rounds = 0
 
     async def work(self, feed: Feed, stop: asyncio.Event, *, once: bool) -> None:
         """Keep a deliverer at every subscription; a failed one begins anew at the next look."""
@@ -90,13 +88,14 @@ class _Crew:
             deliverer = Deliverer(self._log, self._subscriptions, wanted.name, receiver, feed)
             while not feed.ended:
                 await asyncio.to_thread(lead, "SELECT 1")  # fails where the lead was lost
-                if not await deliverer.round(wait=not once):
-                    if once:
-                        return
-                    continue
-                self.rounds += 1
+                if not await deliverer.round(wait=not once) and once:
+                    return
 
     def _receiver(self, wanted: Wanted) -> Receiver:
+        if not wanted.is_webhook:
+            from adapters.outgoing.broker import Broker
+
+            return Broker(wanted.to)
         from adapters.outgoing.webhook import Webhook
 
         return Webhook(wanted.to, Secrets(self._url, wanted.name), self._doors)

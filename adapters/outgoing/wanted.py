@@ -2,10 +2,10 @@
 
 import re
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from adapters.log import Stored
 from adapters.settings import LIMITS
@@ -24,9 +24,10 @@ class SubscriptionInvalid(LifecircleError):
 class Wanted(BaseModel):
     """What a subscription delivers, and where to.
 
-    name: lower-case letters, digits and hyphens; to: the webhook's address; kinds and phases: what is delivered, all
-    where neither is given; subjects and prefixes: of whom, of all where neither is given; batch: how many touchpoints
-    of one subject one request may carry; attempts: after how many failures in a row a subject is parked.
+    name: lower-case letters, digits and hyphens; to: a webhook's address, or nats://host:port/PREFIX; kinds and phases:
+    what is delivered, all where neither is given; subjects and prefixes: of whom, of all where neither is given; batch:
+    how many touchpoints of one subject one request may carry; attempts: after how many failures in a row a subject is
+    parked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,13 +53,21 @@ class Wanted(BaseModel):
     def _addressed(cls, to: str) -> str:
         parts = urlsplit(to)
         plain = to.isascii() and to.isprintable() and " " not in to and len(to) <= LIMITS.outgoing_address_max_chars
-        if not plain or parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
-            raise ValueError("an address is https://host/path, without a password in it")
+        if not plain or parts.scheme not in ("https", "http", "nats") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("an address is https://host/path or nats://host:port/prefix, without a password in it")
+        if parts.scheme == "nats" and not re.fullmatch(r"/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", parts.path):
+            raise ValueError("the path of a nats:// address is the prefix of the subjects that are published to")
         _ = parts.port  # out of range, it raises
         return to
 
+    @model_validator(mode="after")
+    def _one_by_one(self) -> Self:
+        if self.batch > 1 and not self.is_webhook:
+            raise ValueError("a broker gets touchpoints one by one: each has a subject of its kind")
+        return self
+
     @classmethod
-    def read(cls, **given: object) -> "Wanted":
+    def read(cls, **given: object) -> Self:
         """Make one of what was asked for.
 
         Raises:
@@ -74,6 +83,11 @@ class Wanted(BaseModel):
                 rule=first["msg"].removeprefix("Value error, "),
                 way_out="see: lifecircle subscription add --help",
             ) from None
+
+    @property
+    def is_webhook(self) -> bool:
+        """Whether it goes over HTTP, and is signed."""
+        return not self.to.startswith("nats:")
 
     @cached_property
     def _of_kinds(self) -> frozenset[str]:
