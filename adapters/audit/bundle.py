@@ -156,11 +156,16 @@ def _text(raw: bytes) -> str:
 
 def write_bundle(path: Path, files: Mapping[str, bytes]) -> None:
     """Write a bundle as a zip file, whole or not at all."""
+    write_whole(path, bundle_bytes(files))
+
+
+def bundle_bytes(files: Mapping[str, bytes]) -> bytes:
+    """A bundle as a zip file."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, _ZIPPED), content, zipfile.ZIP_DEFLATED)
-    write_whole(path, held.getvalue())
+    return held.getvalue()
 
 
 def read_bundle(path: Path) -> dict[str, bytes]:

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.extensions import load_extensions
-from adapters.http import events, reading
+from adapters.http import events, quarantine, reading, rights, sealed
 from adapters.http.answers import Alive, Ready, answers
 from adapters.http.apikeys import ApiKeys, Principal, Role
 from adapters.http.contract import openapi
@@ -70,8 +70,8 @@ def create(url: str, keys: ApiKeys) -> FastAPI:
         summary="Append touchpoints, replay histories, read views, follow the log.",
         lifespan=life,
     )
-    app.include_router(events.router)
-    app.include_router(reading.router)
+    for part in (events, reading, rights, sealed, quarantine):
+        app.include_router(part.router)
     app.add_exception_handler(LifecircleError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _failed)

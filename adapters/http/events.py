@@ -14,6 +14,7 @@ from adapters.codec import parse_json, read_envelope
 from adapters.http.answers import ReceiptTold, Recorded, Results, answers
 from adapters.http.answers import refusal as told_refusal
 from adapters.http.apikeys import Principal, Role
+from adapters.http.bodies import body_of, too_large
 from adapters.http.contract import BATCHED, JSON, STRUCTURED
 from adapters.http.problems import PROBLEM_TYPE, RequestRefused, problem_of, refusal, status_of
 from adapters.http.service import Service, denied, needs, service_of, within
@@ -227,7 +228,7 @@ async def _sent(request: Request) -> _Sent:
             rule=f"it is {STRUCTURED}, {BATCHED}, or {JSON} with the attributes in ce- headers",
             way_out="name the form that the body has",
         )
-    body = await _body(request)
+    body = await body_of(request)
     if form == BATCHED:
         return _Sent(_batch(parse_json(body, "the body", LIMITS.http_body_max_bytes)), batched=True)
     found = parse_json(body, "the body")
@@ -243,30 +244,11 @@ async def _sent(request: Request) -> _Sent:
     return _Sent([found], batched=False)
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LIMITS.http_body_max_bytes:
-            raise _too_large(f"it has at most {LIMITS.http_body_max_bytes} bytes")
-    return bytes(body)
-
-
-def _too_large(rule: str) -> RequestRefused:
-    return RequestRefused(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "this is more than one request may carry",
-        where="the body",
-        rule=rule,
-        way_out="send it in several parts; what is sent twice is stored once",
-    )
-
-
 def _batch(found: Any) -> Sequence[Mapping[str, Any]]:
     if not isinstance(found, list) or not found or not all(isinstance(each, dict) for each in found):
         raise UnreadableInput("this is no batch", where="the body", rule="it is a list of one CloudEvent or more")
     if len(found) > LIMITS.http_batch_max:
-        raise _too_large(f"a batch holds at most {LIMITS.http_batch_max} touchpoints")
+        raise too_large(f"a batch holds at most {LIMITS.http_batch_max} touchpoints")
     return found
 
 

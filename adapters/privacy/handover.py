@@ -59,6 +59,20 @@ def hand_over(engine: Engine, subject: str, folder: Path, *, recipient: str | No
         SubjectErased: it was forgotten.
         KeysUnusable: the keys are not to be had; nothing was written.
     """
+    held, document, digest = record_handover(engine, subject, recipient=recipient, recordedby=recordedby)
+    handed = Handed(folder / "subject.json", folder / "subject.html", digest)
+    write_whole(handed.json, document, mode=_MODE)
+    write_whole(handed.page, _page(held), mode=_MODE)
+    return handed
+
+
+def record_handover(
+    engine: Engine, subject: str, *, recipient: str | None = None, recordedby: str
+) -> tuple[dict[str, Any], bytes, str]:
+    """The same without files: all that is held, the document for machines, and its SHA-256, which is recorded.
+
+    Args and Raises: as `hand_over`.
+    """
     held = _held(engine, subject)
     document = orjson.dumps(held, option=orjson.OPT_INDENT_2, default=str)
     digest = sha256(document).hexdigest()
@@ -66,10 +80,7 @@ def hand_over(engine: Engine, subject: str, folder: Path, *, recipient: str | No
     fields = {"id": uuid4().hex, "source": SOURCE, "type": DataExported.kind, "subject": subject, "time": time}
     data = DataExported(recipient=recipient or subject, scope=_SCOPE, digest=digest)
     engine.append([Envelope.read({**fields, "data": data})], recordedby=recordedby)
-    handed = Handed(folder / "subject.json", folder / "subject.html", digest)
-    write_whole(handed.json, document, mode=_MODE)
-    write_whole(handed.page, _page(held), mode=_MODE)
-    return handed
+    return held, document, digest
 
 
 def _held(engine: Engine, subject: str) -> dict[str, Any]:
