@@ -1,6 +1,6 @@
 # Every target sets up its own private environment in .venv; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs tamper forget bench bench-quick bench-peers bench-page profile laws simulate reference lock clean
+.PHONY: help demo test check docs tamper forget bench bench-quick bench-peers bench-page profile laws fuzz simulate reference lock clean
 
 BIN := .venv/bin
 DATA ?= ../shared/data
@@ -51,6 +51,9 @@ profile: .venv/installed  ## where the time of an append, an import and a rebuil
 
 laws: .venv/installed  ## the laws of identity on long histories, to build/laws.json: make laws MINUTES=10
 	@$(BIN)/python -m tests.identity "$(MINUTES)"
+
+fuzz: .venv/installed  ## a hostile caller of the whole contract, to build/fuzz.json: make fuzz MINUTES=60
+	@$(BIN)/python -m tests.http.fuzz "$(MINUTES)"
 
 simulate: .venv/installed  ## answers against the truth of 10,000 simulated customers, to build/simulation.json
 	@$(BIN)/python -m tests.simulator

@@ -15,6 +15,7 @@ from adapters.http.answers import Problem, TouchpointRecorded, refusal
 from domain.example import example
 from domain.schema import json_schema
 from domain.touchpoint import KINDS
+from projections import views
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -117,7 +118,10 @@ def _complete(told: dict[str, Any], roles: dict[tuple[str, str], list[str]]) -> 
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     schemas |= _components(Problem) | _events()
+    names = {"/views/{name}": _askable(), "/kinds/{kind}": sorted(KINDS)}
     for path, operations in told["paths"].items():
+        if path in names:
+            operations["get"]["parameters"][0]["schema"]["enum"] = names[path]
         for method, operation in operations.items():
             _complete_operation(operation, roles.get((method.upper(), path), []))
 
@@ -125,8 +129,8 @@ def _complete(told: dict[str, Any], roles: dict[tuple[str, str], list[str]]) -> 
 def _complete_operation(operation: dict[str, Any], roles: list[str]) -> None:
     answers: dict[str, Any] = operation["responses"]
     if answers.get("422", {}).get("description") == "Validation Error":
-        # It is said as 400, by problem details.
-        del answers["422"]
+        del answers["422"]  # it is said as 400, by problem details
+    if operation.get("parameters") or "requestBody" in operation:
         answers.setdefault("400", refusal(HTTPStatus.BAD_REQUEST))
     if roles:
         operation["security"] = [{"key": []}]
@@ -152,6 +156,11 @@ def _roles(app: FastAPI) -> dict[tuple[str, str], list[str]]:
             asked = {role for each in route.dependant.dependencies for role in getattr(each.call, "roles", ())}
             found |= {(method, route.path_format): sorted(asked) for method in route.methods or ()}
     return found
+
+
+def _askable() -> list[str]:
+    """The names of all views and questions."""
+    return sorted(name for view in views().values() for name in (view.name, *(each.name for each in view.questions)))
 
 
 def _components(shape: Any) -> dict[str, Any]:

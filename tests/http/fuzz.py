@@ -1,0 +1,173 @@
+"""A hostile caller of the whole contract: requests that fit it and requests that do not, each answer held against it.
+
+Run as a program for so many minutes: `make fuzz MINUTES=60`, to build/fuzz.json.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from itertools import count, takewhile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from projections import views
+from tests.cli.program import ROOT, Shell
+from tests.http.test_serving import free_port, serving
+from tests.keys import keys_in
+
+CHECKS: list[Callable[..., bool | None]] = [
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+]
+ENDLESS = {"/stream"}
+"""It does not end by itself; tests of following open and break it."""
+COLUMNS = sorted({column.name for view in views().values() for column in view.columns()})
+FILTERS = st.dictionaries(
+    st.builds(str.__add__, st.sampled_from(COLUMNS), st.sampled_from(["", ".ge", ".gt", ".le", ".lt", ".ne", ".x"])),
+    st.text(max_size=30)
+    | st.integers().map(str)
+    | st.sampled_from(["'", "' OR 1=1 --", "1; DROP TABLE orders", "NaN"]),
+    max_size=2,
+)
+"""Any other parameter of a view is a filter, so the contract cannot name them all."""
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
+TIMEOUT_S = 60
+SHOWN_MAX = 20
+
+
+@dataclass
+class Found:
+    """What came of the requests: how many, by status, and what an answer broke of the contract."""
+
+    requests: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    shown: list[str] = field(default_factory=list)
+
+    @property
+    def five_xx(self) -> int:
+        """How many answers told of a failure of the service."""
+        return sum(times for status, times in self.statuses.items() if status >= 500)
+
+    def note(self, name: str, told: str) -> None:
+        """Count what is wrong, and keep the first of it to look at."""
+        self.failures[name] += 1
+        if len(self.shown) < SHOWN_MAX:
+            self.shown.append(told)
+
+
+def fuzz(url: str, key: str, rounds: Iterator[int], examples: int) -> Found:
+    """Call every operation with so many requests of either sort, round after round with other ones."""
+    contract, found = schemathesis.openapi.from_url(f"{url}/openapi.json"), Found()
+    operations = [each.ok() for each in contract.get_all_operations() if isinstance(each, Ok)]
+    with requests.Session() as session:
+        for turn in rounds:
+            for operation in operations:
+                if operation.path not in ENDLESS:
+                    for mode in GenerationMode:
+                        _call(operation, mode, session, key, found, turn, examples)
+    return found
+
+
+def _call(
+    operation: Any, mode: GenerationMode, session: requests.Session, key: str, found: Found, turn: int, examples: int
+) -> None:
+    @seed(turn)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=SLOW,
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), filters=FILTERS)
+    def call(case: Any, filters: dict[str, str]) -> None:
+        if operation.path == "/views/{name}" and isinstance(case.query, dict):
+            case.query |= filters
+        if isinstance(case.query, dict) and "wait" in case.query and mode is GenerationMode.POSITIVE:
+            case.query["wait"] = 0  # or most of the time is spent waiting
+        headers = {"Authorization": f"Bearer {key}"}
+        answer = case.call(session=session, headers=headers, timeout=TIMEOUT_S)
+        found.requests += 1
+        found.statuses[answer.status_code] += 1
+        if answer.status_code >= 500:
+            found.note("not_a_server_error", f"{case.as_curl_command()}\n{answer.status_code} {answer.text}")
+        try:
+            case.validate_response(answer, checks=CHECKS, headers=headers)
+        except FailureGroup as failed:
+            for each in failed.exceptions:
+                found.note(_name(each), f"{case.as_curl_command()}\n{answer.status_code} {each}")
+
+    # A route that takes nothing cannot be asked wrongly.
+    with suppress(Unsatisfiable) if mode is GenerationMode.NEGATIVE else nullcontext():
+        call()
+
+
+def _name(failure: BaseException) -> str:
+    return failure.title if isinstance(failure, Failure) else type(failure).__name__
+
+
+@contextmanager
+def hostile(shop: Shell) -> Iterator[tuple[str, str]]:
+    """A service over a log with something in it, its views built; the address, and a key that opens everything."""
+    roles = [word for role in ("appender", "auditor", "analyst", "operator") for word in ("--role", role)]
+    key = shop("apikey", "make", "fuzz", *roles).out.strip()
+    assert shop("record", "OrderPlaced", "--subject", "c1", "order=o1", "total=12.34 EUR").code == 0
+    assert shop("run", "--once").code == 0
+    port = free_port()
+    with serving(shop, port) as service:
+        assert service.stderr is not None
+        Thread(target=service.stderr.read, daemon=True).start()  # unread log lines would stop it when the pipe is full
+        yield f"http://127.0.0.1:{port}", key
+
+
+def main(minutes: float) -> None:
+    """Fuzz for so long, and write what came of it."""
+    with TemporaryDirectory() as folder, keys_in(Path(folder)):
+        shop = Shell(f"sqlite:///{folder}/log.db")
+        assert shop("init").code == 0
+        with hostile(shop) as (url, key):
+            end = monotonic() + minutes * 60
+            found = fuzz(url, key, takewhile(lambda _: monotonic() < end, count()), examples=20)
+    told = {
+        "minutes": minutes,
+        "requests": found.requests,
+        "five_xx": found.five_xx,
+        "failures": dict(found.failures),
+        "statuses": {str(status): times for status, times in sorted(found.statuses.items())},
+        "shown": found.shown,
+    }
+    target = ROOT / "build" / "fuzz.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(
+        f"{found.requests} requests, {found.five_xx} of them 5xx, {sum(found.failures.values())} against the contract"
+    )
+    sys.exit(bool(found.five_xx or found.failures))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))
