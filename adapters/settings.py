@@ -170,6 +170,24 @@ class Limits:
     http_wait_max_s: float = 60.0
     """How long a request may wait for what is not recorded yet."""
 
+    http_token_max_chars: int = 16_000
+    """The longest token of an identity provider."""
+
+    jwks_fresh_s: float = 300.0
+    """After how long the keys of an identity provider are read again from their address."""
+
+    jwks_stale_max_s: float = 3_600.0
+    """How long its keys hold while it cannot be reached."""
+
+    jwks_pause_s: float = 10.0
+    """How often it is asked for its keys at most, whatever ids of keys callers name."""
+
+    jwks_wait_s: float = 5.0
+    """How long its answer is waited for."""
+
+    jwks_max_bytes: int = 1_000_000
+    """The largest set of keys."""
+
     http_stop_s: int = 30
     """How long a service that is stopped lets requests finish that it has taken."""
 

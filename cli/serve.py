@@ -14,11 +14,17 @@ from cli.options import log_option
 @click.option(
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="How many processes serve it."
 )
-def command(url: str, host: str, port: int, workers: int) -> None:
+@click.option(
+    "--oidc",
+    type=click.Path(dir_okay=False),
+    envvar="LIFECIRCLE_OIDC",
+    help="The TOML file of the identity provider whose tokens are taken beside keys.",
+)
+def command(url: str, host: str, port: int, workers: int, oidc: str | None) -> None:
     """Serve the log until Ctrl-C or SIGTERM; what was taken by then is finished first.
 
-    Callers need a key: lifecircle apikey make. The contract is at /docs and /openapi.json. Views are kept up to date by
-    lifecircle run, beside this.
+    Callers need a key: lifecircle apikey make; or a token of the identity provider that --oidc describes. The contract
+    is at /docs and /openapi.json. Views are kept up to date by lifecircle run, beside this.
     """
     from importlib.util import find_spec
 
@@ -32,10 +38,14 @@ def command(url: str, host: str, port: int, workers: int) -> None:
 
     from adapters.engine import Engine
     from adapters.http.app import LOG
+    from adapters.http.tokens import PLACE, tokens_named
     from adapters.settings import LIMITS
 
     Engine.open(url).close()  # a wrong address is said at once, and once
     os.environ[LOG] = url
+    if oidc:
+        os.environ[PLACE] = oidc
+    tokens_named()
     uvicorn.run(
         "adapters.http.app:from_environment",
         factory=True,

@@ -68,6 +68,11 @@ class Principal(BaseModel):
     subjects: tuple[str, ...] = ()
     kinds: frozenset[str] = frozenset()
 
+    @property
+    def recordedby(self) -> str:
+        """As whom it is recorded."""
+        return f"key:{self.name}"
+
     def covers(self, subject: str, kind: str) -> bool:
         """Whether touchpoints of this subject and kind are within its scope."""
         return self.covers_subject(subject) and (not self.kinds or kind in self.kinds)

@@ -32,12 +32,16 @@ from adapters.http.contract import openapi
 from adapters.http.feed import Feed
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import Service, needs, service_of
+from adapters.http.tokens import Tokens, tokens_named
 from adapters.loglines import as_json
 from adapters.views.projector import status as views_status
 from domain.errors import LifecircleError
 
 LOG = "LIFECIRCLE_LOG"
 """The environment variable that tells the processes of a service which log they serve."""
+
+UNKNOWN_CALLER = "unknown caller"
+"""As whom a denial is recorded to whoever is not authenticated."""
 
 _REQUEST_ID = "X-Request-Id"
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -49,17 +53,17 @@ def from_environment() -> FastAPI:
     """The service over the log that the environment names; what each process of it begins with."""
     as_json()
     url = os.environ[LOG]
-    return create(url, ApiKeys.of_log(url))
+    return create(url, ApiKeys.of_log(url), tokens_named())
 
 
-def create(url: str, keys: ApiKeys) -> FastAPI:
+def create(url: str, keys: ApiKeys, tokens: Tokens | None = None) -> FastAPI:
     """The service over one log. It opens the log when it starts, and closes it when it stops."""
     load_extensions()
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         with Engine.open(url) as engine:
-            app.state.service = service = Service(engine, keys)
+            app.state.service = service = Service(engine, keys, tokens)
             async with service.feed.watching():
                 with _ending(service.feed):
                     yield
@@ -123,10 +127,11 @@ def status(request: Request, _: Annotated[Principal, Depends(needs(Role.OPERATOR
 
 def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, LifecircleError)  # noqa: S101 - it is the handler of these
-    if isinstance(error, RequestRefused) and error.status == HTTPStatus.FORBIDDEN:
+    if isinstance(error, RequestRefused) and error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         # The route and not the path, which may name a customer.
         route = f"{request.method} {getattr(request.scope.get('route'), 'path', 'none')}"
-        recordedby = f"key:{request.state.principal.name}"
+        principal: Principal | None = getattr(request.state, "principal", None)
+        recordedby = principal.recordedby if principal else UNKNOWN_CALLER
         service_of(request).engine.refusals.note_denied(route, error.what, recordedby)
     return refusal(error)
 

@@ -121,7 +121,7 @@ async def _append(
     wait: bool,
 ) -> JSONResponse:
     outcomes: list[Outcome | None] = [None] * len(sent.events)
-    recordedby = f"key:{principal.name}"
+    recordedby = principal.recordedby
     groups: dict[str, list[tuple[int, Envelope]]] = {}
     clock, company = clock_us(), service.engine.company
     for place, event in enumerate(sent.events):

@@ -5,6 +5,8 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from adapters.http.apikeys import ApiKeysUnusable
+from adapters.http.tokens import IdentityUnusable
 from adapters.log import Stored
 from adapters.views.tables import ViewNotBuilt
 from domain.errors import (
@@ -51,6 +53,8 @@ _STATUSES: tuple[tuple[type[LifecircleError], HTTPStatus], ...] = (
     (ViewNotBuilt, HTTPStatus.SERVICE_UNAVAILABLE),
     (ViewsMoving, HTTPStatus.SERVICE_UNAVAILABLE),
     (ProjectorFenced, HTTPStatus.SERVICE_UNAVAILABLE),
+    (ApiKeysUnusable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (IdentityUnusable, HTTPStatus.SERVICE_UNAVAILABLE),
     (KeysUnusable, HTTPStatus.SERVICE_UNAVAILABLE),
     (LogUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )

@@ -106,7 +106,7 @@ def let_in(request: Request, principal: _Operator, asked: Annotated[Release, Dep
         corrected = waiting(engine, asked.batch)
     else:
         corrected = [Corrected(asked.batch, each.row, each.raw, each.cells) for each in asked.rows]
-    return JSONResponse(release(engine, corrected, recordedby=f"key:{principal.name}").as_dict())
+    return JSONResponse(release(engine, corrected, recordedby=principal.recordedby).as_dict())
 
 
 def _unbounded(request: Request, principal: Principal) -> Service:

@@ -84,7 +84,7 @@ def forget(
     _reaches(service, principal, subject)
     second = None if approval is None else _approver(service, approval, subject)
     receipt, persons = erase(
-        service.engine, subject, basis=asked.basis, by=principal.name, second=second, recordedby=f"key:{principal.name}"
+        service.engine, subject, basis=asked.basis, by=principal.name, second=second, recordedby=principal.recordedby
     )
     return JSONResponse({"forgotten": persons, "position": f"{receipt.bucket}/{receipt.number}"})
 
@@ -109,9 +109,9 @@ def export(request: Request, principal: _Operator, subject: str, recipient: str 
     """
     service = service_of(request)
     _reaches(service, principal, subject)
-    document, digest = record_handover(
-        service.engine, subject, recipient=recipient, recordedby=f"key:{principal.name}"
-    )[1:]
+    document, digest = record_handover(service.engine, subject, recipient=recipient, recordedby=principal.recordedby)[
+        1:
+    ]
     headers = _IN_CLEAR | {"Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(digest)).decode()}:"}
     return Response(document, headers=headers, media_type="application/json")
 
@@ -133,7 +133,7 @@ def open_history(
     within(principal, subject)
     service = service_of(request)
     facts = [fact for fact in service.engine.history(subject) if principal.covers(fact.stream, fact.kind)]
-    opened = open_facts(service.engine, facts, purpose=asked.purpose, by=f"key:{principal.name}")
+    opened = open_facts(service.engine, facts, purpose=asked.purpose, by=principal.recordedby)
     told = {"subject": subject, "touchpoints": [cloud_event(fact) for fact in opened]}
     return JSONResponse(told, headers=_IN_CLEAR)
 
@@ -155,7 +155,7 @@ def _reaches(service: Service, principal: Principal, subject: str) -> None:
 
 def _approver(service: Service, approval: str, subject: str) -> str:
     scheme, _, sent = approval.partition(" ")
-    found = service.keys.principal(sent.strip()) if scheme.lower() == "bearer" else None
+    found = service.principal(sent.strip()) if scheme.lower() == "bearer" else None
     if found is None or Role.OPERATOR not in found.roles or found.kinds or not found.covers_subject(subject):
         raise RequestRefused(
             HTTPStatus.FORBIDDEN,

@@ -1,7 +1,9 @@
 """What all routes of the service share: the engine, who may what, and how much is taken at once."""
 
+from asyncio import to_thread
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import cast
 
@@ -11,17 +13,29 @@ from adapters.engine import Engine
 from adapters.http.apikeys import ApiKeys, Principal, Role
 from adapters.http.feed import Feed
 from adapters.http.problems import RequestRefused
+from adapters.http.tokens import Tokens
 from adapters.settings import LIMITS
 
 
 class Service:
     """One process of the service, over one log."""
 
-    def __init__(self, engine: Engine, keys: ApiKeys) -> None:
+    def __init__(self, engine: Engine, keys: ApiKeys, tokens: Tokens | None = None) -> None:
         self.engine = engine
         self.keys = keys
+        self.tokens = tokens
         self.feed = Feed(engine.log)
         self._appends = 0
+
+    def principal(self, sent: str) -> Principal | None:
+        """Whom a key or a token stands for; None where it is refused.
+
+        Raises:
+            ApiKeysUnusable, IdentityUnusable: what tells it is not to be had.
+        """
+        if self.tokens is not None and sent.count(".") == 2:  # no key of ours has a full stop
+            return self.tokens.principal(sent)
+        return self.keys.principal(sent)
 
     @contextmanager
     def appending(self) -> Iterator[None]:
@@ -73,13 +87,15 @@ def needs(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
 
     async def principal(request: Request) -> Principal:
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
-        found = service_of(request).keys.principal(sent.strip()) if scheme.lower() == "bearer" else None
+        asked = partial(service_of(request).principal, sent.strip())
+        # A token may take a question to its provider, which others must not wait for.
+        found = (await to_thread(asked) if "." in sent else asked()) if scheme.lower() == "bearer" else None
         if found is None:
             raise RequestRefused(
                 HTTPStatus.UNAUTHORIZED,
-                "no valid API key came with the request",
+                "no valid API key or token came with the request",
                 where="Authorization",
-                rule="it is: Bearer, and a key that has neither ended nor been revoked",
+                rule="it is: Bearer, and a key or token that has neither ended nor been revoked",
                 way_out="ask the operator for one: lifecircle apikey make",
             )
         request.state.principal = found
