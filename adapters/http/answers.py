@@ -202,6 +202,7 @@ SAID = {
     HTTPStatus.FORBIDDEN: "The key does not reach so far",
     HTTPStatus.NOT_FOUND: "There is no such thing",
     HTTPStatus.NOT_ACCEPTABLE: "It is not to be had in this form",
+    HTTPStatus.NOT_IMPLEMENTED: "What it needs is not installed here",
     HTTPStatus.CONFLICT: "The id was used before with other content, or the subject is at another version",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body has none of the forms that are read here",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import date
 from http import HTTPStatus
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import orjson
@@ -26,6 +27,7 @@ from adapters.told import cloud_event, recorded_event
 from adapters.views.moments import Moment, named_moment, read_when
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import rows_as_of
+from domain.errors import ExtraMissing
 from domain.example import example
 from domain.registry import versions_of
 from domain.schema import DIALECT, json_schema
@@ -34,7 +36,12 @@ from projections import views
 
 router = APIRouter(tags=["reading"])
 
-_FORMATS = {"json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv"}
+_FORMATS = {
+    "json": "application/json",
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv",
+    "arrow": "application/vnd.apache.arrow.stream",
+}
 _SCHEMA = "application/schema+json"
 _PAGE_MAX = 10 * LIMITS.http_page_rows
 
@@ -100,7 +107,12 @@ def catalogue(_: Annotated[Principal, Depends(needs(Role.ANALYST))]) -> JSONResp
         "A page of rows",
         HTTPStatus.NOT_FOUND,
         HTTPStatus.NOT_ACCEPTABLE,
-        content={_FORMATS["ndjson"]: {"schema": {"type": "string"}}, _FORMATS["csv"]: {"schema": {"type": "string"}}},
+        HTTPStatus.NOT_IMPLEMENTED,
+        content={
+            _FORMATS["arrow"]: {"schema": {"type": "string", "format": "binary"}},
+            _FORMATS["ndjson"]: {"schema": {"type": "string"}},
+            _FORMATS["csv"]: {"schema": {"type": "string"}},
+        },
         headers={"Link": {"description": "the next page", "schema": {"type": "string"}}},
     ),
 )
@@ -165,9 +177,27 @@ def _told(found: Page, style: str) -> Response:
     if style == "ndjson":
         lines = [orjson.dumps(dict(zip(found.columns, row, strict=True))) + b"\n" for row in found.rows]
         return Response(b"".join(lines), headers=links, media_type=_FORMATS[style])
+    if style == "arrow":
+        return Response(_arrow(found), headers=links, media_type=_FORMATS[style])
     text = io.StringIO()
     csv.writer(text).writerows([found.columns, *found.rows])
     return Response(text.getvalue(), headers=links, media_type=_FORMATS[style])
+
+
+def _arrow(found: Page) -> bytes:
+    if find_spec("pyarrow") is None:
+        raise ExtraMissing(
+            "pyarrow is not installed", rule="rows as Arrow need the extra arrow", way_out="ask for ndjson"
+        )
+    import pyarrow as pa
+
+    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    table = pa.Table.from_pylist(rows) if rows else pa.table({name: pa.nulls(0) for name in found.columns})
+    into = pa.BufferOutputStream()
+    with pa.ipc.new_stream(into, table.schema) as writer:
+        writer.write_table(table)
+    told: bytes = into.getvalue().to_pybytes()
+    return told
 
 
 @router.get("/kinds", summary="Every kind of touchpoint", response_model=None, responses=answers(Kinds, "All of them"))

@@ -130,3 +130,12 @@ def test_the_catalogue_and_the_schemas_of_kinds_are_told(client: TestClient) -> 
     schema = client.get(listed["OrderPlaced"]["schema"]).json()
     assert schema["properties"]["type"]["const"] == "OrderPlaced"
     assert client.get("/kinds/NoSuch").status_code == 422
+
+
+def test_rows_come_as_arrow(shop: TestClient) -> None:
+    import pyarrow as pa
+
+    answer = shop.get("/views/orders", params={"format": "arrow", "limit": 5})
+    assert answer.headers["Content-Type"] == "application/vnd.apache.arrow.stream"
+    rows = shop.get("/views/orders", params={"limit": 5}).json()["rows"]
+    assert pa.ipc.open_stream(answer.content).read_all().to_pylist() == rows
