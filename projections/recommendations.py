@@ -145,16 +145,7 @@ class Recommendations(View[Advice]):
                 "lift": "confidence, by the share of all who bought the offer; only above 1",
             },
             sql="""
-                WITH bought AS (
-                    SELECT subject, sku, order_id,
-                           ROW_NUMBER() OVER (PARTITION BY subject, sku ORDER BY dayno DESC, order_id DESC) AS place
-                    FROM order_lines
-                    WHERE sku IS NOT NULL AND order_id IS NOT NULL AND quantity_micros > cancelled_quantity_micros
-                ),
-                had AS (
-                    SELECT DISTINCT subject, sku FROM order_lines WHERE sku IS NOT NULL
-                ),
-                paired AS (
+                WITH paired AS (
                     SELECT sku, other_sku, CASE WHEN same_category = 1 AND dearer > 1 THEN 1 ELSE 0 END AS upsell,
                            customers_both, support, confidence, lift,
                            ROW_NUMBER() OVER (PARTITION BY sku ORDER BY support * (1 - 1 / lift) DESC, other_sku)
@@ -162,20 +153,40 @@ class Recommendations(View[Advice]):
                     FROM product_affinity
                     WHERE lift > 1
                 ),
-                offered AS (
-                    SELECT bought.subject, other_sku, bought.sku, order_id, upsell, customers_both, support, confidence,
-                           lift,
-                           ROW_NUMBER() OVER (PARTITION BY bought.subject, other_sku
-                                              ORDER BY lift DESC, customers_both DESC, bought.sku) AS place
-                    FROM bought
-                    JOIN paired ON paired.sku = bought.sku AND paired.place <= 20
-                    LEFT JOIN had ON had.subject = bought.subject AND had.sku = other_sku
-                    WHERE bought.place = 1 AND had.sku IS NULL
+                ranked AS MATERIALIZED (
+                    SELECT paired.*,
+                           ROW_NUMBER() OVER (ORDER BY lift DESC, customers_both DESC, sku, other_sku) AS strength
+                    FROM paired
+                    WHERE place <= 20
+                ),
+                concerned AS MATERIALIZED (
+                    SELECT sku FROM ranked UNION SELECT other_sku FROM ranked
+                ),
+                had AS MATERIALIZED (
+                    SELECT subject, order_lines.sku,
+                           MAX(CASE WHEN order_id IS NOT NULL AND quantity_micros > cancelled_quantity_micros
+                                    THEN day || order_id END) AS last
+                    FROM order_lines
+                    JOIN concerned ON concerned.sku = order_lines.sku
+                    GROUP BY subject, order_lines.sku
+                ),
+                strongest AS (
+                    SELECT subject, other_sku, MIN(strength) AS strength
+                    FROM (
+                        SELECT subject, other_sku, strength FROM had JOIN ranked ON ranked.sku = had.sku
+                        WHERE last IS NOT NULL
+                        UNION ALL
+                        SELECT subject, sku, 0 FROM had
+                    ) AS possible
+                    GROUP BY subject, other_sku
+                    HAVING MIN(strength) > 0
                 )
-                SELECT subject, other_sku AS offer_sku, sku, order_id, upsell, customers_both, support, confidence, lift
-                FROM offered
-                WHERE place = 1
-                ORDER BY subject, lift DESC, offer_sku
+                SELECT strongest.subject, ranked.other_sku AS offer_sku, ranked.sku, substr(last, 11) AS order_id,
+                       upsell, customers_both, support, confidence, lift
+                FROM strongest
+                JOIN ranked ON ranked.strength = strongest.strength
+                JOIN had ON had.subject = strongest.subject AND had.sku = ranked.sku
+                ORDER BY strongest.subject, lift DESC, offer_sku
             """,
         ),
     )
