@@ -1,6 +1,7 @@
 """Deliveries to a webhook: a CloudEvent by POST, structured or batched, signed, to an address that was looked at."""
 
 import asyncio
+import ssl
 from http import HTTPStatus
 from time import time
 from urllib.parse import urlsplit
@@ -23,8 +24,11 @@ class Webhook:
         self._to = urlsplit(to)
         self._secrets = secrets
         self._doors = doors
-        # Neither proxies nor credentials of the environment: what was checked is what is called.
-        self._client = httpx2.AsyncClient(trust_env=False, timeout=LIMITS.outgoing_answer_s)
+        # Neither proxies nor credentials of the environment: what was checked is what is called. Trusted is whom the
+        # system trusts, or SSL_CERT_FILE.
+        self._client = httpx2.AsyncClient(
+            trust_env=False, timeout=LIMITS.outgoing_answer_s, verify=ssl.create_default_context()
+        )
 
     async def deliver(self, delivery: Delivery) -> Answer:
         """Deliver, within a bounded time; whatever goes wrong on the way is an answer."""
