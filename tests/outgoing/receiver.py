@@ -19,7 +19,11 @@ class Handler(BaseHTTPRequestHandler):
     noting = Lock()
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # the sender was killed on the way: nothing of it counts
+            return
         way = self.path.strip("/").split("/")
         status = 204
         if way[0].isdecimal():
