@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
-from itertools import chain, groupby
+from itertools import groupby
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from adapters.addresses import create_log, open_log
-from adapters.appending.batches import Batch, Entry, Run, Undecided
+from adapters.appending.batches import Batch, Run, Undecided, encoded
 from adapters.appending.committer import Committer
 from adapters.appending.door import Door, Expected, needs_deciding
 from adapters.clock import clock_us
@@ -247,7 +247,7 @@ class Engine:
         Raises:
             LogUnavailable: the outcome of the batches not yet answered is not known; sending the same again is safe.
         """
-        entries = (self._entries(list(groups), recordedby) for groups in batches)
+        entries = (encoded(groups, self.sealing, recordedby) for groups in batches)
         while True:
             run = Run(entries)
             for answers in self.log.append_in_turn(run):
@@ -255,18 +255,6 @@ class Engine:
             if run.stopped_at is None:
                 return
             yield self._one_by_one(run.stopped_at, recordedby)
-
-    def _entries(self, groups: Sequence[Sequence[Envelope]], recordedby: str) -> Batch:
-        self.sealing.fetch(chain.from_iterable(groups))
-        return [self._entry(touchpoints, recordedby) for touchpoints in groups]
-
-    def _entry(self, touchpoints: Sequence[Envelope], recordedby: str) -> Entry:
-        if needs_deciding(touchpoints, strict=False):
-            return Undecided(touchpoints)
-        try:
-            return Group(tuple([self.sealing.draft(touchpoint, recordedby) for touchpoint in touchpoints]))
-        except Refused as refusal:
-            return refusal
 
     def _answered(self, batch: Batch, answers: Sequence[Verdict]) -> list[Verdict]:
         """The verdict of every entry of a batch, given those of its groups."""

@@ -1,10 +1,13 @@
 """Batches on their way into a log: what each holds, and how far they can go without a decision."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
+from adapters.appending.door import needs_deciding
 from adapters.log import Group
+from adapters.privacy.sealing import Sealing
 from domain.errors import Refused
 from domain.touchpoint import Envelope
 
@@ -17,6 +20,35 @@ class Undecided(NamedTuple):
 
 Entry = Group | Undecided | Refused
 Batch = list[Entry]
+
+
+def encoded(groups: Iterable[Sequence[Envelope]], sealing: Sealing, recordedby: str) -> Batch:
+    """Encode a batch of groups for the log.
+
+    Each is encoded as it comes, and its envelopes are let go: of thousands alive at once the garbage collector walks
+    every field again and again, which costs as much as to validate them. Only what waits for a key is kept.
+    """
+    batch: Batch = []
+    unkeyed: dict[int, Sequence[Envelope]] = {}
+    for touchpoints in groups:
+        if sealing.lacking(touchpoints):
+            unkeyed[len(batch)] = touchpoints
+            batch.append(Undecided(touchpoints))  # holds its place
+        else:
+            batch.append(_entry(touchpoints, sealing, recordedby))
+    sealing.fetch(chain.from_iterable(unkeyed.values()))
+    for place, touchpoints in unkeyed.items():
+        batch[place] = _entry(touchpoints, sealing, recordedby)
+    return batch
+
+
+def _entry(touchpoints: Sequence[Envelope], sealing: Sealing, recordedby: str) -> Entry:
+    if needs_deciding(touchpoints, strict=False):
+        return Undecided(touchpoints)
+    try:
+        return Group(tuple([sealing.draft(touchpoint, recordedby) for touchpoint in touchpoints]))
+    except Refused as refusal:
+        return refusal
 
 
 class Run:
