@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from time import perf_counter
 from types import FrameType
 from typing import Annotated, Any
@@ -52,8 +54,16 @@ _log = structlog.get_logger("lifecircle.http")
 def from_environment() -> FastAPI:
     """The service over the log that the environment names; what each process of it begins with."""
     as_json()
+    if parent := parent_process():
+        threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
     url = os.environ[LOG]
     return create(url, ApiKeys.of_log(url), tokens_named())
+
+
+def _stop_after(parent: BaseProcess) -> None:
+    """End this worker, in peace, when who began it is gone: killed, it could not tell its workers."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def create(url: str, keys: ApiKeys, tokens: Tokens | None = None) -> FastAPI:

@@ -140,6 +140,23 @@ def test_a_stream_goes_on_where_it_broke_and_misses_nothing(file_shop: Shell) ->
         assert monotonic() - began < 15
 
 
+def test_workers_end_when_what_began_them_is_killed(file_shop: Shell) -> None:
+    port = free_port()
+    with serving(file_shop, port, "--workers", "2") as service:
+        service.kill()
+        service.wait()
+        deadline = monotonic() + STARTED_WITHIN_S
+        while True:
+            try:
+                httpx2.get(f"http://127.0.0.1:{port}/livez")
+            except httpx2.ConnectError:
+                break
+            except httpx2.TransportError:
+                pass  # cut off by a worker that was ending
+            assert monotonic() < deadline
+            sleep(0.1)
+
+
 def test_log_lines_are_json_and_name_no_customer(file_shop: Shell) -> None:
     port = free_port()
     key = file_shop("apikey", "make", "tests", "--role", "auditor").out.strip()
