@@ -1,10 +1,11 @@
 # Every target sets up its own private environment in .venv; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs tamper forget bench bench-quick bench-peers bench-page profile laws fuzz simulate reference lock clean
+.PHONY: help demo test check docs tamper forget faults bench bench-quick bench-peers bench-page profile laws fuzz simulate reference lock clean
 
 BIN := .venv/bin
 DATA ?= ../shared/data
 MINUTES ?= 5
+KILLS ?= 200
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 help:  ## list these targets
@@ -33,6 +34,9 @@ tamper: .venv/installed  ## change every bit of a small sealed log, and look whe
 
 forget: .venv/installed  ## tell of people, forget them, and search all that is left for them, to build/forget.json
 	@$(BIN)/python -m tests.privacy.forget
+
+faults: .venv/installed  ## kill server, projector, sealer and database over and over, to build/faults.json; KILLS=200 each
+	@$(BIN)/python -m tests.faults.campaign "$(KILLS)"
 
 bench: .venv/installed  ## speed against the stock library and the machine's limits, to build/bench.json; an hour
 	@$(BIN)/python -m tests.benchmarks
