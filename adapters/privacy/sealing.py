@@ -87,14 +87,17 @@ class Sealing:
             if self._log.find(draft.stream, draft.source, draft.id) is None:
                 raise erased(envelope.subject)
             return draft._replace(state=b"", content_hmac=content)
-        fields = orjson.loads(draft.state)
-        company = self._log.company
         about = About(self.realm, envelope.subject, envelope.source, envelope.id, envelope.type, "")
-        sealer = _Sealer(about, key, company, original)
-        sealer.put_into(fields["data"], _places(envelope, original))
-        if envelope.custom is not None and (schema := schema_for(envelope.type, company.custom)):
-            sealer.put_into(fields, [SealedField(("custom", *path), _CUSTOM) for path in schema.personal])
-        return Draft(*draft[:6], orjson.dumps(fields), content)
+        sealer = _Sealer(about, key, self._log.company, original)
+        custom = envelope.custom is not None and schema_for(envelope.type, self._log.company.custom)
+        state = None if custom else sealer.put_between(draft.state, envelope.data)
+        if state is None:
+            fields = orjson.loads(draft.state)
+            sealer.put_into(fields["data"], _places(envelope, original))
+            if custom:
+                sealer.put_into(fields, [SealedField(("custom", *path), _CUSTOM) for path in custom.personal])
+            state = orjson.dumps(fields)
+        return Draft(*draft[:6], state, content)
 
     def lacking(self, touchpoints: Iterable[Envelope]) -> list[str]:
         """The subjects of touchpoints whose keys must be fetched before they can be sealed."""
@@ -177,6 +180,23 @@ class _Sealer:
         self._about, self._key, self._company = about.packed(), key, company
         self._original = original.data if original else {}
 
+    def put_between(self, state: bytes, data: Touchpoint) -> bytes | None:
+        """Stored bytes with what is personal replaced where it stands; None where that takes a look at the fields.
+
+        A field whose name and value stand once in the bytes stands there: in a text its quotes would be escaped.
+        """
+        for name, place in _texts(type(data)) or ():
+            if (value := getattr(data, name)) is None:
+                continue
+            if type(value) is not str:
+                return None
+            before, found, after = state.partition(place + orjson.dumps(value))
+            if not found or place in before or place in after:
+                return None
+            sealed = seal(self._about + place[1:-2], value, self._key)
+            state = b'%b%b"%b"%b' % (before, place, sealed.encode(), after)
+        return state if _texts(type(data)) else None
+
     def put_into(self, fields: dict[str, Any], places: Iterable[SealedField]) -> None:
         """Replace what is personal in stored fields by its sealed form."""
         for path, mark in places:
@@ -240,6 +260,16 @@ def _attributes(kind: type[Touchpoint]) -> tuple[str, ...]:
         return ("replacement",)
     stored = {each.path[0] for each in sealed_fields(kind)}
     return tuple(name for name, field in kind.model_fields.items() if (field.alias or name) in stored)
+
+
+@cache
+def _texts(kind: type[Touchpoint]) -> tuple[tuple[str, bytes], ...]:
+    """Where all that a kind seals is texts of its own: the Python name of each, and what stands before it in JSON."""
+    places = sealed_fields(kind)
+    if kind.kind == CORRECTED or any(len(path) > 1 or type(mark) is not Personal for path, mark in places):
+        return ()
+    named = {field.alias or name: name for name, field in kind.model_fields.items()}
+    return tuple((named[path[0]], orjson.dumps(path[0]) + b":") for path, _ in places)
 
 
 def _places(envelope: Envelope, original: Fact | None = None) -> Sequence[SealedField]:

@@ -43,6 +43,21 @@ def test_what_is_personal_is_sealed_and_the_rest_is_not(engine: Engine) -> None:
     assert orjson.loads(opened)["data"] == registered(engine).data.model_dump(mode="json", exclude_none=True)
 
 
+def test_texts_are_sealed_whatever_they_hold_and_wherever_else_they_stand(engine: Engine) -> None:
+    for at, words in enumerate((WORDS, 'say "need":"x" \\ \n\u0007\u2028\U0001f41d', '"', "5")):
+        sent = told(engine, "NeedRecorded", "anna", f"n{at}", need=words, preference=words)
+        engine.append([sent])
+        stored = engine.log.stream("anna")[at]
+        data = orjson.loads(stored.state)["data"]
+        assert is_sealed(data["need"])
+        assert is_sealed(data["preference"])
+        assert data["need"] != data["preference"]
+        opened = engine.sealing.opened(stored.state)
+        assert opened
+        assert orjson.loads(opened)["data"] == sent.data.model_dump(mode="json", exclude_none=True)
+        assert engine.append([sent])[0].repeat
+
+
 def test_a_repeat_is_known_by_its_content(engine: Engine) -> None:
     first = engine.append([registered(engine)])
     assert engine.append([registered(engine)]) == [first[0]._replace(repeat=True)]
