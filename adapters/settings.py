@@ -122,6 +122,9 @@ class Limits:
     seal_interval_s: float = 0.5
     """How often a following sealer looks for what was recorded, and signs it."""
 
+    seal_unsigned_max_s: float = 1.0
+    """How long a sealer that has much to read goes on before it signs what it has read so far."""
+
     seal_clock_skew_max_s: float = 5.0
     """By how much the clock of the log may be ahead of the sealer's before the sealer says so."""
 

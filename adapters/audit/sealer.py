@@ -124,7 +124,7 @@ class Sealer:
         return sum(tree.size for tree in self._trees.values())
 
     def seal(self, on_progress: Progress = unseen) -> Head:
-        """Read up to the end of the log, and sign it.
+        """Read up to the end of the log, and sign it: what takes long, a part each second.
 
         Raises:
             SealContradicted: the log is not what was signed before; nothing new is signed.
@@ -132,6 +132,7 @@ class Sealer:
         heads = self._log.heads()
         for bucket, last in enumerate(heads.numbers, 1):
             self._agrees(bucket, last)
+        signed = monotonic()
         while not self._reached(heads):
             for bucket, last in enumerate(heads.numbers, 1):
                 size = self._trees[bucket].size
@@ -139,6 +140,9 @@ class Sealer:
                     upto = min(last, size + LIMITS.seal_page_touchpoints)
                     self._take(bucket, self._rows.page(bucket, size, upto), upto)
                     on_progress(self.read, sum(heads.numbers))
+            if monotonic() - signed >= LIMITS.seal_unsigned_max_s:
+                self._sign()
+                signed = monotonic()
         return self._sign()
 
     def follow(self, stop: Event, on_signed: Callable[[Head], None]) -> None:

@@ -94,6 +94,8 @@ class Manifest(BaseModel):
     """How many files were ever made, for their names."""
     touchpoints: tuple[LogPart, ...] = ()
     history: History
+    erased: str | None = None
+    """Where in the log somebody was forgotten last, while files of before are still there."""
     views: tuple[ViewPart, ...] = ()
 
     def with_(self, **changes: object) -> Self:

@@ -35,6 +35,7 @@ from adapters.mirror.parts import Part, extended, written_whole
 from adapters.settings import LIMITS
 from adapters.views.projector import position_cursor
 from adapters.views.tables import Generation, Reading, Views, primary_key
+from domain.kinds.log_itself import KeyDestroyed
 from projections.view import View
 
 Progress = Callable[[str, int, int], None]
@@ -120,7 +121,17 @@ class _Run:
             views = tuple(self._mirrored_views(reading, tables.views)) if reading else ()
         company = {"company": self._engine.company.name, "zone": self._engine.company.zone}
         self._commit(views=views, mirrored=clock_us(), **company)
+        self._forget()
         return self._manifest
+
+    def _forget(self) -> None:
+        """Delete at once what was replaced, where it may show bands of somebody who was forgotten since."""
+        if self._manifest.erased is None:
+            return
+        erased = self._engine.cursor(self._manifest.erased)
+        if all(self._engine.cursor(part.cursor).reaches(erased) for part in self._manifest.views):
+            self._files.clear_up(self._manifest)
+            self._commit(erased=None)
 
     def _commit(self, **changes: Any) -> None:
         self._manifest = self._files.commit(self._manifest.with_(**changes))
@@ -147,14 +158,17 @@ class _Run:
     def _mirror_touchpoints(self) -> None:
         for step in self._steps("touchpoints", self._manifest.cursor):
             tables: dict[int, list[pa.Table]] = {}
+            erased = False
             for page in step:
+                erased = erased or any(stored.kind == KeyDestroyed.kind for stored in page)
                 for bucket in range(1, self._log.buckets + 1):
                     if rows := [stored for stored in page if stored.bucket == bucket]:
                         tables.setdefault(bucket, []).append(touchpoint_table(rows))
             parts = list(self._manifest.touchpoints)
             for bucket, made in tables.items():
                 parts = self._extended_bucket(parts, bucket, made)
-            self._commit(touchpoints=tuple(parts), cursor=str(step.reached))
+            reached = str(step.reached)
+            self._commit(touchpoints=tuple(parts), cursor=reached, erased=reached if erased else self._manifest.erased)
 
     def _extended_bucket(self, parts: Sequence[LogPart], bucket: int, tables: list[pa.Table]) -> list[LogPart]:
         mine = [part for part in parts if part.bucket == bucket]

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
@@ -272,3 +273,25 @@ def shop_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LIFECIRCLE_KEY", raising=False)
     return tmp_path
+
+
+def test_much_to_read_is_signed_on_the_way_and_a_killed_sealer_loses_none_of_that(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "adapters.audit.sealer.LIMITS", replace(LIMITS, seal_page_touchpoints=10, seal_unsigned_max_s=0)
+    )
+
+    def killed(done: int, total: int) -> None:
+        if done * 2 > total:
+            raise KeyboardInterrupt
+
+    with Engine.create(url, Company()) as engine:
+        sealed = Sealed(url, tmp_path / "shop.seal", engine)
+        sealed.record(*(f"c{at % 7}" for at in range(60)))
+        with sealer(engine.log, url, sealed.folder) as leading, pytest.raises(KeyboardInterrupt):
+            leading.seal(killed)
+        assert 0 < sealed.verify().sealed < 60
+        assert sealed.verify().problems == []
+        assert sealed.seal().sizes == engine.log.heads().numbers
+        assert sealed.verify() == (60, 0, [])

@@ -17,9 +17,11 @@ from adapters.audit.files import leading
 from adapters.engine import Engine
 from adapters.mirror.manifest import LogPart, MirrorBusy, MirrorUnusable, read_manifest
 from adapters.mirror.mirroring import mirror
+from adapters.privacy.erasure import erase
 from adapters.views.projector import Projector
 from tests.cli.program import ROOT
 from tests.mirror.reading import mirrored_history, recorded, rows, told_history, touchpoints
+from tests.privacy.people import registered
 from tests.read_side.story import called, merged, moved, ordered, record, retracted, reverted
 
 
@@ -168,3 +170,26 @@ def test_what_cannot_be_folded_is_told_of_and_the_others_are_there(sqlite_url: s
         assert mirror(engine, folder).history.parked == {"bert": "UnknownKind"}
         assert [row[0] for row in mirrored_history(folder)] == ["anna"]
         assert touchpoints(folder) == recorded(engine)
+
+
+def test_no_file_shows_the_bands_of_somebody_who_was_forgotten_once_the_views_know(
+    tmp_path: Path, folder: Path
+) -> None:
+    def files() -> set[str]:
+        return {str(path.relative_to(folder)) for path in folder.rglob("*.parquet")}
+
+    with (
+        Engine.create(f"sqlite:///{tmp_path}/shop.db") as engine,
+        closing(open_tables(engine.url, engine.company)) as tables,
+    ):
+        engine.append([registered(engine), registered(engine, "bert")])
+        Projector(engine.log, tables, engine.company).run_once()
+        before = {part.file for part in mirror(engine, folder).views}
+        assert before
+        erase(engine, "anna", basis="request", by="rosa", recordedby="rosa")
+        assert mirror(engine, folder).erased, "the views still show what they showed"
+        Projector(engine.log, tables, engine.company).run_once()
+        after = mirror(engine, folder)
+        assert after.erased is None
+        assert files() == after.named()
+        assert before.isdisjoint(files())
