@@ -185,7 +185,8 @@ class _Sealer:
 
         A field whose name and value stand once in the bytes stands there: in a text its quotes would be escaped.
         """
-        for name, place in _texts(type(data)) or ():
+        texts = _texts(type(data))
+        for name, place in texts:
             if (value := getattr(data, name)) is None:
                 continue
             if type(value) is not str:
@@ -195,7 +196,7 @@ class _Sealer:
                 return None
             sealed = seal(self._about + place[1:-2], value, self._key)
             state = b'%b%b"%b"%b' % (before, place, sealed.encode(), after)
-        return state if _texts(type(data)) else None
+        return state if texts else None
 
     def put_into(self, fields: dict[str, Any], places: Iterable[SealedField]) -> None:
         """Replace what is personal in stored fields by its sealed form."""
