@@ -167,11 +167,23 @@ class Limits:
     http_followers_max: int = 200
     """How many followers one process serves at the same moment; more are asked to come again."""
 
+    http_threads: int = 40
+    """How many requests to one log one process answers by threads at the same moment; more wait for their turn."""
+
+    http_requests_max: int = 1_000
+    """How many such requests, with those that wait, one process takes; more are asked to come again."""
+
     http_page_rows: int = 1_000
     """How many rows or touchpoints a page has where the request names no limit, and at most ten times as many."""
 
     http_wait_max_s: float = 60.0
     """How long a request may wait for what is not recorded yet."""
+
+    http_tenant_retry_s: float = 1.0
+    """How long a tenant that could not be opened waits at least until that is tried again."""
+
+    http_tenant_ready_s: float = 5.0
+    """How long each tenant may take to say whether it is ready, until it counts as one that is not."""
 
     http_token_max_chars: int = 16_000
     """The longest token of an identity provider."""

@@ -170,11 +170,18 @@ class Alive(TypedDict):
     status: str
 
 
-class Ready(TypedDict):
-    """The service can serve; views that lag, by how many touchpoints."""
+class Stand(TypedDict):
+    """Whether a log can be served; views that lag, by how many touchpoints, or the name of what is wrong."""
 
     status: str
-    views_behind: dict[str, int]
+    views_behind: NotRequired[dict[str, int]]
+    error: NotRequired[str]
+
+
+class Ready(Stand):
+    """The service can serve; where it has several tenants, how each of them stands."""
+
+    tenants: NotRequired[dict[str, Stand]]
 
 
 def answers(body: Any, said: str, *refused: HTTPStatus, **more: Any) -> Answers:

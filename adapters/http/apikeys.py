@@ -183,8 +183,7 @@ class ApiKeys:
         Raises:
             ApiKeysUnusable: the file is damaged, or others may read it.
         """
-        prefix, _, rest = sent.partition("_")
-        id_, _, secret = rest.partition("_")
+        prefix, id_, secret = _parts(sent)
         with self._lock:
             self._refresh()
             key = self._keys.get(id_)
@@ -193,6 +192,16 @@ class ApiKeys:
         if prefix != _PREFIX or key is None or not right:
             return None
         return None if key.expires and key.expires <= datetime.now(UTC) else key.principal
+
+    def holds(self, sent: str) -> bool:
+        """Whether a key of this id is here; its secret is not looked at, so that is no answer to who sent it.
+
+        Raises:
+            ApiKeysUnusable: the file is damaged, or others may read it.
+        """
+        with self._lock:
+            self._refresh()
+            return key_id(sent) in self._keys
 
     def _refresh(self) -> None:
         try:
@@ -249,6 +258,17 @@ class ApiKeys:
     def of_log(cls, url: str) -> Self:
         """The keys to the log at an address."""
         return cls(api_keys_path(url))
+
+
+def key_id(sent: str) -> str:
+    """The part of a key that is no secret, by which it is found."""
+    return _parts(sent)[1]
+
+
+def _parts(sent: str) -> tuple[str, str, str]:
+    prefix, _, rest = sent.partition("_")
+    id_, _, secret = rest.partition("_")
+    return prefix, id_, secret
 
 
 def _digest(secret: str) -> str:

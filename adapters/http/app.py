@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from time import perf_counter
 from types import FrameType
 from typing import Annotated, Any
@@ -31,9 +32,9 @@ from adapters.http import events, quarantine, reading, rights, sealed
 from adapters.http.answers import Alive, Ready, answers
 from adapters.http.apikeys import ApiKeys, Principal, Role
 from adapters.http.contract import openapi
-from adapters.http.feed import Feed
 from adapters.http.problems import RequestRefused, refusal
-from adapters.http.service import Service, needs, service_of
+from adapters.http.service import Service, in_turn, service_at, service_of
+from adapters.http.tenants import PLACE as TENANTS
 from adapters.http.tokens import Tokens, tokens_named
 from adapters.loglines import as_json
 from adapters.views.projector import status as views_status
@@ -45,19 +46,26 @@ LOG = "LIFECIRCLE_LOG"
 UNKNOWN_CALLER = "unknown caller"
 """As whom a denial is recorded to whoever is not authenticated."""
 
+TENANT = "lifecircle.tenant"
+"""Under which name a request's scope says whose log it is about, where a server has several."""
+
 _REQUEST_ID = "X-Request-Id"
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 _log = structlog.get_logger("lifecircle.http")
 
 
-def from_environment() -> FastAPI:
-    """The service over the log that the environment names; what each process of it begins with."""
+def from_environment() -> ASGIApp:
+    """The service over the log or the tenants that the environment names; what each process of it begins with."""
     as_json()
     if parent := parent_process():
         threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
+    if place := os.environ.get(TENANTS):
+        from adapters.http.hosting import Hosting  # which is made of what is below
+
+        return Hosting(Path(place), tokens_named(several=True))
     url = os.environ[LOG]
-    return create(url, ApiKeys.of_log(url), tokens_named())
+    return create(url, ApiKeys.of_log(url), tokens_named(several=False))
 
 
 def _stop_after(parent: BaseProcess) -> None:
@@ -68,16 +76,26 @@ def _stop_after(parent: BaseProcess) -> None:
 
 def create(url: str, keys: ApiKeys, tokens: Tokens | None = None) -> FastAPI:
     """The service over one log. It opens the log when it starts, and closes it when it stops."""
-    load_extensions()
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        with Engine.open(url) as engine:
-            app.state.service = service = Service(engine, keys, tokens)
-            async with service.feed.watching():
-                with _ending(service.feed):
-                    yield
+        async with serving(app, url, keys, tokens) as service:
+            with ending(service.feed.end):
+                yield
 
+    return application(life)
+
+
+def application(
+    life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None, ready: Callable[..., Any] | None = None
+) -> FastAPI:
+    """All routes, over the log that `app.state.service` has while the application lives; over none where it has none.
+
+    Args:
+        life: what is open while it lives; where it is none, whoever made the application sees to that.
+        ready: what answers /readyz instead of the one log.
+    """
+    load_extensions()
     app = FastAPI(
         title="lifecircle",
         version=version("lifecircle"),
@@ -89,7 +107,7 @@ def create(url: str, keys: ApiKeys, tokens: Tokens | None = None) -> FastAPI:
     app.add_exception_handler(LifecircleError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _failed)
-    app.add_middleware(_Noted)
+    app.add_middleware(Noted)
     app.get("/livez", summary="Whether the process answers", tags=["service"], responses=answers(Alive, "It does"))(
         livez
     )
@@ -99,7 +117,7 @@ def create(url: str, keys: ApiKeys, tokens: Tokens | None = None) -> FastAPI:
         tags=["service"],
         response_model=None,
         responses=answers(Ready, "It can"),
-    )(readyz)
+    )(ready or readyz)
     app.get(
         "/status",
         summary="How the log and its views stand",
@@ -111,6 +129,23 @@ def create(url: str, keys: ApiKeys, tokens: Tokens | None = None) -> FastAPI:
     return app
 
 
+@asynccontextmanager
+async def serving(app: FastAPI, url: str, keys: ApiKeys, tokens: Tokens | None) -> AsyncIterator[Service]:
+    """Let an application serve the log at an address, until the block ends.
+
+    Raises:
+        LogNotFound, NotOurLog, NewerLog, LogUnavailable: it cannot be opened.
+    """
+    engine = await asyncio.to_thread(Engine.open, url)
+    try:
+        app.state.service = service = Service(engine, keys, tokens)
+        async with service.feed.watching():
+            yield service
+    finally:
+        app.state.service = None
+        await asyncio.to_thread(engine.close)
+
+
 def livez() -> dict[str, str]:
     """The process answers."""
     return {"status": "alive"}
@@ -118,14 +153,24 @@ def livez() -> dict[str, str]:
 
 def readyz(request: Request) -> JSONResponse:
     """The log can be reached; a projector that lags is told of, and does not keep touchpoints from being appended."""
-    service = service_of(request)
+    return JSONResponse(readiness(service_of(request)))
+
+
+def readiness(service: Service) -> dict[str, Any]:
+    """How far a service can serve.
+
+    Raises:
+        LogUnavailable: its log cannot be reached.
+    """
     service.engine.log.heads()
     with closing(open_tables(service.engine.url, service.engine.company)) as tables:
         late = {view.view: view.lag for view in views_status(service.engine.log, tables) if view.lag}
-    return JSONResponse({"status": "ready", "views_behind": late})
+    return {"status": "ready", "views_behind": late}
 
 
-def status(request: Request, _: Annotated[Principal, Depends(needs(Role.OPERATOR))]) -> JSONResponse:
+def status(
+    request: Request, _: Annotated[Principal, Depends(in_turn(Role.OPERATOR), scope="function")]
+) -> JSONResponse:
     """The head of the log with its cursor, and each view's lag in touchpoints and seconds."""
     service = service_of(request)
     heads = service.engine.log.heads()
@@ -142,7 +187,8 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
         route = f"{request.method} {getattr(request.scope.get('route'), 'path', 'none')}"
         principal: Principal | None = getattr(request.state, "principal", None)
         recordedby = principal.recordedby if principal else UNKNOWN_CALLER
-        service_of(request).engine.refusals.note_denied(route, error.what, recordedby)
+        if service := service_at(request):  # a caller whom no tenant knows is nobody's to note
+            service.engine.refusals.note_denied(route, error.what, recordedby)
     return refusal(error)
 
 
@@ -165,13 +211,14 @@ def _failed(_: Request, error: Exception) -> JSONResponse:
     return refusal(RequestRefused(HTTPStatus(error.status_code), HTTPStatus(error.status_code).phrase))
 
 
-class _Noted:
+class Noted:
     """One line for each request: never its path or body, for a customer may be named there, but its route."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note what became of it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -191,11 +238,13 @@ class _Noted:
         finally:
             route, took = scope.get("route"), round((perf_counter() - began) * 1_000, 1)
             told = {"request_id": name, "method": scope["method"], "route": getattr(route, "path", "none")}
+            if tenant := scope.get(TENANT):
+                told["tenant"] = tenant
             _log.info("request", **told, status=status, ms=took)
 
 
 @contextmanager
-def _ending(feed: Feed) -> Iterator[None]:
+def ending(end: Callable[[], None]) -> Iterator[None]:
     """Let followers come to their end as soon as the process is told to stop: it waits for them before all else."""
     if threading.current_thread() is not threading.main_thread():
         yield  # whoever runs it there sees to its end
@@ -203,7 +252,7 @@ def _ending(feed: Feed) -> Iterator[None]:
     loop, before = asyncio.get_running_loop(), {name: signal.getsignal(name) for name in _STOPPING}
 
     def stop(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(feed.end)
+        loop.call_soon_threadsafe(end)
         if callable(handler := before[signal.Signals(number)]):
             handler(number, frame)
 

@@ -137,6 +137,7 @@ def _complete_operation(operation: dict[str, Any], roles: list[str]) -> None:
         operation["description"] += f"\n\nFor: {', '.join(roles)}."
         answers.setdefault("401", refusal(HTTPStatus.UNAUTHORIZED))
         answers.setdefault("403", refusal(HTTPStatus.FORBIDDEN))
+        answers.setdefault("429", refusal(HTTPStatus.TOO_MANY_REQUESTS))
     answers.setdefault("503", refusal(HTTPStatus.SERVICE_UNAVAILABLE))
     for answer in answers.values():
         for form in answer.get("content", {}).values():

@@ -17,7 +17,7 @@ from adapters.http.apikeys import Principal, Role
 from adapters.http.bodies import body_of, too_large
 from adapters.http.contract import BATCHED, JSON, STRUCTURED
 from adapters.http.problems import PROBLEM_TYPE, RequestRefused, problem_of, refusal, status_of
-from adapters.http.service import Service, denied, needs, service_of, within
+from adapters.http.service import Service, denied, in_turn, needs, service_of, within
 from adapters.log import Receipt
 from adapters.settings import LIMITS
 from adapters.told import receipt
@@ -293,7 +293,7 @@ def _waits(prefer: str | None) -> bool:
 )
 def find(
     request: Request,
-    principal: Annotated[Principal, Depends(needs(Role.APPENDER, Role.AUDITOR))],
+    principal: Annotated[Principal, Depends(in_turn(Role.APPENDER, Role.AUDITOR), scope="function")],
     subject: str,
     source: str,
     id: Annotated[str, Query()],  # noqa: A002 - the envelope's own word

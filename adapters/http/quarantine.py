@@ -11,14 +11,14 @@ from typing_extensions import TypedDict
 from adapters.http.answers import answers
 from adapters.http.apikeys import Principal, Role
 from adapters.http.bodies import reads, taking
-from adapters.http.service import Service, denied, needs, service_of
+from adapters.http.service import Service, denied, in_turn, service_of
 from adapters.settings import LIMITS
 from adapters.sources.release import Corrected, release, waiting
 from adapters.told import iso
 
 router = APIRouter(tags=["quarantine"])
 
-_Operator = Annotated[Principal, Depends(needs(Role.OPERATOR))]
+_Operator = Annotated[Principal, Depends(in_turn(Role.OPERATOR), scope="function")]
 
 
 class CorrectedRow(BaseModel):

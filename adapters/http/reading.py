@@ -20,7 +20,7 @@ from adapters.http.answers import refusal as told_refusal
 from adapters.http.apikeys import Principal, Role
 from adapters.http.pages import Page, page
 from adapters.http.problems import RequestRefused
-from adapters.http.service import Service, needs, service_of, within
+from adapters.http.service import Service, in_turn, needs, service_of, within
 from adapters.log import Cursor, Stored
 from adapters.settings import LIMITS
 from adapters.told import cloud_event, recorded_event
@@ -65,7 +65,7 @@ Limit = Annotated[int, Query(ge=1, le=_PAGE_MAX, description="at most so many")]
 )
 def history(
     request: Request,
-    principal: Annotated[Principal, Depends(needs(Role.AUDITOR))],
+    principal: Annotated[Principal, Depends(in_turn(Role.AUDITOR), scope="function")],
     subject: str,
     as_of: AsOf = None,
     known_at: KnownAt = None,
@@ -82,7 +82,7 @@ def history(
 @router.get(
     "/views", summary="Every view and question", response_model=None, responses=answers(Catalogue, "What can be asked")
 )
-def catalogue(_: Annotated[Principal, Depends(needs(Role.ANALYST))]) -> JSONResponse:
+def catalogue(_: Annotated[Principal, Depends(in_turn(Role.ANALYST), scope="function")]) -> JSONResponse:
     """What can be asked: views with their columns, and the questions across customers that rest on them."""
     told = [
         {
@@ -118,7 +118,7 @@ def catalogue(_: Annotated[Principal, Depends(needs(Role.ANALYST))]) -> JSONResp
 )
 def rows(
     request: Request,
-    principal: Annotated[Principal, Depends(needs(Role.ANALYST))],
+    principal: Annotated[Principal, Depends(in_turn(Role.ANALYST), scope="function")],
     name: str,
     order: Annotated[str, Query(description="columns of a view, the first one first; - before it for falling")] = "",
     limit: Limit = LIMITS.http_page_rows,

@@ -16,7 +16,7 @@ from adapters.http.answers import HistoryTold, answers
 from adapters.http.apikeys import Principal, Role
 from adapters.http.bodies import reads, taking
 from adapters.http.problems import RequestRefused
-from adapters.http.service import Service, denied, needs, service_of, within
+from adapters.http.service import Service, denied, in_turn, service_of, within
 from adapters.privacy.erasure import erase, known_facts
 from adapters.privacy.handover import record_handover
 from adapters.privacy.opening import open_facts
@@ -26,7 +26,7 @@ from domain.erasure import forgotten_with
 router = APIRouter(tags=["rights of persons"])
 
 _IN_CLEAR = {"Cache-Control": "no-store"}
-_Operator = Annotated[Principal, Depends(needs(Role.OPERATOR))]
+_Operator = Annotated[Principal, Depends(in_turn(Role.OPERATOR), scope="function")]
 
 
 class Erasure(BaseModel):

@@ -22,7 +22,7 @@ from adapters.http.answers import Answers
 from adapters.http.answers import refusal as told_refusal
 from adapters.http.apikeys import Principal, Role
 from adapters.http.problems import RequestRefused
-from adapters.http.service import denied, needs, service_of, within
+from adapters.http.service import denied, in_turn, service_of, within
 from adapters.views.replay import family_facts
 from domain.notes import Checkpoint, Note
 
@@ -108,7 +108,11 @@ def tile(
     response_class=Response,
     responses=_answers(_ZIP, "An evidence bundle"),
 )
-def evidence(request: Request, principal: Annotated[Principal, Depends(needs(Role.AUDITOR))], subject: str) -> Response:
+def evidence(
+    request: Request,
+    principal: Annotated[Principal, Depends(in_turn(Role.AUDITOR), scope="function")],
+    subject: str,
+) -> Response:
     """A zip file that proves a history as of the last seal, with verify.py, which checks it without this program."""
     within(principal, subject)
     if principal.kinds:

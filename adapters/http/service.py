@@ -1,8 +1,8 @@
 """What all routes of the service share: the engine, who may what, and how much is taken at once."""
 
-from asyncio import to_thread
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from asyncio import Semaphore, to_thread
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import cast
@@ -26,6 +26,8 @@ class Service:
         self.tokens = tokens
         self.feed = Feed(engine.log)
         self._appends = 0
+        self._asked = 0
+        self._threads = Semaphore(LIMITS.http_threads)
 
     def principal(self, sent: str) -> Principal | None:
         """Whom a key or a token stands for; None where it is refused.
@@ -52,6 +54,22 @@ class Service:
         finally:
             self._appends -= 1
 
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for one of the threads that answer, unless too many wait: a log that hangs has no others to hold up.
+
+        Raises:
+            RequestRefused: too many wait.
+        """
+        if self._asked >= LIMITS.http_requests_max:
+            raise _busy("requests", LIMITS.http_requests_max)
+        self._asked += 1
+        try:
+            async with self._threads:
+                yield
+        finally:
+            self._asked -= 1
+
     @contextmanager
     def following(self) -> Iterator[None]:
         """Take a follower in, unless there are too many.
@@ -77,19 +95,38 @@ def _busy(what: str, most: int) -> RequestRefused:
     )
 
 
+def service_at(request: Request) -> Service | None:
+    """The service that a request came to; None where it named no tenant, or none that is served here."""
+    return cast("Service | None", getattr(request.app.state, "service", None))
+
+
 def service_of(request: Request) -> Service:
-    """The service that a request came to."""
-    return cast("Service", request.app.state.service)
+    """The service that a request came to.
+
+    Raises:
+        RequestRefused: it named no tenant, or none that is served here.
+    """
+    if (service := service_at(request)) is None:
+        raise RequestRefused(
+            HTTPStatus.NOT_FOUND,
+            "this is a tenant's, and no tenant of this name is served here",
+            rule="what is open to everybody stands below /tenants/NAME",
+            way_out="ask whoever runs the service for the name",
+        )
+    return service
 
 
 def needs(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
     """What a route asks of its caller: a key with one of these roles. Every route has this or is public by name."""
 
     async def principal(request: Request) -> Principal:
+        service = service_at(request)
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
-        asked = partial(service_of(request).principal, sent.strip())
-        # A token may take a question to its provider, which others must not wait for.
-        found = (await to_thread(asked) if "." in sent else asked()) if scheme.lower() == "bearer" else None
+        found = None
+        if service is not None and scheme.lower() == "bearer":
+            asked = partial(service.principal, sent.strip())
+            # A token may take a question to its provider, which others must not wait for.
+            found = await to_thread(asked) if "." in sent else asked()
         if found is None:
             raise RequestRefused(
                 HTTPStatus.UNAUTHORIZED,
@@ -102,6 +139,19 @@ def needs(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
         if found.roles.isdisjoint(roles):
             raise denied(f"this key has none of the roles {', '.join(sorted(roles))}")
         return found
+
+    principal.roles = frozenset(roles)  # type: ignore[attr-defined]
+    return principal
+
+
+def in_turn(*roles: Role) -> Callable[[Request], AsyncIterator[Principal]]:
+    """The same for a route that a thread answers: it waits for its turn among the requests to the same log."""
+    admitted = needs(*roles)
+
+    async def principal(request: Request) -> AsyncIterator[Principal]:
+        found = await admitted(request)
+        async with service_of(request).turn():
+            yield found
 
     principal.roles = frozenset(roles)  # type: ignore[attr-defined]
     return principal

@@ -7,6 +7,7 @@ maps. What a token does not say is not granted.
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -58,6 +59,8 @@ class Identity(BaseModel):
     """The claim with the prefixes of subjects that a token reaches, `*` for all; where it is named, it is required."""
     kinds_claim: str | None = None
     """The same for kinds."""
+    tenant_claim: str | None = None
+    """The claim with the name of the tenant that a token is for, where a server has several."""
 
 
 class TokenPrincipal(Principal):
@@ -99,14 +102,28 @@ def identity(path: Path) -> Identity:
     return found
 
 
-def tokens_named() -> "Tokens | None":
+def tokens_named(*, several: bool) -> "Tokens | None":
     """The tokens of the identity provider that the environment names a file of; None where it names none.
 
+    Args:
+        several: whether the server has several tenants, so that a claim must say whose a token is.
+
     Raises:
-        IdentityUnusable: the file cannot be read, or does not describe one.
+        IdentityUnusable: the file cannot be read, does not describe one, or is not for so many.
     """
-    place = os.environ.get(PLACE)
-    return Tokens(identity(Path(place))) if place else None
+    if not (place := os.environ.get(PLACE)):
+        return None
+    provider = identity(Path(place))
+    if several == (provider.tenant_claim is None):
+        raise IdentityUnusable(
+            "tokens of this identity provider do not say for which tenant they are"
+            if several
+            else "tokens of this identity provider are for tenants, and one log is served",
+            where=f"{place}, tenant_claim",
+            rule="where there are several, it names the claim with the tenant's name; else it is left out",
+            way_out="see docs/how-to/tenants.md",
+        )
+    return Tokens(provider)
 
 
 class Tokens:
@@ -115,6 +132,25 @@ class Tokens:
     def __init__(self, provider: Identity, clock: Callable[[], float] = monotonic) -> None:
         self._provider = provider
         self._keys = _PublicKeys(provider.jwks, clock)
+        self._tenant: str | None = None
+
+    def of_tenant(self, name: str) -> "Tokens":
+        """The same, for one tenant: whoever is another's is refused."""
+        found = copy(self)
+        found._tenant = name  # noqa: SLF001 - its own
+        return found
+
+    def tenant_named(self, sent: str) -> str | None:
+        """Which tenant a token says that it is for: whom to ask, and not who asks, for nothing of it was checked."""
+        if len(sent) > LIMITS.http_token_max_chars:
+            return None
+        try:
+            claims = jwt.decode(sent, options={"verify_signature": False})
+        except jwt.PyJWTError:
+            return None
+        claim = self._provider.tenant_claim
+        name = claims.get(claim) if claim is not None else None
+        return name if isinstance(name, str) else None
 
     def principal(self, sent: str) -> Principal | None:
         """Whom a token stands for; None where it is none, is not for us, has ended, or was not signed by the provider.
@@ -151,6 +187,8 @@ class Tokens:
         subjects = _scope(claims, provider.subjects_claim)
         kinds = _scope(claims, provider.kinds_claim)
         if subjects is None or kinds is None or not name or not name.isprintable():
+            return None
+        if self._tenant != (None if provider.tenant_claim is None else claims.get(provider.tenant_claim, "")):
             return None
         values = _texts(claims.get(provider.roles_claim)) or ()
         roles = frozenset(role for value in values for role in provider.roles.get(value, ()))

@@ -1,85 +1,13 @@
-"""Who may what: every route against every sort of caller, and the keys themselves."""
+"""What a scope bounds, and the keys themselves."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
-from adapters.http import events, quarantine, reading, rights, sealed
 from adapters.http.apikeys import ApiKeys, ApiKeysUnusable, Role, UnknownApiKey
 from tests.cli.program import Shell, event
 from tests.http.calls import orders, send
-
-PUBLIC = {
-    "/livez",
-    "/readyz",
-    "/kinds",
-    "/kinds/{kind}",
-    "/seal/head",
-    "/seal/key",
-    "/seal/{origin}/{bucket}/checkpoint",
-    "/seal/{origin}/{bucket}/tile/{level}/{index:path}",
-}
-NEEDED = {
-    ("POST", "/events"): {Role.APPENDER},
-    ("GET", "/receipts"): {Role.APPENDER, Role.AUDITOR},
-    ("GET", "/events"): {Role.AUDITOR},
-    ("GET", "/stream"): {Role.AUDITOR},
-    ("GET", "/subjects/{subject:path}/history"): {Role.AUDITOR},
-    ("GET", "/subjects/{subject:path}/evidence"): {Role.AUDITOR},
-    ("POST", "/subjects/{subject:path}/opened"): {Role.OPERATOR},
-    ("POST", "/subjects/{subject:path}/erasure"): {Role.OPERATOR},
-    ("GET", "/subjects/{subject:path}/export"): {Role.OPERATOR},
-    ("GET", "/quarantine"): {Role.OPERATOR},
-    ("POST", "/quarantine/release"): {Role.OPERATOR},
-    ("GET", "/views"): {Role.ANALYST},
-    ("GET", "/views/{name}"): {Role.ANALYST},
-    ("GET", "/status"): {Role.OPERATOR},
-}
-"""Every route that is not public, and the roles one of which it asks for."""
-
-
-def test_every_route_is_public_by_name_or_asks_for_a_role(file_client: TestClient) -> None:
-    found: dict[tuple[str, str], set[Role]] = {}
-    parts = (events, reading, rights, sealed, quarantine)
-    for route in (*file_client.app.routes, *(each for part in parts for each in part.router.routes)):  # type: ignore[attr-defined]
-        if isinstance(route, APIRoute):
-            needed = {getattr(each.call, "roles", None) for each in route.dependant.dependencies} - {None}
-            found |= {(method, route.path): set(*needed) for method in route.methods or () if route.path not in PUBLIC}
-    assert found == NEEDED
-    told = file_client.get("/openapi.json").json()["paths"]
-    assert {path.replace(":path", "") for path in {path for _, path in NEEDED} | PUBLIC} == told.keys()
-
-
-@pytest.mark.parametrize("caller", [*Role, "none", "expired", "revoked", "forged", "without scheme"])
-def test_a_caller_gets_what_its_key_opens_and_nothing_else(
-    file_client: TestClient, keyring: ApiKeys, caller: str
-) -> None:
-    roles = [Role(caller)] if caller in list(Role) else list(Role)
-    key = keyring.make("caller", roles, valid_for=timedelta(microseconds=1) if caller == "expired" else None)
-    if caller == "revoked":
-        keyring.revoke(key.split("_")[1])
-    if caller == "forged":
-        key = key[:-1] + ("A" if key[-1] != "A" else "B")
-    sent = {"none": "", "without scheme": key}.get(caller, f"Bearer {key}")
-    file_client.headers["Authorization"] = sent
-    known = caller in list(Role)
-    for (method, path), needed in NEEDED.items():
-        if path == "/stream":
-            continue  # it does not end by itself; what guards it is what guards the others
-        address = path.replace("{subject:path}", "c1").replace("{name}", "orders")
-        status = file_client.request(method, address, json=event()).status_code
-        if known and caller in needed:
-            assert status not in (401, 403), (method, path)
-        else:
-            assert status == (403 if known else 401), (method, path)
-    for path in PUBLIC:
-        # Nothing is sealed here, which is told to everybody alike.
-        stands = 404 if path.startswith("/seal") else 200
-        address = path.replace("{kind}", "OrderPlaced").replace("{index:path}", "000").replace("{level}", "0")
-        assert file_client.get(address.replace("{origin}/{bucket}", "1/1")).status_code == stands
 
 
 def test_a_scope_bounds_what_is_written_and_what_is_read(file_client: TestClient, keyring: ApiKeys) -> None:

@@ -10,7 +10,7 @@ from jsonschema_rs import validator_for
 
 from domain.touchpoint import KINDS
 from tests.http.calls import send
-from tests.http.test_access import NEEDED, PUBLIC
+from tests.http.routes import PUBLIC, RIGHTS
 from tests.http.test_reading import project
 
 
@@ -28,7 +28,7 @@ def inside(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_every_route_has_its_answers_and_says_who_may(told: dict[str, Any]) -> None:
-    asked = {(method, path.replace(":path", "")) for method, path in NEEDED}
+    asked = {(method, path.replace(":path", "")) for method, path in RIGHTS}
     for path, operations in told["paths"].items():
         for method, operation in operations.items():
             where, answers = f"{method} {path}", operation["responses"]
