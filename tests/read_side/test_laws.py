@@ -29,7 +29,7 @@ from tests.read_side.story import (
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(told=stories(), data=st.data())
 def test_live_in_any_batches_is_a_rebuild_is_a_replay(told: list[Envelope], data: st.DataObject) -> None:
     buckets = data.draw(st.sampled_from([1, 4]))
@@ -50,7 +50,7 @@ def test_live_in_any_batches_is_a_rebuild_is_a_replay(told: list[Envelope], data
         tables.close()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(told=stories(), page=st.integers(1, 5))
 def test_one_bucket_or_four_and_pages_that_part_what_belongs_together(told: list[Envelope], page: int) -> None:
     found = []
