@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from domain.errors import CorrectionRefused
 from domain.families import MERGE_KINDS, MERGED, Objection, recording
-from domain.identifiers import problems
+from domain.shortcuts import problems
 from domain.touchpoint import EPOCH, KINDS, Fact
 
 CORRECTED, ERASED, REGISTERED = "TouchpointCorrected", "PersonalDataErased", "CustomerRegistered"

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeGuard, ge
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,9 +23,10 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from domain.identifiers import Id, Shortcut
+from domain.identifiers import Id
 from domain.money import Amount, Quantity, Rate
-from domain.touchpoint import INT64_MAX, Label, Text, iso_text, marks, plain_json
+from domain.shortcuts import Shortcut, text
+from domain.touchpoint import INT64_MAX, Label, Text, marks, plain_json
 
 SCORE_MAX = 1_000_000.0
 URL_LENGTH_MAX = 8_000
@@ -59,7 +59,7 @@ class _Sealable:
         return _SEALED_FORM.__get_pydantic_json_schema__(core, handler)
 
 
-_SEALED_FORM = Shortcut(f"^{SEALED}", as_text=False)
+_SEALED_FORM = Shortcut(text(f"^{SEALED}"))
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,6 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 Day = Annotated[date, BeforeValidator(_iso_day)]
 """A calendar date, such as 2026-03-01."""
-Moment = Annotated[AwareDatetime, BeforeValidator(iso_text)]
-"""An instant with its offset."""
 Flag = Annotated[bool, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=-INT64_MAX, le=INT64_MAX)]
 """An integer of 64 bits."""
@@ -224,7 +222,7 @@ def _with_number(line: Any, place: int) -> Any:
 
 
 def _each_its_number(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    if len({line.line for line in lines}) < len(lines):
+    if len(lines) > 1 and len({line.line for line in lines}) < len(lines):
         raise ValueError("must number each line differently")
     return lines
 

@@ -7,18 +7,11 @@ and importers derive a keyed id from it instead.
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, Any, cast
+from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    StringConstraints,
-    ValidationError,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, Field, StringConstraints
+
+from domain.shortcuts import Shortcut, text
 
 ID_LENGTH_MAX = 200
 
@@ -36,49 +29,11 @@ def _not_personal(value: str) -> str:
     return value
 
 
-_SHORTCUT, _RULE = "(shortcut)", "(rule)"
-
-
-@dataclass(frozen=True)
-class Shortcut:
-    """Lets texts of a plain form through without asking the Python half of a rule: a third of the cost.
-
-    pattern: a form that only right values have; as_text: whether all values are texts, and written as such.
-    """
-
-    pattern: str
-    as_text: bool = True
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Try the plain form first, in compiled code, then the whole rule."""
-        plain = core_schema.str_schema(pattern=self.pattern)
-        return core_schema.union_schema(
-            [(plain, _SHORTCUT), (handler(source), _RULE)],
-            mode="left_to_right",
-            serialization=core_schema.simple_ser_schema("str") if self.as_text else None,
-        )
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Describe the rule alone."""
-        _, (rule, _) = cast("Any", core)["choices"]
-        return handler(rule)
-
-
-def problems(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
-    """What pydantic found: the place of each fault and the rule it breaks, and never a value."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [
-        (tuple(step for step in each["loc"] if step != _RULE), each["msg"].removeprefix("Value error, "))
-        for each in found
-        if _SHORTCUT not in each["loc"]
-    ]
-
-
 Id = Annotated[
     str,
     StringConstraints(min_length=1, max_length=ID_LENGTH_MAX),
     AfterValidator(_not_personal),
-    Shortcut(r"^[A-Za-z0-9_][A-Za-z0-9_./:#-]{0,199}$"),
+    Shortcut(text(r"^[A-Za-z0-9_][A-Za-z0-9_./:#-]{0,199}$"), written="str"),
 ]
 """An id of a subject, an entity or a touchpoint: 1 to 200 characters, never personal."""
 

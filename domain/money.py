@@ -2,7 +2,8 @@
 
 import re
 from decimal import Decimal, InvalidOperation, localcontext
-from typing import Annotated, Any, Self
+from functools import lru_cache
+from typing import Annotated, Any, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -11,11 +12,14 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+
+from domain.shortcuts import Shortcut, whole
 
 MICROS = 1_000_000
 MICROS_MAX = 2**63 - 1
@@ -121,21 +125,25 @@ class Amount(BaseModel):
     micros: int = Field(ge=-MICROS_MAX, le=MICROS_MAX, strict=True, description="integer micro-units")
     currency: Currency
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _read(cls, given: Any) -> Any:
+    def _read(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if type(given) is cls:
+            return given
         if isinstance(given, str):
             number, _, currency = given.strip().partition(" ")
-            return {"micros": micros(number), "currency": currency.strip()}
+            return handler({"micros": micros(number), "currency": currency.strip()})
         if isinstance(given, dict) and "amount" in given:
-            if len(given) == 2 and "currency" in given:
-                return {"micros": micros(_exact(given["amount"])), "currency": given["currency"]}
-            rest = dict(given)
-            number = rest.pop("amount")
+            amount, its_currency = given["amount"], given.get("currency")
+            if len(given) == 2 and type(amount) is str and type(its_currency) is str:
+                known = _recurring(cls, amount, its_currency)
+                if known:
+                    return cast("Self", known)
+            rest = {name: value for name, value in given.items() if name != "amount"}
             if "micros" in rest:
                 raise ValueError("give either amount or micros, not both")
-            return {**rest, "micros": micros(_exact(number))}
-        return given
+            return handler({**rest, "micros": micros(_exact(amount))})
+        return handler(given)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -162,6 +170,15 @@ class Amount(BaseModel):
         return f"{decimal(self.micros)} {self.currency}"
 
 
+# Prices recur, and to find one again costs a tenth of what it costs to read it.
+@lru_cache(maxsize=10_000)
+def _recurring(kind: type[Amount], number: str, currency: str) -> Amount | None:
+    """An amount in the form that nearly all have; None for any other."""
+    if currency in ISO_4217 and _PLAIN.fullmatch(number):
+        return kind(micros=micros(number), currency=currency)
+    return None
+
+
 def _canonical(given: Any) -> int | str:
     if type(given) is int and abs(given) <= WHOLE_MAX:
         return given
@@ -169,10 +186,12 @@ def _canonical(given: Any) -> int | str:
     return int(exact) if exact == exact.to_integral_value() else f"{exact:f}"
 
 
-Quantity = Annotated[int | str, BeforeValidator(_canonical), WithJsonSchema(_WRITTEN)]
+_PLAIN_COUNT = Shortcut(whole(-WHOLE_MAX, WHOLE_MAX), written="any")
+
+Quantity = Annotated[int | str, BeforeValidator(_canonical), _PLAIN_COUNT, WithJsonSchema(_WRITTEN)]
 """A count or measure of at most six places, kept as an integer or, with a fraction, as a decimal string."""
 
-Rate = Annotated[int | str, BeforeValidator(_canonical), WithJsonSchema(_WRITTEN)]
+Rate = Annotated[int | str, BeforeValidator(_canonical), _PLAIN_COUNT, WithJsonSchema(_WRITTEN)]
 """A pure number of at most six places, such as a tax rate of 0.19; kept like a quantity."""
 
 

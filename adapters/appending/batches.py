@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -17,6 +18,10 @@ class Undecided(NamedTuple):
 
     touchpoints: Sequence[Envelope]
 
+
+# A batch holds thousands of them, and this makes them without going through Python.
+_group = partial(tuple.__new__, Group)
+_NOTHING_EXPECTED: dict[str, int] = {}
 
 Entry = Group | Undecided | Refused
 Batch = list[Entry]
@@ -46,6 +51,8 @@ def _entry(touchpoints: Sequence[Envelope], sealing: Sealing, recordedby: str) -
     if needs_deciding(touchpoints, strict=False):
         return Undecided(touchpoints)
     try:
+        if len(touchpoints) == 1:  # nearly always
+            return _group(((sealing.draft(touchpoints[0], recordedby),), _NOTHING_EXPECTED))
         return Group(tuple([sealing.draft(touchpoint, recordedby) for touchpoint in touchpoints]))
     except Refused as refusal:
         return refusal

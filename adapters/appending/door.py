@@ -38,7 +38,12 @@ _DECIDED = RESHAPING_KINDS | {ERASED}
 
 def needs_deciding(touchpoints: Sequence[Envelope], *, strict: bool) -> bool:
     """Whether touchpoints must be decided on the history first; facts need no such thing."""
-    return strict or not _DECIDED.isdisjoint([touchpoint.type for touchpoint in touchpoints])
+    if strict:
+        return True
+    for touchpoint in touchpoints:  # noqa: SIM110 - mostly of one, for which a generator costs more than the look
+        if touchpoint.type in _DECIDED:
+            return True
+    return False
 
 
 Process = tuple[str, str]

@@ -84,16 +84,19 @@ class Report:
 
 
 class _Parcel(NamedTuple):
-    """The touchpoints of a row or of a group of rows: stored together or not at all."""
+    """A row or a group of rows whose touchpoints are stored together or not at all, and the rules that made them.
+
+    The touchpoints themselves are handed over as they are made, for thousands of them kept alive are walked by the
+    garbage collector again and again.
+    """
 
     rows: Sequence[Row]
     stem: str
     rules: Sequence[str]
-    envelopes: Sequence[Envelope]
 
 
 class _Batch:
-    """What was read at one go: parcels to store, rows for quarantine, and how the other rows were settled.
+    """What is read at one go: parcels to store, rows for quarantine, and how the other rows were settled.
 
     taken: rows or groups that were read up to its end; waiting: its rows; twice: local times that occurred twice,
     up to its end.
@@ -148,10 +151,11 @@ class Destination(Protocol):
         """Whose rules hold."""
         ...
 
-    def store(self, batches: Iterable[Sequence[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
+    def store(self, batches: Iterable[Iterable[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
         """Store batch after batch of groups of touchpoints, each group whole or not at all.
 
-        The next batch may be taken before the verdicts of the one before it are answered.
+        The next batch may be taken before the verdicts of the one before it are answered, but not before all of its
+        groups are: they are read as they are taken.
         """
         ...
 
@@ -165,7 +169,7 @@ class _IntoLog(NamedTuple):
     recordedby: str
     company: Company
 
-    def store(self, batches: Iterable[Sequence[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
+    def store(self, batches: Iterable[Iterable[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
         return self.engine.append_batches(batches, recordedby=self.recordedby)
 
     def set_aside(self, rows: list[QuarantinedRow]) -> None:
@@ -190,7 +194,8 @@ class Import:
         self._scratch = scratch
         self._batch = _Batch()
         self._clock = clock_us()
-        self._unfinished = False
+        self._taken = 0
+        self._ended = self._unfinished = False
         # The batch has the file's digest in it, so that a corrected file is one of its own.
         self.report = Report(recipe.name, source.path.name, track.batch)
         self.report.left_out.update(dict.fromkeys(recipe.reasons, 0))
@@ -206,14 +211,8 @@ class Import:
     def run(self, progress: Progress | None) -> Report:
         """Read all of it, and answer what became of every row."""
         read = deque[_Batch]()
-
-        def groups() -> Iterator[list[Sequence[Envelope]]]:
-            for batch in self._batches():
-                read.append(batch)
-                yield [parcel.envelopes for parcel in batch.parcels]
-
         taken = kept = self._track.taken
-        for verdicts in self._into.store(groups()):
+        for verdicts in self._into.store(self._batches(read)):
             batch = read.popleft()
             self._settle(batch, verdicts)
             taken = batch.taken
@@ -227,26 +226,30 @@ class Import:
             progress(self._source.size_bytes, self._source.size_bytes)
         return self._reported()
 
-    def _batches(self) -> Iterator[_Batch]:
+    def _batches(self, read: deque[_Batch]) -> Iterator[Iterator[Sequence[Envelope]]]:
         """Read all of it, batch by batch; the last may be empty."""
-        taken = 0
-        for key, rows in self._grouped(self._kept()):
-            if self._batch.waiting >= LIMITS.import_batch_rows:
-                yield self._closed(taken)
-            stem = self._stem_of(key)
-            taken += 1
-            if taken <= self._track.taken:
-                self._batch.waiting += len(rows)
-                self._recipe.pass_over([row.cells for row in rows], self._stem_of)
-            else:
-                self._take(stem, rows)
-        yield self._closed(taken)
+        rows = self._grouped(self._kept())
+        while not self._ended:
+            self._batch = _Batch()
+            self._clock = clock_us()
+            read.append(self._batch)
+            yield self._groups(self._batch, rows)
 
-    def _closed(self, taken: int) -> _Batch:
-        batch, self._batch = self._batch, _Batch()
-        batch.taken, batch.twice = taken, self._twice_earlier + self._recipe.ambiguous_times
-        self._clock = clock_us()
-        return batch
+    def _groups(self, batch: _Batch, rows: Iterator[tuple[str, list[Row]]]) -> Iterator[Sequence[Envelope]]:
+        """Read one batch: the touchpoints of each of its parcels."""
+        while batch.waiting < LIMITS.import_batch_rows:
+            key, members = next(rows, (None, []))
+            if key is None:
+                self._ended = True
+                break
+            stem = self._stem_of(key)
+            self._taken += 1
+            if self._taken <= self._track.taken:
+                batch.waiting += len(members)
+                self._recipe.pass_over([row.cells for row in members], self._stem_of)
+            elif envelopes := self._take(batch, stem, members):
+                yield envelopes
+        batch.taken, batch.twice = self._taken, self._twice_earlier + self._recipe.ambiguous_times
 
     def _reported(self) -> Report:
         report = self.report
@@ -316,9 +319,9 @@ class Import:
                 for _, row in pairs:
                     self._set_aside(self._batch, self.report.quarantined, error, row)
 
-    def _take(self, stem: str, rows: list[Row]) -> None:
-        """Turn a row or a group into touchpoints that wait to be stored, or into rows for quarantine."""
-        batch = self._batch
+    def _take(self, batch: _Batch, stem: str, rows: list[Row]) -> Sequence[Envelope]:
+        """Turn a row or a group into touchpoints to store, or into rows for quarantine."""
+        envelopes: list[Envelope] = []
         try:
             made = self._recipe.touchpoints([row.cells for row in rows], stem, self._stem_of)
             envelopes = [read_envelope(envelope, self._clock, self._into.company) for _, envelope in made]
@@ -331,10 +334,11 @@ class Import:
             self._refuse(batch, error, stem, *rows)
         else:
             if made:
-                batch.parcels.append(_Parcel(rows, stem, [rule for rule, _ in made], envelopes))
+                batch.parcels.append(_Parcel(rows, stem, tuple([rule for rule, _ in made])))
             else:
                 batch.settled[f"{LEFT_OUT}: {NO_TOUCHPOINT}"] += len(rows)
             batch.waiting += len(rows)
+        return envelopes
 
     def _stem_of(self, key: str) -> str:
         """What tells a row or group from all others, those with the same key too."""

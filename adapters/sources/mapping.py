@@ -14,7 +14,8 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from adapters.extensions import load_extensions
 from adapters.sources.values import Conditions, OneValue, Part, Value, Values
 from domain.errors import MappingInvalid, UnknownKind
-from domain.identifiers import Id, problems
+from domain.identifiers import Id
+from domain.shortcuts import problems
 from domain.touchpoint import Envelope, Label, kind_named
 
 GUIDE = "docs/how-to/import.md says what a mapping holds"

@@ -40,7 +40,7 @@ class Rehearsal:
     report: Report = field(default_factory=lambda: Report("", "", ""))
     _known: dict[int, int] = field(default_factory=dict)
 
-    def store(self, batches: Iterable[Sequence[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
+    def store(self, batches: Iterable[Iterable[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
         """Answer as a log would that was empty before."""
         return ([self._verdict(group) for group in groups] for groups in batches)
 

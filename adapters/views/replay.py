@@ -76,6 +76,17 @@ def rows_as_of(
     return columns, sorted(rows, key=lambda row: [row[place] for place in places])
 
 
+def _as_known(log: Log, subject: str, known: Cursor | int | None) -> list[Fact]:
+    """All facts of a subject's family within a known cut; of all that is there, the streams equally far."""
+    if known is None:
+        # One stream is read at one moment and is its own cut; only where others belong to it must one be taken first.
+        facts = [fact_of(stored) for stored in log.stream(subject)]
+        if not any(fact.kind in LINK_KINDS for fact in facts):
+            return facts
+        known = log.heads()
+    return family_facts(log, subject, upto=log.cut_at(known) if isinstance(known, int) else known)
+
+
 class Replayed(NamedTuple):
     """A subject's family within a cut: its root, all that its streams hold, and its effective history."""
 
@@ -90,8 +101,7 @@ def replayed(log: Log, subject: str, known: Cursor | int | None = None, as_of: i
     Raises:
         UnknownSubject: the log holds nothing of this subject within the known cut.
     """
-    cut = log.cut_at(known) if isinstance(known, int) else known or log.heads()
-    facts = family_facts(log, subject, upto=cut)
+    facts = _as_known(log, subject, known)
     if not any(fact.stream == subject for fact in facts):
         raise UnknownSubject(
             "the log holds no touchpoint of this subject within that cut",

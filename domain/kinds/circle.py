@@ -12,7 +12,6 @@ from domain.fields import (
     Digest,
     Flag,
     Identifier,
-    Moment,
     Person,
     PersonalName,
     PersonalText,
@@ -24,7 +23,7 @@ from domain.fields import (
     means,
 )
 from domain.identifiers import Id, LegalHoldId, SubjectRequestId, TaskId
-from domain.touchpoint import Label, Touchpoint
+from domain.touchpoint import Label, Moment, Touchpoint
 
 IdentifierType = Annotated[Label, means("what sort of identifier, such as email, phone, cookie or loyalty card")]
 Purpose = Annotated[Label, means("what the data may be used for, such as newsletter")]

@@ -4,10 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, model_validator
 
-from domain.fields import Count, Mode, Moment, Person, PersonalText, Product, means
+from domain.fields import Count, Mode, Person, PersonalText, Product, means
 from domain.identifiers import ContactPlanId, Id, InquiryId, TicketId
 from domain.money import Amount
-from domain.touchpoint import Label, Phase, Text, Touchpoint
+from domain.touchpoint import Label, Moment, Phase, Text, Touchpoint
 
 Contact = Annotated[Id, means("the person on the customer's side, by subject id")]
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from domain.fields import Moment, Person, PersonalText, Product, Reason, Severity, means
+from domain.fields import Person, PersonalText, Product, Reason, Severity, means
 from domain.identifiers import AssetId, ComplaintId, TicketId
-from domain.touchpoint import Label, Phase, Touchpoint
+from domain.touchpoint import Label, Moment, Phase, Touchpoint
 
 Activity = Annotated[Label, means("the activity's name in the system it comes from")]
 

@@ -1,4 +1,7 @@
-"""Put results into docs/benchmarks.md: `python -m tests.benchmarks.page` takes what `make bench` and its like wrote."""
+"""Put results into docs/benchmarks.md: `python -m tests.benchmarks.page [FILE…]` takes what `make bench` wrote.
+
+Files are named where several runs were kept, one after the other; each run is a table of its own.
+"""
 
 import json
 import sys
@@ -47,7 +50,8 @@ def with_results(page: str, runs: list[Mapping[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    runs = [json.loads(path.read_text()) for path in (BENCH, BENCH_PEERS) if path.exists()]
+    named = [Path(word) for word in sys.argv[1:]]
+    runs = [json.loads(path.read_text()) for path in named or [BENCH, BENCH_PEERS] if named or path.exists()]
     if not runs:
         sys.exit(f"there is no {BENCH}: run make bench first")
     PAGE.write_text(with_results(PAGE.read_text(encoding="utf-8"), runs), encoding="utf-8")

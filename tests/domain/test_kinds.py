@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from domain.fields import Attribute, Line, Personal, Special, sealed_fields
-from domain.identifiers import Entity, problems
+from domain.identifiers import Entity
 from domain.kinds.order import OrderPlaced
 from domain.laws import flaws_of_kind
 from domain.money import Amount
 from domain.schema import fields, json_schema
+from domain.shortcuts import problems
 from domain.touchpoint import KINDS, Phase, Touchpoint, marks
 from tests.strategies import OWN, touchpoints
 
