@@ -13,7 +13,7 @@ LAWS = (
     "tests/read_side/test_laws.py",
 )
 CONCERNED = "Trial or trial or test_view_laws or any_batches or lists_every or is_found"
-"""Of the tests of kinds and lifecycles those of the package's own; of views all laws, and that a rebuild is a replay."""
+"""Of the tests of kinds and lifecycles those of the package's own; of views all laws, a rebuild as a replay too."""
 WITNESSES = (
     "test_what_is_stored_is_read_back_as_it_was[TrialStarted]",
     "test_a_step_breaks_the_rule_of_a_state_exactly_where_the_table_forbids_it[trial-over-TrialEnded]",
