@@ -1,6 +1,6 @@
 # Every target sets up its own private environment in .venv; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs tamper forget faults bench bench-quick bench-peers bench-page profile laws fuzz simulate reference lock clean
+.PHONY: help demo test check docs tamper forget faults bench bench-quick bench-peers bench-page profile load soak laws fuzz simulate reference lock clean
 
 BIN := .venv/bin
 DATA ?= ../shared/data
@@ -35,8 +35,8 @@ tamper: .venv/installed  ## change every bit of a small sealed log, and look whe
 forget: .venv/installed  ## tell of people, forget them, and search all that is left for them, to build/forget.json
 	@$(BIN)/python -m tests.privacy.forget
 
-faults: .venv/installed  ## kill server, projector, sealer and database over and over, to build/faults.json; KILLS=200 each
-	@$(BIN)/python -m tests.faults.campaign "$(KILLS)"
+faults: .venv/installed  ## kills, cut connections, full disks, clocks that jump, to build/faults.json; KILLS=200 of each victim
+	@PYTHONPATH=adapters/http/client $(BIN)/python -m tests.faults "$(KILLS)"
 
 bench: .venv/installed  ## speed against the stock library and the machine's limits, to build/bench.json; an hour
 	@$(BIN)/python -m tests.benchmarks
@@ -52,6 +52,12 @@ bench-page: .venv/installed  ## the results in build/ as the table of docs/bench
 
 profile: .venv/installed  ## where the time of an append, an import and a rebuild goes, to docs/benchmarks
 	@$(BIN)/python -m tests.benchmarks.profiles
+
+load: .venv/installed  ## the service under load, beside the engine and the stock library behind one, to build/load.json
+	@$(BIN)/python -m tests.load
+
+soak: .venv/installed  ## whether the service's memory stays as it is, to build/soak.json: make soak MINUTES=60
+	@$(BIN)/python -m tests.load.soak "$(MINUTES)"
 
 laws: .venv/installed  ## the laws of identity on long histories, to build/laws.json: make laws MINUTES=10
 	@$(BIN)/python -m tests.identity "$(MINUTES)"

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic, sleep
 
 # PostgreSQL refuses to run as root, and this account exists everywhere.
 UNPRIVILEGED = "nobody" if os.geteuid() == 0 else None
@@ -76,11 +77,22 @@ class PostgresServer:
         """Stop the server in order, cutting open connections."""
         self._run("pg_ctl", "-D", str(self.data), "-w", "-m", "fast", "stop")
 
-    def kill(self) -> None:
-        """Kill the postmaster at once, as a power cut would; `start` recovers."""
-        pid = int((self.data / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
-        (self.data / "postmaster.pid").unlink()
+    def kill_and_restart(self, patience_s: float = 60) -> None:
+        """Kill the postmaster as a power cut would, and start it again as soon as it can be.
+
+        The lock file stays, so that the server refuses to start beside what is left of the old one.
+        """
+        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        deadline = monotonic() + patience_s
+        while True:
+            try:
+                self.start()
+            except RuntimeError:
+                if monotonic() > deadline:
+                    raise
+                sleep(0.1)
+            else:
+                return
 
     def remove(self) -> None:
         """Stop the server and delete all it had."""

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from adapters.addresses import read_sqlite_url
+from adapters.clock import now
 from domain.errors import LifecircleError
 
 PLACE = "LIFECIRCLE_API_KEYS"
@@ -149,15 +150,14 @@ class ApiKeys:
         Raises:
             ApiKeysUnusable: the file is damaged, cannot be written, or others may read it.
         """
-        now = datetime.now(UTC)
         principal = Principal(name=name, roles=frozenset(roles), subjects=tuple(subjects), kinds=frozenset(kinds))
         id_, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
         made = ApiKey(
             id=id_,
             sha256=_digest(secret),
             principal=principal,
-            made=now,
-            expires=now + valid_for if valid_for else None,
+            made=(made_at := now()),
+            expires=made_at + valid_for if valid_for else None,
         )
         with self._lock:
             self._refresh()
@@ -191,7 +191,7 @@ class ApiKeys:
         right = hmac.compare_digest(_digest(secret), key.sha256 if key else _digest(""))
         if prefix != _PREFIX or key is None or not right:
             return None
-        return None if key.expires and key.expires <= datetime.now(UTC) else key.principal
+        return None if key.expires and key.expires <= now() else key.principal
 
     def holds(self, sent: str) -> bool:
         """Whether a key of this id is here; its secret is not looked at, so that is no answer to who sent it.

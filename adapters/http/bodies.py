@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
 from adapters.codec import parse_json
 from adapters.http.problems import RequestRefused
@@ -18,13 +19,21 @@ async def body_of(request: Request) -> bytes:
     """The body of a request.
 
     Raises:
-        RequestRefused: it is too large; no more of it was read.
+        RequestRefused: it is too large, and no more of it was read; or its caller went away before its end.
     """
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LIMITS.http_body_max_bytes:
-            raise too_large(f"it has at most {LIMITS.http_body_max_bytes} bytes")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LIMITS.http_body_max_bytes:
+                raise too_large(f"it has at most {LIMITS.http_body_max_bytes} bytes")
+    except ClientDisconnect:
+        raise RequestRefused(
+            HTTPStatus.BAD_REQUEST,
+            "the connection ended before the request did",
+            rule="what did not arrive whole is not looked at",
+            way_out="send it again",
+        ) from None
     return bytes(body)
 
 

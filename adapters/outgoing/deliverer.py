@@ -72,13 +72,13 @@ class Deliverer:
         """
         standing = await asyncio.to_thread(self._subscriptions.get, self._name)
         now, pause_s = clock_us(), LIMITS.relay_look_s if wait else 0.0
-        if standing.paused or standing.next_us > now:
+        if standing.paused or _waits(standing.next_us, now):
             await asyncio.sleep(min(pause_s, max(0.0, (standing.next_us - now) / _SECOND_US) or pause_s))
             return False
         cursor = Cursor.read(standing.cursor, self._log.log_id, self._log.buckets)
         held = await asyncio.to_thread(self._subscriptions.held, self._name)
         waiting = [each for each in held if not each.parked]
-        due = [each for each in waiting if each.next_us <= now][: LIMITS.outgoing_page_max]
+        due = [each for each in waiting if not _waits(each.next_us, now)][: LIMITS.outgoing_page_max]
         if due:
             pause_s = 0.0
         elif waiting:
@@ -199,6 +199,11 @@ def _held_from(first: Stored, now: int) -> Held:
         answer="",
         answered_us=now,
     )
+
+
+def _waits(next_us: int, now: int) -> bool:
+    """Whether the time is still to come; one that is farther off than any pause was set by a clock that ran ahead."""
+    return now < next_us <= now + int(LIMITS.outgoing_pause_max_s * _SECOND_US)
 
 
 def _pause_us(failures: int, asked_s: float) -> int:

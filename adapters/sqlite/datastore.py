@@ -186,10 +186,13 @@ def _explanation(error: Exception, path: Path) -> LifecircleError:
     where = str(path)
     cause = error if isinstance(error, sqlite3.Error) else error.__cause__
     code = getattr(cause, "sqlite_errorcode", None)
-    match code & 0xFF if code is not None else None:
+    # A quota, and a limit on the size of files, are no full disk to SQLite, but a write that failed.
+    match sqlite3.SQLITE_FULL if code == sqlite3.SQLITE_IOERR_WRITE else code & 0xFF if code is not None else None:
         case sqlite3.SQLITE_FULL:
             return LogNotWritable(
-                "the disk is full; nothing of this was recorded", where=where, way_out="free some space, and send again"
+                "the disk is full, or its quota; nothing of this was recorded",
+                where=where,
+                way_out="free some space, and send again",
             )
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return LogNotWritable(

@@ -1,30 +1,22 @@
-"""The campaign of faults: a shop whose server, projector, sealer or database is killed over and over while it trades.
-
-As a program it does so on both databases and writes build/faults.json, a row for each victim. A test does a small one.
-"""
+"""The campaign of kills: a shop whose server, projector, sealer or database is killed over and over while it trades."""
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, chdir, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 
 from adapters.engine import Engine
-from tests.cli.program import PROGRAM, ROOT, Done, Shell, event
+from tests.cli.forked import Forked
+from tests.cli.program import Done, Shell, event
 from tests.http.test_serving import free_port
-from tests.keys import keys_in
 from tests.postgres_server import PostgresServer
 
 PRODUCERS = 4
@@ -32,6 +24,9 @@ TOUCHPOINTS_OF_A_SUBJECT = 50
 PATIENCE_S = 120
 WORKING = {"server": b'"event": "request"', "projector": b"touchpoints folded", "sealer": b"sealed "}
 """What each process says once it is at work."""
+
+_IMPORTED = ("uvicorn", "adapters.http.app", "adapters.audit.sealer")
+"""What is imported before a process begins: its life is to begin where it first touches a file, and end there too."""
 
 
 @dataclass
@@ -43,7 +38,7 @@ class Process:
     shell: Shell
     folder: Path
     tracebacks: int = 0
-    running: "subprocess.Popen[bytes] | None" = None
+    running: Forked | None = None
 
     @property
     def told(self) -> bytes:
@@ -52,22 +47,16 @@ class Process:
 
     def keep_up(self) -> None:
         """Start it if it is not running."""
-        if self.running is None or self.running.poll() is not None:
+        if self.running is None or self.running.ended:
             self.end()
-            with (self.folder / f"{self.name}.out").open("wb") as out:
-                self.running = subprocess.Popen(
-                    [*PROGRAM, *self.words],
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=subprocess.STDOUT,
-                    env=self.shell.environment(),
-                )
+            told = self.folder / f"{self.name}.out"
+            told.unlink(missing_ok=True)
+            self.running = Forked(self.words, self.shell.environment(), told, *_IMPORTED)
 
     def end(self) -> None:
         """Kill it at once."""
         if self.running is not None:
             self.running.kill()
-            self.running.wait()
             self.running = None
             self.tracebacks += self.told.count(b"Traceback (most recent call last)")
 
@@ -112,7 +101,7 @@ class Trade:
                 found: dict[str, Any] = answer.json()
                 return found
             with self.lock:
-                self.counts[f"answered {answer.status_code}"] += 1
+                self.counts[f"answered {answer.status_code} {answer.json()['title']}"] += 1
                 self.counts["false_conflicts"] += answer.status_code in (409, 412)
             if answer.status_code not in (429, 503):
                 return None
@@ -120,6 +109,65 @@ class Trade:
         with self.lock:
             self.counts["never_answered"] += 1
         return None
+
+
+class Shop:
+    """Producers, the service that they send to, and whatever else of it is to run; closed when the block ends."""
+
+    def __init__(self, shell: Shell, folder: Path, running: Iterable[str]) -> None:
+        self._shell = shell
+        _done(shell("init"))
+        port = free_port()
+        self.trade = Trade(port, _done(shell("apikey", "make", "trade", "--role", "appender")).out.strip())
+        words = {"server": ("serve", "--port", str(port)), "projector": ("run",), "sealer": ("seal", "--follow")}
+        self.processes = {name: Process(name, words[name], shell, folder) for name in running}
+        self._producers = [Thread(target=self.trade.produce, args=(number,)) for number in range(PRODUCERS)]
+        self._ending = ExitStack()
+
+    def __enter__(self) -> Self:
+        for process in self.processes.values():
+            self._ending.callback(process.end)
+            process.keep_up()
+        self._ending.callback(self.trade.enough.set)
+        for producer in self._producers:
+            producer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.close()
+
+    def until(self, reached: Callable[[], bool]) -> None:
+        """Keep all processes up until something is reached."""
+        deadline = monotonic() + PATIENCE_S
+        while not reached():
+            assert monotonic() < deadline, (
+                {name: each.told[-500:] for name, each in self.processes.items()},
+                self.trade.counts,
+            )
+            for process in self.processes.values():
+                process.keep_up()
+            sleep(0.02)
+
+    def goes_on(self) -> None:
+        """Wait until one more touchpoint is acknowledged."""
+        before = len(self.trade.receipts)
+        self.until(lambda: len(self.trade.receipts) > before)
+
+    def closed(self) -> dict[str, Any]:
+        """End the trade; what it cost."""
+        self.trade.enough.set()
+        for producer in self._producers:
+            producer.join(PATIENCE_S)
+        self._ending.close()
+        counts = self.trade.counts
+        return {
+            **standing(self._shell.url, self.trade),
+            **told_afterwards(self._shell),
+            "false_conflicts": counts["false_conflicts"],
+            "never_answered": counts["never_answered"],
+            "tracebacks": sum(process.tracebacks for process in self.processes.values()),
+            "answers": {name: count for name, count in counts.items() if name.startswith("answered")},
+        }
 
 
 def campaign(
@@ -136,50 +184,25 @@ def campaign(
         seed: of the moments.
     """
     moments = random.Random(seed)  # noqa: S311 - moments, not secrets
-    shell, port = Shell(url), free_port()
-    _done(shell("init"))
-    trade = Trade(port, _done(shell("apikey", "make", "trade", "--role", "appender")).out.strip())
-    words = {"server": ("serve", "--port", str(port)), "projector": ("run",), "sealer": ("seal", "--follow")}
     # Of those that are not killed, the ones that are told of afterwards need no process meanwhile.
-    wanted = words if victim == "postgres" else {"server": words["server"], victim: words[victim]}
-    processes = {name: Process(name, wanted[name], shell, folder) for name in wanted}
-    producers = [Thread(target=trade.produce, args=(number,)) for number in range(PRODUCERS)]
-    with ExitStack() as ending:
-        for process in processes.values():
-            ending.callback(process.end)
-            process.keep_up()
-        ending.callback(trade.enough.set)
-        for producer in producers:
-            producer.start()
+    running = WORKING if victim == "postgres" else dict.fromkeys(("server", victim))
+    with Shop(Shell(url), folder, running) as shop:
         for number in range(kills):
-            before = len(trade.receipts)
-            _until(lambda: len(trade.receipts) > before, processes, trade)  # noqa: B023 - called at once
+            shop.goes_on()
             if victim == "postgres":
                 sleep(moments.uniform(0, 0.3))
                 assert postgres is not None
-                _kill_and_restart(postgres)
+                postgres.kill_and_restart(PATIENCE_S)
             else:
-                killed = processes[victim]
+                killed = shop.processes[victim]
                 if number % 4:  # every fourth is killed while it starts
-                    _until(lambda: WORKING[victim] in killed.told, processes, trade)  # noqa: B023 - called at once
-                sleep(moments.uniform(0, 0.3 if number % 4 else 1.5))
+                    shop.until(lambda: WORKING[victim] in killed.told)  # noqa: B023 - called at once
+                sleep(moments.uniform(0, 0.3))
                 killed.end()
-            for process in processes.values():
+            for process in shop.processes.values():
                 process.keep_up()
-        after = len(trade.receipts)
-        _until(lambda: len(trade.receipts) > after, processes, trade)
-        trade.enough.set()
-        for producer in producers:
-            producer.join(PATIENCE_S)
-    return {
-        "kills": kills,
-        **standing(url, trade),
-        **_told_afterwards(shell),
-        "false_conflicts": trade.counts["false_conflicts"],
-        "never_answered": trade.counts["never_answered"],
-        "tracebacks": sum(process.tracebacks for process in processes.values()),
-        "answers": {name: count for name, count in trade.counts.items() if name.startswith("answered")},
-    }
+        shop.goes_on()
+        return {"kills": kills, **shop.closed()}
 
 
 def standing(url: str, trade: Trade) -> dict[str, int]:
@@ -193,7 +216,7 @@ def standing(url: str, trade: Trade) -> dict[str, int]:
     return {"acknowledged": len(trade.receipts), "lost": lost, "doubled": len(stored) - len(places)}
 
 
-def _told_afterwards(shell: Shell) -> dict[str, int]:
+def told_afterwards(shell: Shell) -> dict[str, int]:
     """How many views are not what a rebuild makes of the log, and whether what was signed stands."""
     _in_the_end(lambda: shell.fork("run", "--once"))
     compared = shell.fork("rebuild", "--compare", "--format", "json")
@@ -215,66 +238,3 @@ def _in_the_end(run: Callable[[], Done]) -> Done:
 def _done(done: Done) -> Done:
     assert done.code == 0, done.err
     return done
-
-
-def _until(reached: Callable[[], bool], processes: dict[str, Process], trade: Trade) -> None:
-    deadline = monotonic() + PATIENCE_S
-    while not reached():
-        assert monotonic() < deadline, ({name: each.told[-500:] for name, each in processes.items()}, trade.counts)
-        for process in processes.values():
-            process.keep_up()
-        sleep(0.02)
-
-
-def _kill_and_restart(server: PostgresServer) -> None:
-    """As a power cut; the lock file stays, so that the server refuses to start beside what is left of the old."""
-    os.kill(int((server.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
-    deadline = monotonic() + PATIENCE_S
-    while True:
-        try:
-            server.start()
-        except RuntimeError:
-            assert monotonic() < deadline, "the server did not come back"
-            sleep(0.1)
-        else:
-            return
-
-
-@contextmanager
-def shop_folder() -> Iterator[Path]:
-    """A folder for one shop, in which its commands are typed."""
-    with tempfile.TemporaryDirectory(prefix="lc-faults-") as name, keys_in(Path(name)), chdir(name):
-        yield Path(name)
-
-
-def _main(kills: int) -> None:
-    found: dict[str, dict[str, Any]] = {}
-    server = PostgresServer()
-    try:
-        for victim in ("server", "projector", "sealer", "postgres"):
-            for database in ("postgres",) if victim == "postgres" else ("sqlite", "postgres"):
-                with shop_folder() as folder:
-                    url = f"sqlite:///{folder}/shop.db"
-                    if database == "postgres":
-                        import psycopg
-
-                        name = f"shop_{victim}"
-                        with psycopg.connect(server.url(), autocommit=True) as connection:
-                            connection.execute(f"CREATE DATABASE {name}".encode())
-                        url = server.url(name)
-                    row = campaign(url, folder, victim, kills, server, seed=kills)
-                found[f"{victim} on {database}"] = row
-                sys.stdout.write(f"{victim} on {database}: {json.dumps(row)}\n")
-                sys.stdout.flush()
-                place = ROOT / "build" / "faults.json"
-                place.parent.mkdir(exist_ok=True)
-                place.write_text(json.dumps(found, indent=2) + "\n")
-    finally:
-        server.remove()
-    costs = ("lost", "doubled", "false_conflicts", "never_answered", "views_unequal", "checkpoints_failed")
-    if any(row[name] for row in found.values() for name in costs):
-        sys.exit("something was lost; see build/faults.json")
-
-
-if __name__ == "__main__":
-    _main(int(sys.argv[1]))

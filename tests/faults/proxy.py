@@ -1,8 +1,9 @@
-"""A real socket between the driver and the server, that can be cut anywhere."""
+"""Real sockets between a caller and a server, that can be cut after any byte, either way."""
 
 import shutil
 import socket
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
@@ -12,23 +13,42 @@ from urllib.parse import parse_qs, urlsplit
 _NEVER = 2**62
 
 
-class CuttingProxy:
-    """Stands before a PostgreSQL server on a Unix socket, counts the bytes of its replies, and cuts once when armed."""
+class Fuse:
+    """Counts the bytes that pass one way, and cuts once when it is set."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._server = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
-        self._folder = Path(tempfile.mkdtemp(prefix="lc-cut-", dir="/tmp"))  # a socket's path must be short
-        self.url = f"postgresql://postgres@{parts.path}?host={self._folder}"
+    def __init__(self) -> None:
         self._lock = Lock()
         self._left = _NEVER
-        self._refuses_requests = False
-        self.replied = 0
+        self.passed = 0
         self.cuts = 0
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self._folder / ".s.PGSQL.5432"))
-        self._listener.listen(50)
+
+    def cut_after(self, count: int) -> None:
+        """Cut the next time that so many bytes have passed; 0 is before the first."""
+        with self._lock:
+            self._left = count
+
+    def passing(self, data: bytes) -> tuple[bytes, bool]:
+        """What may pass of some bytes, and whether the connection is to be cut after that."""
+        with self._lock:
+            passing = data[: self._left]
+            self.passed += len(passing)
+            self._left -= len(passing)
+            cut = len(passing) < len(data) or not self._left
+            if cut:
+                self._left = _NEVER
+                self.cuts += 1
+            return passing, cut
+
+
+class _CuttingProxy:
+    """Stands before a server, and hands on what comes; `requests` and `replies` say where it is cut."""
+
+    def __init__(self, listener: socket.socket, connect: Callable[[], socket.socket]) -> None:
+        self.requests, self.replies = Fuse(), Fuse()
+        self._connect = connect
         self._open: list[socket.socket] = []
+        self._listener = listener
+        self._listener.listen(50)
         self._acceptor = Thread(target=self._accept, daemon=True)
         self._acceptor.start()
 
@@ -42,17 +62,6 @@ class CuttingProxy:
         self._acceptor.join()
         for each in self._open:
             _cut(each)
-        shutil.rmtree(self._folder)
-
-    def cut_after(self, reply_bytes: int) -> None:
-        """Cut the next time that so many bytes of replies have passed; 0 is before the first, when all is done."""
-        with self._lock:
-            self._left = reply_bytes
-
-    def cut_next_request(self) -> None:
-        """Cut when the client sends something next, before the server has any of it."""
-        with self._lock:
-            self._refuses_requests = True
 
     def _accept(self) -> None:
         while True:
@@ -60,40 +69,53 @@ class CuttingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(self._server)
+            server = self._connect()
             self._open += [client, server]
-            Thread(target=self._requests, args=(client, server), daemon=True).start()
-            Thread(target=self._replies, args=(client, server), daemon=True).start()
+            Thread(target=_hand_on, args=(client, server, self.requests), daemon=True).start()
+            Thread(target=_hand_on, args=(server, client, self.replies), daemon=True).start()
 
-    def _requests(self, client: socket.socket, server: socket.socket) -> None:
-        with suppress(OSError):
-            while data := client.recv(65536):
-                with self._lock:
-                    refused, self._refuses_requests = self._refuses_requests, False
-                    self.cuts += refused
-                if refused:
-                    break
-                server.sendall(data)
-        _cut(client)
-        _cut(server)
 
-    def _replies(self, client: socket.socket, server: socket.socket) -> None:
-        with suppress(OSError):
-            while data := server.recv(65536):
-                with self._lock:
-                    self.replied += len(data)
-                    passing = data[: self._left]
-                    self._left -= len(passing)
-                    cut = len(passing) < len(data) or not self._left
-                    if cut:
-                        self._left = _NEVER
-                        self.cuts += 1
-                client.sendall(passing)
-                if cut:
-                    break
-        _cut(client)
-        _cut(server)
+class PostgresProxy(_CuttingProxy):
+    """Before a PostgreSQL server on a Unix socket; a cut after 0 bytes of a reply is one when all is done."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        place = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
+        self._folder = Path(tempfile.mkdtemp(prefix="lc-cut-", dir="/tmp"))  # a socket's path must be short
+        self.url = f"postgresql://postgres@{parts.path}?host={self._folder}"
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self._folder / ".s.PGSQL.5432"))
+
+        def connect() -> socket.socket:
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(place)
+            return server
+
+        super().__init__(listener, connect)
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        shutil.rmtree(self._folder)
+
+
+class ServiceProxy(_CuttingProxy):
+    """Before the service at a port of this machine."""
+
+    def __init__(self, port: int) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        super().__init__(listener, lambda: socket.create_connection(("127.0.0.1", port)))
+
+
+def _hand_on(giver: socket.socket, taker: socket.socket, fuse: Fuse) -> None:
+    with suppress(OSError):
+        while data := giver.recv(65536):
+            passing, cut = fuse.passing(data)
+            taker.sendall(passing)
+            if cut:
+                break
+    _cut(giver)
+    _cut(taker)
 
 
 def _cut(end: socket.socket) -> None:

@@ -11,7 +11,7 @@ from adapters.log import Draft, Group, Stored
 from adapters.postgres import PostgresLog
 from domain.company import Company
 from domain.errors import VersionConflict
-from tests.faults.proxy import CuttingProxy
+from tests.faults.proxy import PostgresProxy
 
 Append = Callable[[PostgresLog, int], None]
 
@@ -59,21 +59,21 @@ APPENDS = [*TOUCHPOINTS]
 @pytest.mark.parametrize("append", APPENDS)
 def test_a_reply_cut_at_any_byte_costs_nothing(postgres_url: str, append: Append) -> None:
     PostgresLog.create(postgres_url, Company()).close()
-    with CuttingProxy(postgres_url) as proxy:
+    with PostgresProxy(postgres_url) as proxy:
         log = PostgresLog.open(proxy.url)
         append(log, 1)  # connects and prepares
         sizes = []
         for version in range(2, 6):
-            before = proxy.replied
+            before = proxy.replies.passed
             append(log, version)
-            sizes.append(proxy.replied - before)
+            sizes.append(proxy.replies.passed - before)
         # The least of a few: the pool may open another connection meanwhile, and be greeted.
         places = range(0, min(sizes) + 1, 5)  # no message is shorter, so every one is cut
         for version, place in enumerate(places, start=6):
-            proxy.cut_after(place)
+            proxy.replies.cut_after(place)
             append(log, version)
         # A cut at the very end may still be due when the next is set.
-        assert proxy.cuts > 0.9 * len(places)
+        assert proxy.replies.cuts > 0.9 * len(places)
         _stands_once(log.stream("customer"), len(places) + 5, append)
         log.close()
 
@@ -81,12 +81,12 @@ def test_a_reply_cut_at_any_byte_costs_nothing(postgres_url: str, append: Append
 @pytest.mark.parametrize("append", APPENDS)
 def test_a_request_that_never_arrives_is_sent_again(postgres_url: str, append: Append) -> None:
     PostgresLog.create(postgres_url, Company()).close()
-    with CuttingProxy(postgres_url) as proxy:
+    with PostgresProxy(postgres_url) as proxy:
         log = PostgresLog.open(proxy.url)
         for version in range(1, 6):
-            proxy.cut_next_request()
+            proxy.requests.cut_after(0)
             append(log, version)
-        assert proxy.cuts == 5
+        assert proxy.requests.cuts == 5
         _stands_once(log.stream("customer"), 5, append)
         log.close()
 
@@ -94,14 +94,14 @@ def test_a_request_that_never_arrives_is_sent_again(postgres_url: str, append: A
 @pytest.mark.parametrize("append", APPENDS)
 def test_a_cut_while_connecting_costs_nothing(postgres_url: str, append: Append) -> None:
     PostgresLog.create(postgres_url, Company()).close()
-    with CuttingProxy(postgres_url) as proxy:
+    with PostgresProxy(postgres_url) as proxy:
         places = range(0, 900, 75)
         for version, place in enumerate(places, start=1):
             log = PostgresLog.open(proxy.url)
-            proxy.cut_after(place)
+            proxy.replies.cut_after(place)
             append(log, version)
             log.close()
-        assert proxy.cuts >= len(places) - 1
+        assert proxy.replies.cuts >= len(places) - 1
         log = PostgresLog.open(postgres_url)
         _stands_once(log.stream("customer"), len(places), append)
         log.close()

@@ -1,7 +1,5 @@
 """The server killed, down, wrong, read-only, full: named errors, and nothing acknowledged is lost."""
 
-import os
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -32,19 +30,6 @@ def server() -> Iterator[PostgresServer]:
     server.remove()
 
 
-def _kill_and_restart(server: PostgresServer) -> None:
-    """As a power cut; the lock file stays, so that the server refuses to start beside what is left of the old."""
-    os.kill(int((server.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
-    for _ in range(50):
-        try:
-            server.start()
-        except RuntimeError:
-            sleep(0.1)
-        else:
-            return
-    raise AssertionError("the server did not come back")
-
-
 def test_a_killed_server_loses_nothing_that_was_acknowledged(server: PostgresServer) -> None:
     log = PostgresLog.create(server.url(), Company())
     acknowledged: dict[int, list[Receipt]] = {writer: [] for writer in range(WRITERS)}
@@ -65,7 +50,7 @@ def test_a_killed_server_loses_nothing_that_was_acknowledged(server: PostgresSer
         while any(len(acknowledged[writer]) < so_far[writer] + 10 for writer in range(WRITERS)):
             sleep(0.01)
             assert all(thread.is_alive() for thread in threads)
-        _kill_and_restart(server)
+        server.kill_and_restart()
     enough = True
     for thread in threads:
         thread.join()

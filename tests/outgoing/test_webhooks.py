@@ -11,6 +11,7 @@ from time import monotonic, sleep, time
 import pytest
 
 from tests.cli.program import Shell
+from tests.faults.skew import skewed
 from tests.outgoing.conftest import INSIDE, Received, Receiver, done, ordered, standing
 
 PAUSES_S = (0.0, 0.04, 0.1)
@@ -298,3 +299,14 @@ def _until(true: Callable[[], bool]) -> None:
     while not true():
         assert monotonic() < deadline
         sleep(0.02)
+
+
+def test_a_clock_that_was_set_back_holds_nobody_up(file_shop: Shell, receiver: Receiver) -> None:
+    subscribed(file_shop, f"{receiver.address}/poison/500")
+    ordered(file_shop, "poisoned", "sound")
+    with skewed(file_shop.url) as turn:
+        turn(5 * 3_600)
+        relayed(file_shop)
+        turn(0)
+        relayed(file_shop)
+    assert receiver.subjects(status=500) == ["poisoned"] * 2

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from ssl import SSLContext, create_default_context
 from types import TracebackType
 from typing import Any, Self
@@ -291,6 +291,9 @@ def _checked(answer: HTTPResponse, body: bytes) -> dict[str, Any]:
         told = None
     if answer.status < 300 and isinstance(told, dict):
         return told
+    if told is None and (answer.status < 300 or answer.headers.get("Content-Length") is None):
+        # http.client takes an answer that was cut off among its headers for one without a body.
+        raise IncompleteRead(body)
     problem = told if isinstance(told, dict) else {"detail": "the answer is not the service's own", "title": "Strange"}
     raise error_of({**problem, "status": answer.status})
 

@@ -1,0 +1,1 @@
+"""The service under load: how much it takes, how fast it answers, and whether its memory stays as it is."""
