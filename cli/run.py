@@ -1,5 +1,6 @@
 """Keep the views up to date with the log, until stopped."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -66,8 +67,16 @@ def _follow(url: str, stop: Event, *, once: bool) -> None:
                 return
             if not followed:
                 click.echo("following the log; Ctrl-C stops", err=True)
-            projector.run(stop, on_batch=lambda count: click.echo(f"{count} touchpoints folded"))
+            projector.run(stop, on_batch=_told)
             followed = True
+
+
+def _told(count: int) -> None:
+    click.echo(f"{count} touchpoints folded")
+    # What a projector remembers lives as long as it does, and is in no cycle: if the collector walked all of it again
+    # and again, readers would wait for it, half a second at a time.
+    gc.collect()  # what came with this batch, for all before it is out of the collector's sight
+    gc.freeze()
 
 
 @contextmanager

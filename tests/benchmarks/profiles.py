@@ -42,6 +42,7 @@ from domain.touchpoint import Envelope
 from projections import view_named
 from projections.view import fold
 from tests.benchmarks.appends import BATCH, fill, given
+from tests.benchmarks.flames import sampled, svg
 from tests.benchmarks.ground import Ground, Site
 from tests.benchmarks.imports import MAPPING, import_orders, orders
 from tests.benchmarks.rebuilds import VIEWS
@@ -268,8 +269,9 @@ def main(count: int) -> None:
         f"Made by `make profile` over {count:,} seeded touchpoints on PostgreSQL, in one process. A stage is",
         "timed by itself, batch by batch, without a profiler: µs per touchpoint of this process's processor, and of",
         "waiting for the server, the disk or a processor. The lists below are cProfile's, by each function's own time;",
-        "it makes small functions look dearer than they are.",
+        "it makes small functions look dearer than they are. The flame graphs are sampled, and do not.",
     ]
+    PAGES.mkdir(exist_ok=True)
     with Ground(Sizes()) as ground:
         for name, staged, work in WORKS:
             with ground.site("postgresql") as site:
@@ -277,12 +279,15 @@ def main(count: int) -> None:
             with ground.site("postgresql") as site:
                 stages = staged(site, count)
                 listed = profiled(work(site, count))
+                title = f"{name}: {count:,} touchpoints, all that the main thread did and waited for"
+                flames = svg(sampled(work(site, count)), title)
             whole = Stage("sum", sum(stage.busy_us for stage in stages), sum(stage.waiting_us for stage in stages))
             page += ["", f"## {name.capitalize()}", "", "| stage | busy µs | waiting µs |", "|---|--:|--:|"]
             page += [f"| {stage.name} | {stage.busy_us:.1f} | {stage.waiting_us:.1f} |" for stage in (*stages, whole)]
+            page += ["", f"[Flame graph]({name}.svg): open it in a browser; a bar under the pointer tells its share."]
             page += ["", "```text", listed, "```"]
+            (PAGES / f"{name}.svg").write_text(flames, encoding="utf-8")
             print(f"{name}: {whole.busy_us:.1f} µs busy, {whole.waiting_us:.1f} µs waiting", file=sys.stderr)
-    PAGES.mkdir(exist_ok=True)
     (PAGES / "profiles.md").write_text("\n".join(page) + "\n", encoding="utf-8")
 
 

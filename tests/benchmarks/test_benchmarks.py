@@ -5,6 +5,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 from statistics import mean
+from time import sleep
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
@@ -12,6 +14,7 @@ from adapters.codec import encode
 from tests.benchmarks import report
 from tests.benchmarks.__main__ import main, read_arguments
 from tests.benchmarks.catalogue import MEASURES, PEERS, SHORT
+from tests.benchmarks.flames import sampled, svg
 from tests.benchmarks.ground import Ground, Site, Unavailable
 from tests.benchmarks.measures import Figures, chosen, percentile, run_rounds
 from tests.benchmarks.memory import in_process
@@ -125,6 +128,26 @@ def test_keys_choose_the_works_that_answer_them() -> None:
     (measure,) = chosen(MEASURES, ["append_p99_ms"])
 
     assert measure.keys == ("append_p50_ms", "append_p99_ms")
+
+
+def test_a_flame_graph_shows_where_the_time_went() -> None:
+    def slow() -> None:
+        sleep(0.05)
+
+    def quick() -> None:
+        sleep(0.01)
+
+    def both() -> None:
+        slow()
+        quick()
+
+    stacks = sampled(both)
+    drawn = fromstring(svg(stacks, "two of a kind"))  # noqa: S314 - of our own making
+
+    titles = [found.text or "" for found in drawn.iter("{http://www.w3.org/2000/svg}title")]
+    (share_of_slow,) = [float(title.split()[-1].rstrip("%")) for title in titles if ".slow:" in title]
+    assert sum(stacks.values()) > 20
+    assert share_of_slow > 60
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the memory of processes in /proc")
