@@ -5,7 +5,7 @@ rows were read, or takes its cause away, leaves it to the next time, and it is a
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Event
 from typing import Any, Literal, NamedTuple
 
@@ -13,16 +13,22 @@ from adapters.addresses import open_tables
 from adapters.clock import clock_us
 from adapters.codec import draft_of, fact_from
 from adapters.engine import Engine
-from adapters.log import Cursor
+from adapters.extras import need
+from adapters.log import Cursor, Log
+from adapters.views.moments import beneath, named_in, settled
 from adapters.views.projector import position_cursor
 from adapters.views.replay import family_facts
-from adapters.views.tables import Tables, not_built
+from adapters.views.selecting import column, compared, select
+from adapters.views.tables import Tables, Views, not_built
 from domain.company import Company
-from domain.decision import SOURCE_PREFIX, Bound, Decision, Now, Proposal
-from domain.errors import IdReused, LifecircleError, Refused, VersionConflict
+from domain.decision import SOURCE_PREFIX, Decision, Estimate, Now, Proposal
+from domain.errors import ExtraMissing, IdReused, LifecircleError, Refused, VersionConflict
 from domain.history import effective_histories
 from domain.lifecycle import RuleState, weigh
 from domain.touchpoint import Envelope, Fact
+from projections import views
+from projections.models import Estimation, estimation_named
+from projections.view import View
 
 Result = Literal["recorded", "proposed", "done before", "refused", "moved on", "cause gone"]
 
@@ -58,7 +64,7 @@ def act(
     _advance_clock(tables)
     for decision in chosen:
         before = position_cursor(engine.log, tables.state()[1])
-        now, proposals = _proposals(tables, decision, engine.company)
+        now, proposals = _proposals(engine, tables, decision)
         for proposal in proposals:
             yield _Case(engine, decision, proposal, now).settle(before, None if dry_run else recordedby)
 
@@ -67,7 +73,7 @@ def look(engine: Engine, tables: Tables, chosen: Iterable[Decision[Any]]) -> Ite
     """What would have been decided at the moment that some tables are of."""
     cut = engine.cursor(tables.state()[0][0].cut)
     for decision in chosen:
-        now, proposals = _proposals(tables, decision, engine.company)
+        now, proposals = _proposals(engine, tables, decision)
         for proposal in proposals:
             yield _Case(engine, decision, proposal, now, cut).settle(cut, None)
 
@@ -96,25 +102,67 @@ def keep_acting(url: str, chosen: Sequence[Decision[Any]], every_s: float, stop:
 
 def question_of(decision: Decision[Any], company: Company, now: Now) -> str:
     """The statement that reads what a decision is about."""
-    columns = ", ".join(f'"{name}"' for name in decision.columns)
     limits = [
-        f'"{name}" {sign} {_literal(bound)}'
+        compared(name, sign, bound)
         for name, bounds in decision.bounds(company, now).items()
         for sign, bound in zip((">=", "<="), bounds, strict=True)
         if bound is not None
     ]
-    where = " AND ".join(limits) or "1 = 1"
-    return f'SELECT {columns} FROM "{decision.reads}" WHERE {where} ORDER BY {columns}'  # noqa: S608 - names and bounds of ours
+    return select(decision.reads, map(column, decision.columns), limits, decision.columns)
 
 
-def _literal(bound: Bound) -> str:
-    return f"'{bound}'" if isinstance(bound, str) else repr(bound)  # a text is a day of the calendar
+def read_by(chosen: Iterable[Decision[Any]]) -> Views:
+    """The views that decisions rest on, themselves and by what models tell them."""
+    known, needed = views(), dict[str, type[View[Any]]]()
+    for decision in chosen:
+        needed |= beneath([decision.reads], known)
+        for estimation in _estimations(decision).values():
+            if isinstance(estimation, Estimation):
+                needed |= {name: view for sql in estimation.asks for name, view in named_in(sql, known).items()}
+    return needed
 
 
-def _proposals(tables: Tables, decision: Decision[Any], company: Company) -> tuple[Now, Iterator[Proposal]]:
+def rows_of(log: Log, tables: Tables, decision: Decision[Any], company: Company, now: Now) -> Iterator[Any]:
+    """The rows that a decision is given, with what models tell of each customer at the same cursor."""
+    asked, models = question_of(decision, company, now), _estimations(decision)
+    if not models:
+        yield from (decision.row(*row) for row in tables.query(asked)[1])
+        return
+    statements = [sql for model in models.values() if isinstance(model, Estimation) for sql in model.asks]
+    cursor, ((_, rows), *found) = settled(log, tables, asked, *statements)
+    answers = iter(answer for _, answer in found)
+    told = {
+        name: model.solve([next(answers) for _ in model.asks]) if isinstance(model, Estimation) else _untold(model)
+        for name, model in models.items()
+    }
+    for row in rows:
+        named = dict(zip(decision.columns, row, strict=True))
+        for name, tell in told.items():
+            value, basis = tell(named["subject"])
+            named[name] = Estimate(value, f"{basis}, cursor {cursor}")
+        yield decision.row(**named)
+
+
+def _estimations(decision: Decision[Any]) -> dict[str, Estimation | ExtraMissing]:
+    """What models tell a decision by their names, or why they cannot be asked here."""
+    found: dict[str, Estimation | ExtraMissing] = {}
+    for name in decision.estimates:
+        try:
+            need("loyalty", "models of purchases")
+            found[name] = estimation_named(name)
+        except ExtraMissing as missing:
+            found[name] = missing
+    return found
+
+
+def _untold(missing: ExtraMissing) -> Callable[[str], Estimate]:
+    return lambda _: Estimate(None, f"{missing.what}; {missing.way_out}")
+
+
+def _proposals(engine: Engine, tables: Tables, decision: Decision[Any]) -> tuple[Now, Iterator[Proposal]]:
     now = Now(*tables.query("SELECT at, day FROM moment")[1][0])
-    rows = tables.query(question_of(decision, company, now))[1]
-    return now, decision.decide((decision.row(*row) for row in rows), company, now)
+    rows = rows_of(engine.log, tables, decision, engine.company, now)
+    return now, decision.decide(rows, engine.company, now)
 
 
 def _advance_clock(tables: Tables) -> None:

@@ -1,4 +1,4 @@
-"""A company's own kinds, lifecycles and views: found by the entry points of installed packages, and loaded once.
+"""A company's own kinds, lifecycles, views and decisions: found by entry points of installed packages, loaded once.
 
 Each entry point of the groups below names a module. Whatever opens a log or its views loads them first, in every
 process; from then on nothing tells them from ours. A package that cannot be loaded stops all that needs kinds or views.
@@ -16,19 +16,21 @@ from types import ModuleType
 from typing import Any, NamedTuple, NoReturn
 
 import domain.kinds  # noqa: F401 - ours come first, so that a name of theirs is the newer one
+from domain.decision import Decision, add_decisions, decisions
 from domain.errors import ExtensionBroken, NameTaken
-from domain.laws import flaws_of_kind, flaws_of_lifecycle
+from domain.laws import flaws_of_decision, flaws_of_kind, flaws_of_lifecycle
 from domain.lifecycle import Lifecycle, add_lifecycles, lifecycles, ordered
 from domain.touchpoint import KINDS, Touchpoint
 from projections import add_views, views
 from projections.dictionary import DICTIONARY, MOMENT, relation
+from projections.models import ESTIMATES
 from projections.view import View, flaws
 
-GROUPS = ("lifecircle.kinds", "lifecircle.lifecycles", "lifecircle.views")
+GROUPS = ("lifecircle.kinds", "lifecircle.lifecycles", "lifecircle.views", "lifecircle.decisions")
 """The groups of entry points, in the order in which they are loaded."""
 
 HOUSE = "lifecircle"
-"""Whose kinds, lifecycles and views come with the program."""
+"""Whose kinds, lifecycles, views and decisions come with the program."""
 
 _TABLES = ("generations", "parked", "folded_parts", "reference_time", "tracking", "notification_tracking", "published")
 _RESERVED = (MOMENT.name, DICTIONARY.name, *_TABLES)
@@ -45,6 +47,7 @@ class Extension(NamedTuple):
     kinds: tuple[type[Touchpoint], ...] = ()
     lifecycles: tuple[Lifecycle, ...] = ()
     views: tuple[type[View[Any]], ...] = ()
+    decisions: tuple[Decision[Any], ...] = ()
 
     @property
     def place(self) -> str:
@@ -77,6 +80,7 @@ def load_extensions() -> Sequence[Extension]:
                 raise
             add_lifecycles(table for extension in found for table in extension.lifecycles)
             add_views(view for extension in found for view in extension.views)
+            add_decisions(each for extension in found for each in extension.decisions)
             _loaded.extend(found)
             _state = "loaded"
     return _loaded
@@ -163,7 +167,7 @@ def _name_taken(what: str, claimant: str, holder: str, where: str) -> NameTaken:
 
 def _refuse(where: str, rule: str, cause: BaseException | None = None) -> NoReturn:
     raise ExtensionBroken(
-        "an installed package gives kinds, lifecycles or views that cannot be used",
+        "an installed package gives kinds, lifecycles, views or decisions that cannot be used",
         where=where,
         rule=rule,
         way_out="mend the package, or uninstall it: what it had recorded stays in the log, and can be read without it",
@@ -183,10 +187,17 @@ def _taken_in(part: EntryPoint, module: ModuleType) -> Extension:
         given = [each for each in vars(module).values() if isinstance(each, Lifecycle) and id(each) not in ours]
         broken = [flaw for table in given for flaw in flaws_of_lifecycle(table)]
         extension = extension._replace(lifecycles=tuple(given))
-    else:
+    elif part.group == GROUPS[2]:
         given = [each for each in vars(module).values() if _is_view(each) and _is_of(each.__module__, module)]
         broken = [f"{view.__name__}: {flaw}" for view in given for flaw in flaws(view)]
         extension = extension._replace(views=tuple(given))
+    else:
+        ours = list(map(id, decisions().values()))
+        given = [each for each in vars(module).values() if isinstance(each, Decision) and id(each) not in ours]
+        broken = [flaw for each in given for flaw in flaws_of_decision(each)]
+        unknown = sorted({name for each in given for name in each.estimates} - set(ESTIMATES))
+        broken += [f"no model tells {name}; there are: {', '.join(ESTIMATES)}" for name in unknown]
+        extension = extension._replace(decisions=tuple(given))
     if not given:
         broken = [f"module {part.module} must define at least one {part.group.rpartition('.')[2].removesuffix('s')}"]
     if broken:
@@ -203,13 +214,15 @@ def _is_view(member: Any) -> bool:
 
 
 def _check_names(found: Iterable[Extension]) -> None:
-    """Views and questions share one space of names in SQL; lifecycles have one of their own."""
+    """Views and questions share one space of names in SQL; lifecycles and decisions have one each of their own."""
     in_sql = dict.fromkeys([*_RESERVED, *(name for view in views().values() for name in _names(view))], HOUSE)
     keys = dict.fromkeys((table.key for table in lifecycles()), HOUSE)
+    decided = dict.fromkeys(decisions(), HOUSE) if any(each.decisions for each in found) else {}
     for extension in found:
         claims: list[tuple[str, str, dict[str, str]]] = [
             *(("view or question", name, in_sql) for view in extension.views for name in _names(view)),
             *(("lifecycle", table.key, keys) for table in extension.lifecycles),
+            *(("decision", each.name, decided) for each in extension.decisions),
         ]
         for what, name, taken in claims:
             if name in taken:
@@ -231,9 +244,13 @@ def _names(view: type[View[Any]]) -> Iterator[str]:
 
 
 def _check_questions(found: Sequence[Extension]) -> None:
-    """Ask every own question of empty tables, so that its SQL fails here and not within a rebuild's last step."""
+    """Ask every own question of empty tables, so that its SQL fails here and not within a rebuild's last step.
+
+    So is what every own decision reads.
+    """
     own = [(extension, question) for extension in found for view in extension.views for question in view.questions]
-    if not own:
+    deciding = [(extension, each) for extension in found for each in extension.decisions]
+    if not (own or deciding):
         return
     added = {view.name: view for extension in found for view in extension.views}
     with closing(sqlite3.connect(":memory:")) as store:
@@ -246,6 +263,13 @@ def _check_questions(found: Sequence[Extension]) -> None:
             names = [column[0] for column in answer.description]
             if names != list(question.columns):
                 _refuse(extension.place, f"question {question.name} yields the columns {', '.join(names)}")
+        for extension, each in deciding:
+            try:
+                answer = store.execute(f'SELECT * FROM "{each.reads}"')  # noqa: S608 - only tried, on empty tables
+            except sqlite3.Error as error:
+                _refuse(extension.place, f"what decision {each.name} reads: {error}", error)
+            if missing := [name for name in each.columns if name not in {told[0] for told in answer.description}]:
+                _refuse(extension.place, f"decision {each.name} reads columns that are not there: {missing}")
 
 
 def _make_empty(store: sqlite3.Connection, chosen: Mapping[str, type[View[Any]]]) -> None:

@@ -1,7 +1,7 @@
 """How goals stand: each one's indicator looked up in the views, now and as of the day it began.
 
-An indicator is no SQL. Its names are looked up in the data dictionary before they are put into a statement, and its
-values go there as literals that cannot end early: see `domain.indicator`.
+An indicator is no SQL. Its names are looked up in the data dictionary before they are put into a statement: see
+`domain.indicator`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.views.folding import Progress
 from adapters.views.moments import Moment, beneath, views_at
+from adapters.views.selecting import Clause, column, compared, select
 from adapters.views.tables import Tables, Views
 from domain.errors import QueryRefused
 from domain.indicator import Indicator, read_indicator
@@ -116,19 +117,20 @@ def _tables(engine: Engine, moment: Moment, needed: Views, on_progress: Progress
 
 def _look_up(tables: Tables, indicator: Indicator) -> Measured:
     """What an indicator shows in these tables; its names are known to the dictionary."""
-    aggregate, column = indicator.aggregate, f'"{indicator.column}"'
-    where = " AND ".join(f"CAST(\"{name}\" AS TEXT) = '{_doubled(value)}'" for name, value in indicator.conditions)
-    rows = f'FROM "{indicator.relation}" WHERE {where or "1 = 1"}'
+    aggregate, measured = indicator.aggregate, column(indicator.column)
+    where = [compared(name, "=", value, as_text=True) for name, value in indicator.conditions]
     if aggregate is not None:
         # On PostgreSQL a sum of texts is an error, on SQLite it is zero: so what there is, is looked at first.
-        some = tables.query(f"SELECT {column} {rows} AND {column} IS NOT NULL", 1)[1]
+        there = Clause(f"{measured} IS NOT NULL")
+        some = tables.query(select(indicator.relation, [measured], [*where, there]), 1)[1]
         if not some:
             return (
                 Measured(0) if aggregate in ("sum", "count") else Measured(None, "no row of its indicator has a value")
             )
         if aggregate != "count" and not _is_number(some[0][0]):
             return Measured(None, "its indicator is no number")
-    found = tables.query(f"SELECT {_AGGREGATES[aggregate].format(column)} {rows}", 2)[1]
+    asked = Clause(_AGGREGATES[aggregate].format(measured))
+    found = tables.query(select(indicator.relation, [asked], where), 2)[1]
     if len(found) != 1:
         told = "more than one row answers; add a condition, or sum, mean, min, max or count before it"
         return Measured(None, told if found else "no row answers to its indicator")
@@ -146,7 +148,3 @@ def _in_millionths(found: Sequence[Sequence[Any]], *, money: bool) -> Measured:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and isfinite(value)
-
-
-def _doubled(value: str) -> str:
-    return value.replace("'", "''")

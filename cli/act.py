@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.options import LOG_HELP, format_option, log_url, moment_of, moment_options, principal
-from cli.output import folding, show, warn_of_parked
+from cli.output import folding, show, warn_of_gaps
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.acting import Outcome
@@ -40,8 +40,10 @@ def command(
     Everything is appended strictly. What a rule forbids is shown with that rule, and is no error of the command. The
     past can be looked at, and nobody can act in it: --as-of and --known-at go with --dry-run.
     """
+    from adapters.extensions import load_extensions
     from domain.decision import decision_named, decisions
 
+    load_extensions()  # a company may have decisions of its own
     chosen = [decision_named(name) for name in dict.fromkeys(names)] or list(decisions().values())
     if listed:
         show(("decision", "reads", "rule"), [(each.name, each.reads, each.rule) for each in chosen], style)
@@ -57,19 +59,17 @@ def command(
 
 
 def _outcomes(engine: "Engine", chosen: "list[Decision[Any]]", moment: "Moment", *, dry_run: bool) -> "list[Outcome]":
-    from adapters.acting import act, look
+    from adapters.acting import act, look, read_by
     from adapters.addresses import open_tables
-    from adapters.views.moments import Moment, beneath, views_at
-    from projections import views
+    from adapters.views.moments import Moment, views_at
 
     if moment == Moment():
         with closing(open_tables(engine.url, engine.company)) as tables:
-            warn_of_parked(tables)
+            warn_of_gaps(tables)
             return list(act(engine, tables, chosen, recordedby=principal(), dry_run=dry_run))
-    needed = beneath((each.reads for each in chosen), views())
     with (
         folding() as on_progress,
-        views_at(engine.log, engine.url, engine.company, needed, moment, on_progress) as tables,
+        views_at(engine.log, engine.url, engine.company, read_by(chosen), moment, on_progress) as tables,
     ):
-        warn_of_parked(tables)
+        warn_of_gaps(tables)
         return list(look(engine, tables, chosen))

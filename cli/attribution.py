@@ -4,8 +4,8 @@ from datetime import date
 
 import click
 
-from cli.options import format_option, log_option, moment_of, moment_options, needs_loyalty
-from cli.output import folding, show, warn_of_parked
+from cli.options import format_option, log_option, moment_of, moment_options
+from cli.output import folding, show, warn_of_gaps
 
 # As projections.credit and projections.models.attribution have them, but help must not wait for these to load.
 BY = ("channel", "source", "campaign", "partner", "intermediary")
@@ -35,9 +35,11 @@ def command(
     The first five stand in SQL too (question attribution); the sixth is reckoned from all paths, those that led to
     nothing too. Whatever the rule, the credits of all add up exactly to the conversions that a touch preceded.
     """
-    needs_loyalty("removal effects")
     from adapters.engine import Engine
+    from adapters.extras import need
     from adapters.views.moments import settled, views_standing
+
+    need("loyalty", "removal effects")
     from projections import view_named
     from projections.credit import ATTRIBUTION_COLUMNS
     from projections.models.attribution import ATTRIBUTION, TRAILS, with_markov
@@ -48,7 +50,7 @@ def command(
             folding() as on_progress,
             views_standing(engine.log, url, engine.company, chosen, moment, on_progress) as tables,
         ):
-            warn_of_parked(tables)
+            warn_of_gaps(tables)
             cursor, ((_, rows), (_, trails)) = settled(engine.log, tables, ATTRIBUTION, TRAILS)
     click.echo(f"cursor {cursor}", err=True)
     found = [

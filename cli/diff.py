@@ -9,7 +9,7 @@ import orjson
 
 from adapters.told import cloud_event, iso
 from cli.options import format_option, log_option, moment_named
-from cli.output import cell, described, folding, occurred, show, warn_of_parked
+from cli.output import cell, described, folding, occurred, show, warn_of_gaps
 
 if TYPE_CHECKING:
     from adapters.engine import Engine
@@ -126,7 +126,7 @@ def _rows(
                 tables = stack.enter_context(
                     views_at(engine.log, url, engine.company, {name: view}, moment, on_progress)
                 )
-                warn_of_parked(tables)
+                warn_of_gaps(tables)
                 transaction = stack.enter_context(tables.transaction())
                 sides.append(transaction.scan(transaction.generations()[0], names, key))
                 continue

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import orjson
 
-from cli.options import format_option, log_option, moment_of, moment_options, needs_loyalty
-from cli.output import folding, show, warn_of_parked
+from cli.options import format_option, log_option, moment_of, moment_options
+from cli.output import folding, show, warn_of_gaps
 
 if TYPE_CHECKING:  # help must not wait for scipy
     from projections.models.buyers import Buyers
@@ -166,11 +166,13 @@ def _asked(options: dict[str, Any]) -> _Asked:
 
 
 def _read(asked: _Asked) -> _Read:
-    needs_loyalty("models of purchases")
     from adapters.engine import Engine
+    from adapters.extras import need
     from adapters.views.moments import settled, views_standing
+
+    need("loyalty", "models of purchases")
     from projections import view_named
-    from projections.models.buyers import PURCHASES, buyers
+    from projections.models.buyers import DAY, PURCHASES, buyers
 
     with Engine.open(asked.url) as engine:
         moment, chosen = moment_of(engine, asked.as_of, asked.known_at), {"purchases": view_named("purchases")}
@@ -178,8 +180,8 @@ def _read(asked: _Asked) -> _Read:
             folding() as on_progress,
             views_standing(engine.log, asked.url, engine.company, chosen, moment, on_progress) as tables,
         ):
-            warn_of_parked(tables)
-            cursor, ((_, rows), (_, today)) = settled(engine.log, tables, PURCHASES, "SELECT dayno FROM moment")
+            warn_of_gaps(tables)
+            cursor, ((_, rows), (_, today)) = settled(engine.log, tables, PURCHASES, DAY)
     currency = _currency({row[1] for row in rows}, asked.currency)
     end = asked.calibration_end or date.fromordinal(today[0][0])
 

@@ -67,37 +67,6 @@ def moment_options(command: F) -> F:
     return click.option("--as-of", type=WHEN, help=AS_OF_HELP)(known_at(command))
 
 
-def needs_loyalty(what: str) -> None:
-    """Check that the numbers' libraries are there, before anything else is done.
-
-    Raises:
-        ExtraMissing: they are not installed.
-    """
-    _needs("scipy", "loyalty", what)
-
-
-def needs_plot(what: str) -> None:
-    """Check that what draws is there, before anything else is done.
-
-    Raises:
-        ExtraMissing: it is not installed.
-    """
-    _needs("matplotlib", "plot", what)
-
-
-def _needs(module: str, extra: str, what: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(module) is None:
-        from domain.errors import ExtraMissing
-
-        raise ExtraMissing(
-            f"{module} is not installed",
-            rule=f"{what} need the extra {extra}",
-            way_out=f"install lifecircle[{extra}]",
-        )
-
-
 def open_options(command: F) -> F:
     """`--open --purpose`, for every command that can show personal data in clear."""
     opens = click.option("--open", "opens", is_flag=True, help="Show personal data in clear; that is noted in the log.")

@@ -93,10 +93,14 @@ def progress_of(*works: str) -> Iterator[Callable[[str, int, int], None]]:
         yield lambda work, done, total: bars.update(tasks[work], completed=done, total=total)
 
 
-def warn_of_parked(tables: "Tables") -> None:
-    """Say of which views some subjects are left out, because their folds fail."""
+def warn_of_gaps(tables: "Tables") -> None:
+    """Say of which views some subjects are left out, because their folds fail, and of a moment that shows nothing."""
     for (view, _), count in sorted(tables.state()[2].items()):
         click.echo(f"{view} leaves out {count} subjects whose fold fails", err=True)
+    if tables.place and tables.views:
+        some = tables.answers(f"SELECT 1 FROM {view} LIMIT 1" for view in tables.views)[2]  # noqa: S608 - names of views
+        if not any(rows for _, rows in some):
+            click.echo("by this moment nothing had occurred, or was known, that these views show", err=True)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None) -> None:

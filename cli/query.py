@@ -6,7 +6,7 @@ from datetime import date
 import click
 
 from cli.options import format_option, log_option, moment_of, moment_options
-from cli.output import folding, show, warn_of_parked
+from cli.output import folding, show, warn_of_gaps
 
 
 @click.command()
@@ -38,5 +38,5 @@ def command(
             folding() as on_progress,
             views_at(engine.log, url, engine.company, named_in(sql, views()), moment, on_progress) as tables,
         ):
-            warn_of_parked(tables)
+            warn_of_gaps(tables)
             show(*tables.query(sql, limit), style)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.options import log_option, moment_of, moment_options, needs_plot
+from cli.options import log_option, moment_of, moment_options
 from cli.output import folding, show
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
@@ -38,6 +38,7 @@ def command(
     from adapters.audit.files import write_whole
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
+    from adapters.extras import need
     from adapters.reports.answers import ask
     from projections.reports import report_named, reports
 
@@ -49,7 +50,7 @@ def command(
         raise click.UsageError("-o is for the page: other formats go to the output")
     chosen = list(reports().values()) if name == ALL else [report_named(name)]
     if style == "html":
-        needs_plot("charts")
+        need("plot", "charts")
     with Engine.open(url) as engine, folding() as on_progress:
         answers = ask(engine, chosen, moment_of(engine, as_of, known_at), on_progress)
     if style != "html":
@@ -67,9 +68,11 @@ def _tell(answers: "Answers", style: str) -> None:
         for _, found in answers.reports:
             for answer in found:
                 click.echo(f"{answer.section.title}: {answer.section.says}")
-                if answer.is_empty:
+                for reason in answer.untold:
+                    click.echo(f"  no figure: {reason}\n")
+                if answer.is_empty and not answer.untold:
                     click.echo("  nothing is recorded yet\n")
-                else:
+                elif not answer.is_empty:
                     show(answer.columns, answer.rows, style)
     elif style == "json":
         import orjson
@@ -96,6 +99,8 @@ def _section(answer: "Answer") -> dict[str, Any]:
         "says": section.says,
         "question": section.question,
         "sql": section.sql or None,
+        "model": section.model or None,
+        "untold": answer.untold,
         "rows": [dict(zip(columns, row, strict=True)) for row in answer.rows],
     }
 

@@ -88,8 +88,10 @@ def _acting(url: str, every_s: float | None, names: tuple[str, ...], stop: Event
     from concurrent.futures import ThreadPoolExecutor
 
     from adapters.acting import keep_acting
+    from adapters.extensions import load_extensions
     from domain.decision import decision_named, decisions
 
+    load_extensions()  # a company may have decisions of its own
     chosen = [decision_named(name) for name in dict.fromkeys(names)] or list(decisions().values())
     with ThreadPoolExecutor(1) as beside:
         acting = beside.submit(keep_acting, url, chosen, every_s, stop, principal())

@@ -17,7 +17,7 @@ from cli.options import (
     principal,
     purpose_of,
 )
-from cli.output import folding, show, warn_of_parked
+from cli.output import folding, show, warn_of_gaps
 
 
 @click.command()
@@ -81,7 +81,7 @@ def command(
             folding() as on_progress,
             views_at(engine.log, url, engine.company, {name: view}, moment, on_progress) as tables,
         ):
-            warn_of_parked(tables)
+            warn_of_gaps(tables)
             shown(*tables.rows(name))
 
 

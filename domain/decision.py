@@ -56,6 +56,13 @@ def because(*kinds: type[Touchpoint], **fields: Any) -> Cause:
     return Cause(frozenset(each.kind for each in kinds), {name.rstrip("_"): value for name, value in fields.items()})
 
 
+class Estimate(NamedTuple):
+    """What a model tells of a customer; `value` is None where it tells nothing, `basis` names the fit, or says why."""
+
+    value: float | None
+    basis: str
+
+
 class Proposal(NamedTuple):
     """What a decision proposes for one customer.
 
@@ -87,6 +94,8 @@ class Decision(Generic[R]):
         bounds: which rows it is about, by the company's settings; a database may leave out the others beforehand.
         proposes: what follows from one row, or None.
         best: where it is about one row of each customer, the columns by whose values that is the greatest.
+        estimates: those fields of its row that are no columns: what the model of this name, such as `alive`, tells of
+            the customer as of the same cursor, an `Estimate`.
     """
 
     name: str
@@ -96,6 +105,7 @@ class Decision(Generic[R]):
     bounds: Callable[[Company, Now], Bounds]
     proposes: Callable[[R, Company, Now], Proposal | None]
     best: tuple[str, ...] = ()
+    estimates: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -106,7 +116,7 @@ class Decision(Generic[R]):
     def columns(self) -> tuple[str, ...]:
         """The columns that it reads."""
         named: tuple[str, ...] = self.row._fields  # type: ignore[attr-defined]  # a NamedTuple
-        return named
+        return tuple(name for name in named if name not in self.estimates)
 
     def decide(self, rows: Iterable[R], company: Company, now: Now) -> Iterator[Proposal]:
         """What follows from the rows; of several with one key for one customer, the first."""
@@ -155,13 +165,22 @@ def _within(value: Any, least: Bound, most: Bound) -> bool:
     return value is not None and (least is None or value >= least) and (most is None or value <= most)
 
 
+_COMPANYS_OWN: list[Decision[Any]] = []
+
+
+def add_decisions(added: Iterable[Decision[Any]]) -> None:
+    """Take in decisions of a company's own; their names must be no other's."""
+    _COMPANYS_OWN.extend(added)
+    decisions.cache_clear()
+
+
 @cache
 def decisions() -> dict[str, Decision[Any]]:
-    """Every decision by its name, in the order of their names; each found by its being there."""
+    """Every decision by its name, in the order of their names: ours, found by being there, and a company's own."""
     path = import_module("domain.decisions").__path__
     rooms = [import_module(f"domain.decisions.{room.name}") for room in iter_modules(path)]
     found = [member for room in rooms for member in vars(room).values() if isinstance(member, Decision)]
-    return {each.name: each for each in sorted(found, key=lambda each: each.name)}
+    return {each.name: each for each in sorted(found + _COMPANYS_OWN, key=lambda each: each.name)}
 
 
 def decision_named(name: str) -> Decision[Any]:

@@ -180,12 +180,6 @@ class UnknownDecision(LifecircleError):
     exit_code = 6
 
 
-class ViewsMoving(LifecircleError):
-    """Answers that belong together could not be had at one cursor, for a projector is catching up."""
-
-    exit_code = 9
-
-
 class RowUnknown(LifecircleError):
     """A view has no row of this key."""
 

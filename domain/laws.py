@@ -1,11 +1,15 @@
-"""What a kind and a lifecycle must be: checked on a company's own when they are loaded, on ours by the tests."""
+"""What a kind, a lifecycle and a decision must be: checked on a company's own when loaded, on ours by the tests."""
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
+from domain.company import Company
+from domain.decision import Decision, Now
 from domain.lifecycle import Lifecycle
 from domain.touchpoint import Touchpoint
 
+_DECISION_NAME = re.compile(r"[a-z][a-z0-9-]{1,49}")
 _KIND_NAME = re.compile(r"[A-Z][A-Za-z0-9]{2,99}")
 
 
@@ -40,3 +44,24 @@ def flaws_of_lifecycle(table: Lifecycle) -> Iterator[str]:
     closed = {state for state, row in table.steps.items() if table.kinds - table.opens.keys() - row.keys()}
     if missing := sorted(closed - table.refuses.keys()):
         yield f"lifecycle {table.key} must name the rule that forbids a step in state {', '.join(missing)}"
+
+
+def flaws_of_decision(decision: Decision[Any]) -> Iterator[str]:
+    """What keeps a decision from being taken, each as the rule that it breaks."""
+    if not (isinstance(decision.name, str) and _DECISION_NAME.fullmatch(decision.name)):
+        yield f"decision {decision.name!r} must be named like dunning or first-response, in at most 50 characters"
+    if not str(decision.rule).strip():
+        yield f"decision {decision.name} must say its rule in words"
+    fields = getattr(decision.row, "_fields", ())
+    if not fields or fields[0] != "subject":
+        yield f"decision {decision.name} must have a NamedTuple as its row, whose first field is subject"
+        return
+    try:
+        bounded = set(decision.bounds(Company(), Now(0, "1970-01-01")))
+    except Exception as error:  # noqa: BLE001 - whatever its function raises
+        yield f"decision {decision.name} must have bounds under any settings: {type(error).__name__}"
+        return
+    if strange := sorted({*bounded, *decision.best} - set(decision.columns)):
+        yield f"decision {decision.name} must bound and compare columns that it reads, unlike {', '.join(strange)}"
+    if strange := sorted(set(decision.estimates) - set(fields)):
+        yield f"decision {decision.name} must have a field of its row for each estimate, as for {', '.join(strange)}"

@@ -59,7 +59,16 @@ class Policy(BaseModel):
     offer_customers_min: int = Field(
         default=10, ge=1, description="how many customers must have bought both, for the one to be offered to the other"
     )
+    alive_chance_min: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="a customer may be lost whose chance to be still one, P(alive) by a fitted model, is below this",
+    )
     silence_ratio: float = Field(
-        default=3.0, gt=1, description="a customer may be lost who is silent for so many times their own mean interval"
+        default=3.0,
+        gt=1,
+        description="where no model can be fitted, a customer may be lost who is silent for so many times their own "
+        "mean interval",
     )
     message_channel: Label = Field(default="email", description="the channel that messages of decisions go by")

@@ -3,7 +3,10 @@
 A report is data. It knows no page and no picture: what draws it reads which columns to draw, and how.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from projections.view import Row
 
 
 class Bars(NamedTuple):
@@ -43,18 +46,45 @@ Chart = Bars | Lines | Grid | Tiles
 """How the rows of a section are drawn."""
 
 
+class Shown(NamedTuple):
+    """The rows of a table that a model shows, and in words what it cannot tell and why."""
+
+    rows: Sequence[Row]
+    untold: tuple[str, ...] = ()
+
+
+class Table(NamedTuple):
+    """One of a model's tables: a NamedTuple whose fields are `Annotated[type, "meaning"]`, and what fills it."""
+
+    row: type[NamedTuple]
+    rows: Callable[[Any], Shown]
+
+
+class Model(NamedTuple):
+    """What is reckoned outside of SQL, once for all sections that show it.
+
+    `asks` are the statements whose rows it rests on, `solve` makes of these rows, in their order, what the tables show.
+    """
+
+    asks: tuple[str, ...]
+    solve: Callable[[Sequence[Sequence[Row]]], Any]
+    tables: Mapping[str, Table]
+
+
 class Section(NamedTuple):
     """One answer: its title, what it shows in a sentence, and how it is asked.
 
     `sql` is one SELECT over views and questions, with its order; `question` names the one whose columns it shows, whose
-    meanings hold for columns of the same name. Where `sql` is empty, `question` is measured outside of SQL.
+    meanings hold for columns of the same name. Where `sql` is empty, it is measured outside of SQL: by `model`, a
+    module of `projections.models` and a table of its `MODEL`, such as `outlook.chances`, or else as goals are.
     """
 
     title: str
     says: str
     question: str
-    sql: str
+    sql: str = ""
     chart: Chart | None = None
+    model: str = ""
 
 
 class Report(NamedTuple):

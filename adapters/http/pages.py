@@ -1,19 +1,19 @@
 """Rows of a view or question page by page: filters, an order, and where the next page begins.
 
 A page begins behind the last row of the one before it, told by that row's values, so rows that come or go meanwhile
-shift nothing. Names are looked up in the data dictionary before they stand in a statement, and values stand there as
-literals of their column's type.
+shift nothing. Names are looked up in the data dictionary, and values are read by their column's type, before they stand
+in a statement.
 """
 
 import base64
 import binascii
 from collections.abc import Iterable, Sequence
-from math import isfinite
 from typing import Any, NamedTuple
 
 import orjson
 
 from adapters.settings import LIMITS
+from adapters.views.selecting import Clause, begins, behind, compared, select
 from adapters.views.tables import Tables, primary_key
 from domain.errors import QueryRefused, UnknownView
 from projections import views
@@ -71,11 +71,7 @@ def page(
     falling, names = _order(relation, order)
     if after is not None:
         clauses.append(_behind(relation, names, after, falling=falling))
-    where = f" WHERE {' AND '.join(clauses)}" if clauses else ""
-    turn = " DESC" if falling else ""
-    by = " ORDER BY " + ", ".join(f'"{each}"{turn}' for each in names) if names else ""
-    sql = f'SELECT * FROM "{relation.name}"{where}{by}'  # noqa: S608 - names are the dictionary's, values literals
-    columns, rows = tables.query(sql, limit + 1)
+    columns, rows = tables.query(select(relation.name, (), clauses, names, falling=falling), limit + 1)
     if len(rows) <= limit or not names:
         return Page(columns, rows[:limit], None)
     last = rows[limit - 1]
@@ -105,7 +101,7 @@ def _of_question(question: Question) -> _Relation:
     return _Relation(question.name, dict.fromkeys(question.columns), frozenset(question.columns), ())
 
 
-def _clause(relation: _Relation, path: str, value: str) -> str:
+def _clause(relation: _Relation, path: str, value: str) -> Clause:
     name, _, comparison = path.partition(".")
     if name not in relation.types or comparison not in _COMPARISONS:
         raise QueryRefused(
@@ -116,11 +112,10 @@ def _clause(relation: _Relation, path: str, value: str) -> str:
             way_out=f"its columns are: {', '.join(relation.types)}",
         )
     type_ = relation.types[name]
-    column = f'CAST("{name}" AS TEXT)' if type_ is None else f'"{name}"'
-    return f"{column} {_COMPARISONS[comparison]} {_literal(_read(value, type_, path))}"
+    return compared(name, _COMPARISONS[comparison], _read(value, type_, path), as_text=type_ is None)
 
 
-def _begins(relation: _Relation, prefixes: Sequence[str]) -> str:
+def _begins(relation: _Relation, prefixes: Sequence[str]) -> Clause:
     if "subject" not in relation.types or not relation.key:
         raise QueryRefused(
             "a question is about all customers, and this caller may see some",
@@ -128,8 +123,7 @@ def _begins(relation: _Relation, prefixes: Sequence[str]) -> str:
             rule="a caller whose scope is bounded reads views, whose rows have a subject",
             way_out="ask the view that the question rests on",
         )
-    any_of = (f'substr("subject", 1, {len(prefix)}) = {_literal(prefix)}' for prefix in prefixes)
-    return f"({' OR '.join(any_of)})"
+    return begins("subject", prefixes)
 
 
 def _order(relation: _Relation, order: str) -> tuple[bool, tuple[str, ...]]:
@@ -145,16 +139,15 @@ def _order(relation: _Relation, order: str) -> tuple[bool, tuple[str, ...]]:
     return falling, (*names, *(name for name in relation.key if name not in names))
 
 
-def _behind(relation: _Relation, names: Sequence[str], after: str, *, falling: bool) -> str:
+def _behind(relation: _Relation, names: Sequence[str], after: str, *, falling: bool) -> Clause:
     try:
         values = orjson.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
     except (binascii.Error, ValueError):
         values = None
     if not names or not isinstance(values, list) or len(values) != len(names):
         raise _no_page()
-    literals = [_literal(_known(value, relation.types[name])) for name, value in zip(names, values, strict=True)]
-    columns = ", ".join(f'"{name}"' for name in names)
-    return f"({columns}) {'<' if falling else '>'} ({', '.join(literals)})"
+    known = [_known(value, relation.types[name]) for name, value in zip(names, values, strict=True)]
+    return behind(names, known, falling=falling)
 
 
 def _token(values: Sequence[Any]) -> str:
@@ -181,15 +174,3 @@ def _read(value: str, type_: type | None, where: str) -> str | int | float:
         return type_(value) if type_ in (int, float) and len(value) <= 30 and value.isascii() else str(value)
     except ValueError:
         raise QueryRefused("this is no number", where=where, rule="the column holds numbers") from None
-
-
-def _literal(value: str | float) -> str:
-    if isinstance(value, str):
-        if "\0" in value:
-            raise QueryRefused("the value holds a NUL character", rule="no text in a view does")
-        return "'" + value.replace("'", "''") + "'"
-    if isinstance(value, int) and abs(value) < 2**63:
-        return str(value)
-    if isinstance(value, float) and isfinite(value):
-        return repr(value)
-    raise QueryRefused("the number is beyond what a column holds", rule="it is finite, and of 64 bits")

@@ -28,7 +28,6 @@ from domain.errors import (
     UnknownView,
     UnreadableInput,
     VersionConflict,
-    ViewsMoving,
 )
 
 PROBLEM_TYPE = "application/problem+json"
@@ -51,7 +50,6 @@ _STATUSES: tuple[tuple[type[LifecircleError], HTTPStatus], ...] = (
     (SealUnusable, HTTPStatus.NOT_FOUND),
     (ExtraMissing, HTTPStatus.NOT_IMPLEMENTED),
     (ViewNotBuilt, HTTPStatus.SERVICE_UNAVAILABLE),
-    (ViewsMoving, HTTPStatus.SERVICE_UNAVAILABLE),
     (ProjectorFenced, HTTPStatus.SERVICE_UNAVAILABLE),
     (ApiKeysUnusable, HTTPStatus.SERVICE_UNAVAILABLE),
     (IdentityUnusable, HTTPStatus.SERVICE_UNAVAILABLE),

@@ -223,7 +223,8 @@ def ask(
         QueryRefused: it is not one reading statement, took too long, or the database could not run it.
     """
     connection.execute(
-        "SELECT set_config('search_path', %s, true), set_config('statement_timeout', %s, true)",
+        "SELECT set_config('search_path', %s, true), set_config('statement_timeout', %s, true),"
+        " set_config('standard_conforming_strings', 'on', true)",
         (report, f"{LIMITS.query_wait_s * 1000:.0f}"),
     )
     try:

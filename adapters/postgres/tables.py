@@ -1,6 +1,6 @@
 """The view store in PostgreSQL: generations in schema `lifecircle_views`, public names and questions in `report`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any, Literal
@@ -141,6 +141,19 @@ class PostgresTables:
             if not stands(connection):
                 raise not_built("query")
             return ask(connection, sql, limit, self.report, alone=bool(self.place))
+
+    def answers(
+        self, questions: Iterable[str]
+    ) -> tuple[list[Generation], dict[int, int], list[tuple[list[str], list[Row]]]]:
+        """Run several reading statements at one moment, whatever is written meanwhile; errors are those of `query`.
+
+        Answers the generations and the live position that they saw, and the columns and rows of each.
+        """
+        with self._reading() as connection:
+            if not stands(connection):
+                raise not_built("query")
+            seen = generations(connection), position(connection)
+            return *seen, [ask(connection, sql, None, self.report, alone=bool(self.place)) for sql in questions]
 
     @contextmanager
     def _reading(self) -> Iterator[Connection[Any]]:

@@ -44,8 +44,18 @@ def _chapter(report: Report, answers: list[Answer], reported: str | None) -> dic
         "title": report.title,
         "says": report.says,
         "sections": [_section(answer, reported) for answer in answers if not answer.is_empty],
-        "empty": [answer.section.title for answer in answers if answer.is_empty],
+        "empty": [answer.section.title for answer in answers if answer.is_empty and not answer.untold],
+        "untold": _untold(answers),
     }
+
+
+def _untold(answers: list[Answer]) -> list[tuple[str, str]]:
+    """What no model can tell: each reason, with the titles of the sections that want a figure for it."""
+    found: dict[str, list[str]] = {}
+    for answer in answers:
+        for reason in answer.untold:
+            found.setdefault(reason, []).append(answer.section.title)
+    return [(reason, "; ".join(titles)) for reason, titles in found.items()]
 
 
 def _section(answer: Answer, reported: str | None) -> dict[str, Any]:

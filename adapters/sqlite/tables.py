@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -156,6 +156,22 @@ class SQLiteTables:
             raise not_built("query")
         with self._reader() as connection:
             return ask(connection, sql, limit)
+
+    def answers(
+        self, questions: Iterable[str]
+    ) -> tuple[list[Generation], dict[int, int], list[tuple[list[str], list[Row]]]]:
+        """Run several reading statements at one moment, whatever is written meanwhile; errors are those of `query`.
+
+        Answers the generations and the live position that they saw, and the columns and rows of each.
+        """
+        if not self.path.exists():
+            raise not_built("query")
+        with self._reader() as connection:
+            connection.execute("BEGIN")
+            if not stands(connection):
+                raise not_built("query")
+            seen = generations(connection), position(connection)
+            return *seen, [ask(connection, sql, None) for sql in questions]
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:

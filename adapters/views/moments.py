@@ -22,7 +22,7 @@ from adapters.views.replay import family_facts
 from adapters.views.tables import Tables, Views, fingerprint, not_built
 from domain.company import Company
 from domain.differences import Telling, telling
-from domain.errors import CursorInvalid, LifecircleError, ProjectorFenced, UnknownSubject, ViewsMoving
+from domain.errors import CursorInvalid, LifecircleError, ProjectorFenced, UnknownSubject
 from domain.touchpoint import microseconds
 from projections.view import Row
 
@@ -30,8 +30,6 @@ _ALIAS = re.compile(r'\bas\s+"?\w+"?')
 _ENDS = "select|where|group|order|having|window|limit|offset|on|using|union|except|intersect|filter|join|from"
 _SOURCES = re.compile(rf"(?:\b(?:from|join)\b|\)\s*,)(.*?)(?=\b(?:{_ENDS})\b|$)", re.DOTALL)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-SETTLED_TRIES_MAX = 5
-"""How often several questions are asked anew because the views moved on between them."""
 
 
 class Moment(NamedTuple):
@@ -192,26 +190,9 @@ def views_standing(
 
 
 def settled(log: Log, tables: Tables, *questions: str) -> tuple[str, list[tuple[list[str], list[Row]]]]:
-    """The columns and rows of several questions at one cursor, which is told so that anybody can have them again.
-
-    Raises:
-        ViewsMoving: each time that they were asked the views moved on meanwhile.
-    """
-    for _ in range(SETTLED_TRIES_MAX):
-        before = _shown(log, tables)
-        answers = [tables.query(sql) for sql in questions]
-        if _shown(log, tables) == before:
-            return before, answers
-    raise ViewsMoving(
-        "the views move on faster than they are asked",
-        rule="what rests on several questions must come from one cursor",
-        way_out="name a moment: --known-at with a cursor of lifecircle status",
-    )
-
-
-def _shown(log: Log, tables: Tables) -> str:
-    generations, position, _ = tables.state()
-    return generations[0].cut if tables.place else str(position_cursor(log, position))
+    """The columns and rows of several questions at one cursor, which is told so that anybody can have them again."""
+    generations, position, answers = tables.answers(questions)
+    return generations[0].cut if tables.place else str(position_cursor(log, position)), answers
 
 
 def clear_up(url: str, company: Company) -> None:

@@ -280,6 +280,15 @@ class Tables(Protocol):
         """
         ...
 
+    def answers(
+        self, questions: Iterable[str]
+    ) -> tuple[list[Generation], dict[int, int], list[tuple[list[str], list[Row]]]]:
+        """Run several reading statements at one moment, whatever is written meanwhile; errors are those of `query`.
+
+        Answers the generations and the live position that they saw, and the columns and rows of each.
+        """
+        ...
+
     def moments(self) -> list[str]:
         """The places of all moments that have tables, whether anybody still uses them or not."""
         ...

@@ -8,11 +8,14 @@ in proportion to these effects.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import groupby, pairwise
-from typing import Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 
+from projections.credit import ATTRIBUTION_COLUMNS
+from projections.report import Model, Shown, Table
 from projections.view import Row
 
 DIMENSIONS: Final = ("channel", "source", "campaign", "partner", "intermediary")
@@ -106,18 +109,19 @@ def with_markov(
     """
     table = [dict(zip(columns, row, strict=True)) for row in rows]
     table = [row for row in table if row.pop("dimension") == dimension]
-    effects = {kind: removal_effects(paths) for kind, paths in paths_by_kind(trails, dimension).items()}
+    chains = {kind: removal_effects(paths) for kind, paths in paths_by_kind(trails, dimension).items()}
     groups: dict[tuple[str, Name], list[dict[str, Any]]] = {}
     for row in table:
         groups.setdefault((row["conversion_kind"], row["currency"]), []).append(row)
     answer = []
     for (kind, currency), group in groups.items():
         known = {row["name"]: row for row in group}
+        lost = chains.get(kind, {})  # costs alone make no chain
         shares = {
-            f"markov_{what}_micros": apportioned(sum(row[f"linear_{what}_micros"] or 0 for row in group), effects[kind])
+            f"markov_{what}_micros": apportioned(sum(row[f"linear_{what}_micros"] or 0 for row in group), lost)
             for what in ("credit", "value")
         }
-        for name in effects[kind]:
+        for name in lost:
             if name not in known and any(share.get(name) for share in shares.values()):
                 known[name] = {
                     each: 0 if each.endswith("_micros") or each == "customers" else None for each in group[0]
@@ -130,3 +134,50 @@ def with_markov(
     return sorted(
         answer, key=lambda row: (row["conversion_kind"], row["currency"] or "~", -row["markov_credit_micros"])
     )
+
+
+class CreditRow(NamedTuple):
+    """What is credited to a name, alike to every touch and by removal effect."""
+
+    name: Annotated[str | None, "what credit is given to; null for touches that name none"]
+    conversion_kind: Annotated[str, "what was achieved"]
+    currency: Annotated[str, "the ISO 4217 currency of the value"]
+    customers: Annotated[int, "customers who converted after such a touch"]
+    linear_value_micros: Annotated[int, "value credited alike to every touch, in millionths of the currency"]
+    markov_value_micros: Annotated[int, "value credited by removal effect, in millionths of the currency"]
+    cost_micros: Annotated[int | None, "what the touches cost, in millionths of the currency"]
+    markov_return: Annotated[float | None, "(value by removal effect less cost) / cost; null without a cost"]
+
+
+def credited(dimension: str, answers: Sequence[Sequence[Row]]) -> Shown:
+    """Value by removal effect beside the linear rule, the most first."""
+    told = with_markov(ATTRIBUTION_COLUMNS, answers[0], answers[1], dimension)
+    rows = [CreditRow(*(row[name] for name in CreditRow._fields)) for row in told if row["currency"] is not None]
+    rows.sort(key=lambda row: (-row.markov_value_micros, row.name is None, row.name or "", row[1:3]))
+    return Shown(rows)
+
+
+class EffectRow(NamedTuple):
+    """What would be lost without a channel."""
+
+    channel: Annotated[str | None, "the channel; null for touches that name none"]
+    conversion_kind: Annotated[str, "what was achieved"]
+    lost_share: Annotated[float, "the removal effect: the share of such conversions that would be lost without it"]
+
+
+def effects(answers: Sequence[Sequence[Row]]) -> Shown:
+    """The removal effect of every channel, the greatest of a kind of conversion first."""
+    by_kind = paths_by_kind(answers[1], "channel")
+    rows = [EffectRow(name, kind, lost) for kind in by_kind for name, lost in removal_effects(by_kind[kind]).items()]
+    rows.sort(key=lambda row: (row.conversion_kind, -row.lost_share, row.channel or ""))
+    return Shown(rows)
+
+
+MODEL: Final = Model(
+    asks=(ATTRIBUTION, TRAILS),
+    solve=lambda answers: answers,
+    tables={
+        **{dimension: Table(CreditRow, partial(credited, dimension)) for dimension in DIMENSIONS},
+        "effects": Table(EffectRow, effects),
+    },
+)

@@ -16,6 +16,8 @@ DAYS_OF_YEAR = 365
 PURCHASES = "SELECT subject, currency, dayno, net_micros FROM purchases WHERE orders > 0 ORDER BY subject, dayno"
 """Every purchase: those of one day and currency are one; what was wholly cancelled is none, what was free is one."""
 
+DAY = "SELECT dayno FROM moment"
+
 
 class Buyers(NamedTuple):
     """Customers by what they did in the calibration; every field has one place for each of them.

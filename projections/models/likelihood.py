@@ -1,6 +1,6 @@
 """Maximum likelihood: the parameters under which what was seen is likeliest, or a refusal where there are none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,10 @@ class Fit(NamedTuple):
 
     parameters: tuple[float, ...]
     log_likelihood: float
+
+    def told(self, names: Sequence[str]) -> str:
+        """The parameters by their names, for people."""
+        return ", ".join(f"{name} {value:.4g}" for name, value in zip(names, self.parameters, strict=True))
 
 
 def maximised(model: str, likelihood: Likelihood, weights: Array, starts: tuple[tuple[float, ...], ...]) -> Fit:

@@ -37,6 +37,27 @@ REPORT = Report(
             Bars(("name", "conversion_kind"), ("first_value_micros", "linear_value_micros", "last_value_micros")),
         ),
         Section(
+            "Channels by removal effect",
+            "The same value shared from data: by what would be lost if every path that comes to a channel ended there.",
+            "attribution",
+            chart=Bars(("name", "conversion_kind"), ("markov_value_micros", "linear_value_micros")),
+            model="attribution.channel",
+        ),
+        Section(
+            "What would be lost without a channel",
+            "The removal effect: the share of conversions that no path would reach, were it not for the channel.",
+            "attribution",
+            chart=Bars(("channel", "conversion_kind"), ("lost_share",), "share"),
+            model="attribution.effects",
+        ),
+        Section(
+            "Sources by removal effect",
+            "The same for the source that touches came from.",
+            "attribution",
+            chart=Bars(("name", "conversion_kind"), ("markov_value_micros", "linear_value_micros")),
+            model="attribution.source",
+        ),
+        Section(
             "What channels cost",
             "Cost of touches, bookings of campaigns and commissions.",
             "touch_costs",

@@ -26,6 +26,13 @@ REPORT = Report(
             Bars(("name", "conversion_kind"), ("linear_value_micros", "cost_micros")),
         ),
         Section(
+            "Campaigns by removal effect",
+            "Value shared by what would be lost if every path that comes to a campaign ended there.",
+            "attribution",
+            chart=Bars(("name", "conversion_kind"), ("markov_value_micros", "cost_micros")),
+            model="attribution.campaign",
+        ),
+        Section(
             "Whom partners brought",
             "Customers with a contact that names the partner, and those whose first contact did.",
             "partners_reach",
@@ -40,6 +47,13 @@ REPORT = Report(
             "SELECT partner, currency, customers, orders, net_micros, commission_micros, contribution_micros"
             " FROM partners_contribution ORDER BY net_micros DESC, partner, currency",
             Bars(("partner",), ("net_micros", "commission_micros")),
+        ),
+        Section(
+            "Partners by removal effect",
+            "Value shared by what would be lost if every path that comes to a partner ended there.",
+            "attribution",
+            chart=Bars(("name", "conversion_kind"), ("markov_value_micros", "cost_micros")),
+            model="attribution.partner",
         ),
     ),
 )

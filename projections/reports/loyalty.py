@@ -61,5 +61,31 @@ REPORT = Report(
             "SELECT subject, purchase_days, last_day, days_since, mean_interval_days, silence FROM buying_rhythm"
             " WHERE repeat_purchases >= 2 AND silence > 1 ORDER BY silence DESC, subject LIMIT 20",
         ),
+        Section(
+            "Who is still a customer",
+            "Customers by P(alive), the chance that they have not left unseen, as two models of purchases tell it.",
+            "purchases",
+            chart=Bars(("alive",), ("bgnbd_customers", "paretonbd_customers"), "customers"),
+            model="outlook.chances",
+        ),
+        Section(
+            "What is to be expected",
+            "Purchase days within a year, and their net value today, of customers who bought again as often.",
+            "purchases",
+            chart=Bars(("repeat_purchases",), ("expected_purchases",), "purchase days"),
+            model="outlook.expected",
+        ),
+        Section(
+            "Customers of greatest lifetime value",
+            "The twenty of each currency of whom most is to be expected within a year; see lifecircle loyalty show.",
+            "purchases",
+            model="outlook.best",
+        ),
+        Section(
+            "The models",
+            "What was fitted to all purchases as of this page, by maximum likelihood; see lifecircle loyalty fit.",
+            "purchases",
+            model="outlook.fits",
+        ),
     ),
 )

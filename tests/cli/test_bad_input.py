@@ -288,6 +288,13 @@ def test_a_bad_moment(file_shop: Shell, moment: str) -> None:
         assert "Traceback" not in done.err + known.err
 
 
+def test_a_moment_before_the_log_begins_says_so(built: Shell) -> None:
+    for typed in (("query", "select count(*) as customers from loyalty"), ("view", "loyalty")):
+        done = built(*typed, "--as-of", "1999-12-31")
+        assert (done.code, "by this moment nothing had occurred" in done.err) == (0, True)
+        assert built(*typed, "--as-of", "2999-12-31").err == ""
+
+
 def test_a_cursor_of_another_log(shop: Shell, tmp_path: Any) -> None:
     other = shop.at(f"sqlite:///{tmp_path}/other.db")
     assert other("init").code == 0

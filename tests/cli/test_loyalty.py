@@ -95,6 +95,36 @@ def test_what_came_after_the_calibration_is_set_against_the_model(market: Shell,
     assert (nothing.code, "--calibration-end" in nothing.err) == (2, True)
 
 
+def test_the_report_says_what_the_models_say(market: Shell) -> None:
+    moment = ("--as-of", "2026-02-28", "--format", "json")
+    sections = {each["title"]: each for each in market("report", "loyalty", *moment).json["reports"][0]["sections"]}
+    fitted = {each["model"]: each for each in sections["The models"]["rows"]}
+    assert list(fitted) == ["BG/NBD", "Pareto/NBD", "Gamma-Gamma"]
+    told = market("loyalty", "fit", *moment).json
+    assert fitted["BG/NBD"]["parameters"].startswith(f"r {told['r']:.4g}, alpha {told['alpha']:.4g}, ")
+    assert fitted["BG/NBD"]["log_likelihood"] == round(told["log_likelihood"], 2)
+    shown = market("loyalty", "show", *moment).json
+    best = sections["Customers of greatest lifetime value"]["rows"]
+    assert [(each["subject"], each["lifetime_micros"]) for each in best] == [
+        (each["subject"], each["lifetime_micros"]) for each in shown[:20]
+    ]
+    bands = sections["Who is still a customer"]["rows"]
+    assert bands[0]["bgnbd_customers"] == sum(each["alive"] < 0.2 for each in shown)
+    assert sum(each["bgnbd_customers"] for each in bands) == len(shown)
+    expected = sections["What is to be expected"]["rows"]
+    assert sum(each["customers"] for each in expected) == len(shown)
+    assert sum(each["lifetime_micros"] for each in expected) == sum(each["lifetime_micros"] for each in shown)
+    flagged = market("act", "churn-risk", "--dry-run", *moment).json
+    assert {each["subject"] for each in flagged} == {
+        each["subject"] for each in shown if each["alive"] < 0.5 and each["repeat_purchases"]
+    }
+
+
+def test_a_report_without_a_fit_says_why_and_shows_no_number(market: Shell) -> None:
+    told = market("report", "loyalty", "--as-of", "2025-01-20", "--format", "table").out
+    assert "no figure: the BG/NBD model needs more customers who bought again" in told
+
+
 def test_too_few_repeat_customers_are_refused_without_a_number(market: Shell) -> None:
     refused = market("loyalty", "fit", "--as-of", "2025-01-20", "--format", "json")
     assert (refused.code, refused.out) == (1, "")

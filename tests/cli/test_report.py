@@ -16,8 +16,10 @@ from adapters.reports.figures import shown, unit_of
 from adapters.views.moments import named_in
 from cli.stories import brightwater
 from projections import views
+from projections.models import model_named
 from projections.report import Bars, Grid, Lines, Report, Section, Tiles
 from projections.reports import reports
+from projections.view import columns_of
 from tests.cli.program import Shell
 
 SECTIONS = [(report, section) for report in reports().values() for section in report.sections]
@@ -193,11 +195,16 @@ def test_a_section_names_a_question_and_draws_columns_that_it_asks(report: Repor
     known = {name for view in views().values() for name in (view.name, *(each.name for each in view.questions))}
     assert section.question in known
     assert section.says.endswith(".")
-    if not section.sql:
+    if not section.sql and not section.model:
         assert section.question == "goals"
         return
-    assert named_in(section.sql, views())
-    assert f"FROM {section.question}" in section.sql
+    asked = section.sql
+    if section.model:
+        module, _, table = section.model.partition(".")
+        model = model_named(module)
+        asked = " ".join((*model.asks, *(column.name for column in columns_of(model.tables[table].row))))
+    assert named_in(asked, views())
+    assert f"FROM {section.question}" in asked
     match section.chart:
         case Bars(label, values):
             wanted: tuple[str, ...] = (*label, *values)
@@ -207,7 +214,7 @@ def test_a_section_names_a_question_and_draws_columns_that_it_asks(report: Repor
             wanted = (down, across, value)
         case Tiles() | None:
             wanted = ()
-    assert all(re.search(rf"\b{name}\b", section.sql) for name in wanted)
+    assert all(re.search(rf"\b{name}\b", asked) for name in wanted)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +242,22 @@ def test_without_matplotlib_the_page_says_what_is_missing(
     assert done.code == 8
     assert "lifecircle[plot]" in done.err
     assert told[0]("report", "circle", "--format", "json").code == 0
+
+
+def test_without_scipy_the_page_says_what_to_install_for_which_figures(
+    told: tuple[Shell, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "scipy" else find(name))
+    done = told[0]("report", "attribution", "--format", "json")
+    assert done.code == 0
+    sections = {each["title"]: each for each in done.json["reports"][0]["sections"]}
+    lost = sections["What would be lost without a channel"]
+    assert (lost["rows"], lost["untold"]) == ([], ["scipy is not installed; install lifecircle[loyalty]"])
+    assert sections["Value credited to channels"]["rows"]
+    assert told[0]("report", "attribution", "-o", "without.html").code == 0
+    page = Path("without.html").read_text()
+    assert "Sources by removal effect: scipy is not installed; install lifecircle[loyalty]." in page
 
 
 def test_from_a_strangers_file_to_the_page_in_three_commands(sqlite_url: str, tmp_path: Path) -> None:

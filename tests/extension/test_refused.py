@@ -36,6 +36,15 @@ CALM = Lifecycle({key!r}, opens={{TicketOpened: "loud"}}, steps={steps}, never="
 """
 
 
+DECISION = """
+from typing import Any, NamedTuple
+from domain.decision import Decision
+class Loud(NamedTuple):
+    subject: str
+    fate: Any
+CALM = Decision({name!r}, "Calm whoever is loud.", "loyalty", Loud, lambda company, now: {{}},
+                lambda row, company, now: None, estimates={estimates})
+"""
 OPENS_A_LOG = """
 from adapters.engine import Engine
 Engine.open("sqlite:///shop.db")
@@ -44,6 +53,10 @@ Engine.open("sqlite:///shop.db")
 
 def kind(name: str = "TeaServed", more: str = "", doc: str = "Tea was served.", field: str = "cups: int") -> str:
     return KIND.format(name=name, more=more, doc=doc, field=field)
+
+
+def decision(name: str = "calm-down", estimates: tuple[str, ...] = ()) -> str:
+    return DECISION.format(name=name, estimates=estimates)
 
 
 def view(
@@ -103,6 +116,10 @@ BROKEN = {
     "a lifecycle after one that is not there": (
         "lifecycles", life() + "CALM.after = ('storm',)\n", "comes after others that there are"),
     "a lifecycle after itself": ("lifecycles", life() + "CALM.after = ('calm',)\n", "never in a circle"),
+    "a decision that reads a column that is not there": (
+        "decisions", decision(), "decision calm-down reads columns that are not there: ['fate']"),
+    "a decision with an estimate that no model tells": (
+        "decisions", decision(estimates=("fate",)), "no model tells fate"),
     "a lifecycle that names no rule for a state": ("lifecycles", life(refuses="{}"), "forbids a step in state calm"),
 }  # fmt: skip
 
@@ -131,6 +148,7 @@ TAKEN = {
     ),
     "a table beside the views": ({"views": view("parked")}, {}, "view or question parked", "lifecircle"),
     "the moment": ({"views": view("moment")}, {}, "view or question moment", "lifecircle"),
+    "a decision of ours": ({"decisions": decision("dunning")}, {}, "decision dunning of package", "lifecircle"),
     "a lifecycle of ours": ({"lifecycles": life("order")}, {}, "lifecycle order of package acme-tea", "lifecircle"),
     "another package's kind": ({"kinds": kind()}, {"kinds": kind()}, "kind TeaServed of package best-tea", "acme-tea"),
     "another package's view": ({"views": view()}, {"views": view()}, "counts of package best-tea", "acme-tea"),

@@ -1,4 +1,4 @@
-"""The laws of all kinds, lifecycles and views, run again in a process where a company's package is installed."""
+"""The laws of kinds, lifecycles, views and decisions, run again in a process where a company's package is installed."""
 
 import subprocess
 import sys
@@ -9,6 +9,7 @@ from tests.extension.packages import ROOT, on_path
 LAWS = (
     "tests/domain/test_kinds.py",
     "tests/domain/test_lifecycle_tables.py",
+    "tests/projections/test_decisions.py",
     "tests/projections/test_view_laws.py",
     "tests/read_side/test_laws.py",
 )
@@ -19,6 +20,7 @@ WITNESSES = (
     "test_a_step_breaks_the_rule_of_a_state_exactly_where_the_table_forbids_it[trial-over-TrialEnded]",
     "test_a_step_of_what_was_never_opened_is_a_breach_until_the_opening_arrives[trial-TrialEnded]",
     "test_a_view_and_its_questions_say_what_they_and_each_column_mean[trials]",
+    "test_every_decision_obeys_the_laws_reads_columns_that_there_are_and_says_its_rule[sqlite-long-trial]",
     "test_live_in_any_batches_is_a_rebuild_is_a_replay",
 )
 

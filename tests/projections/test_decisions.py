@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from adapters.acting import question_of
+from adapters.extensions import load_extensions
 from adapters.views.moments import beneath
 from domain.company import Company
-from domain.decision import Decision, Now, Proposal, decision_named, decisions
+from domain.decision import Decision, Estimate, Now, Proposal, decision_named, decisions
 from domain.history import effective_histories
+from domain.laws import flaws_of_decision
 from domain.touchpoint import Envelope, Fact, microseconds
 from projections import views
+from projections.models import ESTIMATES
 from tests.projections.report import Report
 from tests.projections.story import corrected, eur, facts_of, happened, merged, order, rows
 
@@ -22,8 +25,11 @@ class World:
     def __init__(self, report: Report, company: Company) -> None:
         self._report, self._company = report, company
 
-    def decides(self, name: str, when: str, *story: Envelope) -> list[tuple[Any, ...]]:
-        """What a decision proposes at a moment: subject, key, each touchpoint's fields, the id that it rests on."""
+    def decides(self, name: str, when: str, *story: Envelope, alive: float | None = None) -> list[tuple[Any, ...]]:
+        """What a decision proposes at a moment: subject, key, each touchpoint's fields, the id that it rests on.
+
+        `alive` is what a model tells of everybody, where it tells anything.
+        """
         decision, moment = decision_named(name), datetime.fromisoformat(when).replace(tzinfo=UTC)
         self._report.undo()
         for view, definition in beneath([decision.reads], views()).items():
@@ -31,7 +37,8 @@ class World:
         now = Now(microseconds(moment), when[:10])
         self._report.at(*now)
         answers = self._report.ask(question_of(decision, self._company, now))
-        proposals = decision.decide([decision.row(**row) for row in answers], self._company, now)
+        told = dict.fromkeys(decision.estimates, Estimate(alive, "the model" if alive is not None else "too few"))
+        proposals = decision.decide([decision.row(**row, **told) for row in answers], self._company, now)
         histories = effective_histories(facts_of(story))
         return [self._told(decision, proposal, histories, now) for proposal in proposals]
 
@@ -212,17 +219,33 @@ def test_purchases_of_an_absorbed_customer_count_for_the_survivor(world: World) 
     ]
 
 
-def test_a_customer_silent_for_three_times_their_own_rhythm_is_at_risk(world: World) -> None:
+def test_without_a_model_a_customer_silent_for_three_times_their_own_rhythm_is_at_risk(world: World) -> None:
     story = bought_on(1, 5, 9)  # every four days
     assert world.decides("churn-risk", "2026-03-20", *story) == []
     ((_, key, risk, reminder, cause),) = world.decides("churn-risk", "2026-03-21", *story)
     assert (key, cause) == (("2026-03-09",), story[-1].id)
-    assert (risk["kind"], risk["score"]) == ("churn", 3.0)
-    assert reminder["kind"] == "reminder"
+    assert risk == {"kind": "churn", "score": 3.0, "source": "silence by own mean interval"}
+    basis = "silent for 3.00 times their mean interval; no P(alive): too few"
+    assert reminder == {"kind": "reminder", "basis": basis}
     back = order("2026-03-20", "back", "10")
     assert world.decides("churn-risk", "2026-03-25", *story, back) == []
     assert world.decides("churn-risk", "2026-05-01", *bought_on(1, 5)) == [], "one interval is no rhythm"
     assert world.decides("churn-risk", "2026-05-01", *story, happened("2026-04-01", "CustomerChurned")) == []
+
+
+def test_a_customer_who_has_probably_left_by_a_model_is_at_risk_whatever_their_rhythm(world: World) -> None:
+    story = bought_on(1, 5)
+    assert world.decides("churn-risk", "2026-03-06", *story, alive=0.5) == []
+    ((_, key, risk, reminder, cause),) = world.decides("churn-risk", "2026-03-06", *story, alive=0.25)
+    assert (key, cause) == (("2026-03-05",), story[-1].id)
+    assert risk == {"kind": "churn", "score": 0.75, "source": "1 - P(alive)"}
+    assert reminder == {"kind": "reminder", "basis": "P(alive) 0.2500 by the model"}
+    assert world.decides("churn-risk", "2027-03-06", *bought_on(1, 5, 9), alive=0.9) == [], (
+        "long silent, and likely there"
+    )
+    assert world.decides("churn-risk", "2026-03-06", *bought_on(1), alive=0.1) == [], "who bought once has no rhythm"
+    gone = happened("2026-03-20", "CustomerChurned")
+    assert world.decides("churn-risk", "2026-04-01", *story, gone, alive=0.1) == []
 
 
 def test_an_offer_that_waits_is_sent_and_a_reminder_is_not(world: World) -> None:
@@ -234,14 +257,19 @@ def test_an_offer_that_waits_is_sent_and_a_reminder_is_not(world: World) -> None
     assert world.decides("send-offer", "2026-03-03", offer, sent) == []
 
 
-def test_every_decision_reads_columns_that_there_are_and_says_its_rule(report: Report) -> None:
-    now = Now(0, "2026-03-01")
-    for decision in decisions().values():
-        assert decision.columns[0] == "subject"
-        assert set(decision.bounds(Company(), now)) <= set(decision.columns)
-        assert set(decision.columns) <= set(report.names(decision.reads)), decision.name
-        assert report.ask(question_of(decision, Company(), now)) == []
-        assert len(decision.rule) > 40
+load_extensions()  # of the laws a company's own decisions are no exception
+
+
+@pytest.mark.parametrize("name", decisions())
+def test_every_decision_obeys_the_laws_reads_columns_that_there_are_and_says_its_rule(
+    report: Report, name: str
+) -> None:
+    decision, now = decision_named(name), Now(0, "2026-03-01")
+    assert list(flaws_of_decision(decision)) == []
+    assert set(decision.estimates) <= set(ESTIMATES)
+    assert set(decision.columns) <= set(report.names(decision.reads)), decision.name
+    assert report.ask(question_of(decision, Company(), now)) == []
+    assert len(decision.rule) > 40
 
 
 def basket(subject: str, number: str, *skus: str) -> Envelope:

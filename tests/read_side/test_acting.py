@@ -1,9 +1,11 @@
 """Acting on a real log: once for each cause, strictly by the rules, and never on what is no longer so."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from threading import Barrier
 
 import pytest
@@ -20,8 +22,9 @@ from domain.touchpoint import Envelope, Fact, microseconds
 from projections import views
 from tests.projections.story import corrected, eur, happened, merged, order
 
+MARCH_10_DAY = date(2026, 3, 10)
 MARCH_10 = microseconds(datetime(2026, 3, 10, 12, tzinfo=UTC))
-CHOSEN = ("dunning", "thanks", "send-offer", "task-overdue")
+CHOSEN = ("dunning", "thanks", "send-offer", "task-overdue", "churn-risk")
 READ = [decision_named(name).reads for name in CHOSEN]
 
 
@@ -176,6 +179,33 @@ def test_what_was_done_under_an_absorbed_id_is_done(desk: Desk) -> None:
 def test_views_that_were_never_built_are_named(desk: Desk) -> None:
     with pytest.raises(ViewNotBuilt):
         desk.acts("dunning")
+
+
+def bought(subject: str, *days_ago: int) -> list[Envelope]:
+    days = (MARCH_10_DAY - timedelta(days=ago) for ago in days_ago)
+    return [order(day.isoformat(), f"{subject}-{day}", "10", subject=subject) for day in days]
+
+
+def test_a_customer_about_to_be_lost_is_told_by_the_model_of_all_or_else_by_their_own_rhythm(desk: Desk) -> None:
+    desk.given(*bought("anna", 100, 95, 90, 85, 80), *bought("bert", 90, 60, 30, 1))
+    (found,) = desk.acts("churn-risk", dry_run=True)
+    assert (found.subject, found.result) == ("anna", "proposed")
+    # Others come, of whom some buy on and some have fallen silent, so that a model can be fitted.
+    crowd = [bought(f"c{place}", *range(90 + place % 7, place % 3 * 30, -5 - place % 11)) for place in range(45)]
+    desk.given(*chain.from_iterable(crowd))
+    cursor = desk.engine.log.heads()
+    results = {each.subject: each for each in desk.acts("churn-risk")}
+    assert {each.result for each in results.values()} == {"recorded"}
+    assert "anna" in results
+    assert "bert" not in results
+    assessed, reminder = desk.made("RiskAssessed")[0], desk.made("RecommendationIssued")[0]
+    assert (assessed.data["kind"], assessed.data["source"]) == ("churn", "1 - P(alive)")
+    assert 0.5 < assessed.data["score"] <= 1
+    told = r"P\(alive\) 0\.[0-4]\d+ by BG/NBD over 47 customers \(r \S+, alpha \S+, a \S+, b \S+\), cursor (\S+)"
+    basis = re.fullmatch(told, reminder.data["basis"])
+    assert basis
+    assert basis[1] == str(cursor)
+    assert {each.result for each in desk.acts("churn-risk")} == {"done before"}
 
 
 def test_what_rests_on_nothing_that_stands_is_told_and_not_done(desk: Desk) -> None:

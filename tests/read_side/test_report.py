@@ -6,12 +6,14 @@ from contextlib import closing
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.postgres.report import ReportInUse
 from adapters.postgres.roles import make_roles, roles
 from adapters.views.rebuild import rebuild
+from adapters.views.selecting import Clause, compared, literal, select
 from adapters.views.tables import Tables, Views
 from projections import views
 from projections.dictionary import entries, relations
@@ -43,6 +45,16 @@ def test_the_dictionary_keeps_step_with_the_views(engine: Engine) -> None:
             rebuild(engine.log, tables, engine.company)
             told = tables.query("SELECT column_name FROM dictionary WHERE relation = 'tally' ORDER BY place")[1]
             assert [column for (column,) in told] == columns
+
+
+def test_a_value_in_a_statement_is_that_value_even_where_a_server_reads_backslashes(filled: Tables) -> None:
+    if filled.url.startswith("postgresql"):
+        with psycopg.connect(filled.url, autocommit=True) as connection:
+            name = Identifier(connection.info.dbname)
+            connection.execute(SQL("ALTER DATABASE {} SET standard_conforming_strings = off").format(name))
+    for text in ("it's", "\\", "\\' OR 1 = 1 --", '"', "%s", "漢", ""):
+        said = Clause(f"{literal(text)} AS said")
+        assert filled.query(select("moment", [said], [compared("day", "<>", text)]))[1] == [(text,)]
 
 
 def test_in_postgresql_the_comments_say_what_the_dictionary_says(postgres_url: str) -> None:

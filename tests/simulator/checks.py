@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from adapters.acting import act, question_of
+from adapters.acting import act, rows_of
 from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.views.moments import beneath
@@ -18,7 +18,7 @@ from adapters.views.projector import Projector
 from adapters.views.rebuild import rebuild
 from adapters.views.tables import Tables
 from domain.company import Company
-from domain.decision import Decision, Now, decision_named
+from domain.decision import Decision, Estimate, Now, decision_named
 from domain.errors import LifecircleError
 from domain.touchpoint import microseconds
 from projections import views
@@ -223,13 +223,18 @@ def _leaving(tables: Tables, truth: Truth) -> Iterator[Check]:
 
 
 def _decisions(engine: Engine, tables: Tables, truth: Truth) -> Iterator[Check]:
-    at_risk = _proposed(tables, decision_named("promise-at-risk"))
+    at_risk = _proposed(engine, tables, "promise-at-risk")
     yield Check("promises at risk", truth.trade.at_risk, {key[0] for _, key in at_risk})
     silent = {subject for subject, days in truth.purchase_days.items() if _is_silent(days)}
-    flagged = {subject for subject, _ in _proposed(tables, decision_named("churn-risk"))}
     told = {row["subject"] for row in _rows(tables, "SELECT subject FROM loyalty WHERE status = 'churned'")}
+    flagged = {subject for subject, _ in _proposed(engine, tables, "churn-risk", fitted=False)}
     yield Check("customers silent for long", silent - told, flagged)
-    waiting = {key[0] for _, key in _proposed(tables, decision_named("first-response"))}
+    lost = {subject for subject, _ in _proposed(engine, tables, "churn-risk")}
+    chances = {row.subject: row.alive.value for row in _read(engine, tables, decision_named("churn-risk"))}
+    expected = sum(1 - chances[subject] for subject in lost) / len(lost)
+    left = sum(not truth.alive[subject] for subject in lost) / len(lost)
+    yield Check("of those about to be lost, who left", left, expected, ERRORS * sqrt(2 * left * (1 - left) / len(lost)))
+    waiting = {key[0] for _, key in _proposed(engine, tables, "first-response")}
     yield Check("tickets without an answer", {f"ticket/{name}" for name in truth.unanswered}, waiting)
     owed = {
         (debt.subject, f"{invoice} {level}")
@@ -242,13 +247,25 @@ def _decisions(engine: Engine, tables: Tables, truth: Truth) -> Iterator[Check]:
     moment = microseconds(datetime.combine(END, time(20), ZoneInfo("UTC")))
     Projector(engine.log, tables, COMPANY).run_once()
     tables.set_moment(moment)
-    yield Check("dunning notices due after them", [], _proposed(tables, decision_named("dunning")))
+    yield Check("dunning notices due after them", [], _proposed(engine, tables, "dunning"))
 
 
-def _proposed(tables: Tables, decision: Decision[Any]) -> list[tuple[str, tuple[str, ...]]]:
-    now = Now(*tables.query("SELECT at, day FROM moment")[1][0])
-    rows = tables.query(question_of(decision, COMPANY, now))[1]
-    return [(each.subject, each.key) for each in decision.decide([decision.row(*row) for row in rows], COMPANY, now)]
+def _proposed(engine: Engine, tables: Tables, name: str, *, fitted: bool = True) -> list[tuple[str, tuple[str, ...]]]:
+    """What a decision proposes, as if no model could be fitted or as it is."""
+    decision, now = decision_named(name), _now(tables)
+    rows = _read(engine, tables, decision)
+    if not fitted:
+        untold = dict.fromkeys(decision.estimates, Estimate(None, "not fitted"))
+        rows = [row._replace(**untold) for row in rows]
+    return [(each.subject, each.key) for each in decision.decide(rows, COMPANY, now)]
+
+
+def _read(engine: Engine, tables: Tables, decision: Decision[Any]) -> list[Any]:
+    return list(rows_of(engine.log, tables, decision, COMPANY, _now(tables)))
+
+
+def _now(tables: Tables) -> Now:
+    return Now(*tables.query("SELECT at, day FROM moment")[1][0])
 
 
 def _is_silent(days: list[date]) -> bool:
