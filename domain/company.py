@@ -27,6 +27,7 @@ BANDS_MAX = 1_000
 """The most traits of which views show bands."""
 PAYMENT_TOLERANCE_MAX = 1_000_000.0
 RFM_DAYS_MAX = 36_500
+LOYALTY_TIERS_MAX = 50
 
 Purpose = Label
 """What a message or a use of data is for."""
@@ -48,9 +49,9 @@ def _rising(limits: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 _Days = Annotated[int, Field(strict=True, ge=0, le=RFM_DAYS_MAX)]
-_Orders = Annotated[int, Field(strict=True, ge=1)]
+_Whole = Annotated[int, Field(strict=True, ge=1)]
 RisingDays = Annotated[tuple[_Days, _Days, _Days, _Days], AfterValidator(_rising)]
-RisingOrders = Annotated[tuple[_Orders, _Orders, _Orders, _Orders], AfterValidator(_rising)]
+RisingOrders = Annotated[tuple[_Whole, _Whole, _Whole, _Whole], AfterValidator(_rising)]
 RisingQuantities = Annotated[tuple[Quantity, Quantity, Quantity, Quantity], AfterValidator(_rising)]
 
 
@@ -126,6 +127,11 @@ class Company(Policy):
     rfm_net: dict[Currency, RisingQuantities] = Field(
         default={},
         description="by currency, net values from which money scores 2, 3, 4 and 5; scored by fifths where unset",
+    )
+    loyalty_tiers: dict[Label, _Whole] = Field(
+        default={},
+        max_length=LOYALTY_TIERS_MAX,
+        description="the tiers of the loyalty programme: by name, the points earned from which a customer is in it",
     )
     attribution_half_life_days: int = Field(
         default=7,

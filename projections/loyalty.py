@@ -7,6 +7,7 @@ from domain.company import DAY_US, day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Account, Ledger
+from projections.surveys import share_of
 from projections.view import Question, Row, View, bounded
 
 
@@ -36,19 +37,29 @@ class LoyaltyRow(NamedTuple):
     monetary_score: Annotated[int | None, "1 to 5 by the setting rfm_net; null where that is unset"]
     referrals: Annotated[int, "distinct others whom the customer brought; the same in each row of a customer"]
     points: Annotated[int, "balance of loyalty points; the same in each row of a customer"]
+    tier: Annotated[
+        str | None,
+        "the highest tier of the setting loyalty_tiers that was reached by points earned, those spent or expired "
+        "included, those taken back not; null below the first",
+    ]
+    satisfaction_share: Annotated[
+        float | None,
+        "where in its scale the last answer to a survey lies, 0 lowest, 1 highest (see surveys); the same in each row",
+    ]
     status: Annotated[str, "active, churned or won back; the same in each row of a customer"]
 
 
 class Loyal:
-    """What one subject bought, whom they referred, their points and whether they stayed."""
+    """What one subject bought, whom they referred, their points, how satisfied they are and whether they stayed."""
 
-    __slots__ = ("known", "ledger", "points", "referred", "status")
+    __slots__ = ("earned", "known", "ledger", "points", "referred", "satisfaction", "status")
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.known: set[str] = set()
         self.referred: set[str] = set()
-        self.points = 0
+        self.points = self.earned = 0
+        self.satisfaction: float | None = None
         self.status = ""  # until something but a purchase is told
 
 
@@ -57,13 +68,22 @@ class Loyalty(View[Loyal]):
 
     name = "loyalty"
     comment = (
-        "Loyalty: recency, frequency, monetary value, repeat purchases, points and referrals, one row per customer "
-        "and currency."
+        "Loyalty: recency, frequency, monetary value, repeat purchases, points, tier, referrals and satisfaction, one "
+        "row per customer and currency."
     )
     row_type = LoyaltyRow
     key = ("subject", "currency")
-    kinds = frozenset({*PURCHASE_STEPS, "ReferralMade", "LoyaltyPointsPosted", "CustomerChurned", "CustomerWonBack"})
-    revision = 2
+    kinds = frozenset(
+        {
+            *PURCHASE_STEPS,
+            "ReferralMade",
+            "LoyaltyPointsPosted",
+            "SurveyAnswered",
+            "CustomerChurned",
+            "CustomerWonBack",
+        }
+    )
+    revision = 3
     questions = (
         Question(
             name="rfm",
@@ -248,7 +268,7 @@ class Loyalty(View[Loyal]):
         return Loyal(Ledger(subject, self.company))
 
     def evolve(self, state: Loyal, fact: Fact) -> tuple[Loyal, Iterable[Hashable]]:
-        """Book a purchase and what became of it, a referral, points, leaving and coming back."""
+        """Book a purchase and what became of it, a referral, points, an answer, leaving and coming back."""
         if fact.kind in PURCHASE_STEPS:
             touched = {currency for _, currency in state.ledger.take(fact)}
             if touched <= state.known:
@@ -259,7 +279,15 @@ class Loyalty(View[Loyal]):
             case "ReferralMade":
                 state.referred.add(fact.data["referred"])
             case "LoyaltyPointsPosted":
-                state.points += fact.data["delta"]
+                delta = fact.data["delta"]
+                state.points += delta
+                if fact.data["reason"] == "earn" or (fact.data["reason"] == "reverse" and delta < 0):
+                    state.earned += delta
+            case "SurveyAnswered":
+                share = share_of(fact)
+                if share is None:
+                    return state, ()
+                state.satisfaction = share
             case "CustomerChurned":
                 state.status = "churned"
             case "CustomerWonBack":
@@ -296,8 +324,15 @@ class Loyalty(View[Loyal]):
             _score(self.company.rfm_net.get(currency), total.net_micros) if days else None,
             len(state.referred),
             bounded(state.points),
+            self._tier(state.earned),
+            state.satisfaction,
             state.status or "active",
         )
+
+    def _tier(self, earned: int) -> str | None:
+        """The tier that asks for most of what was earned; of equal ones the first by name."""
+        reached = [(-least, name) for name, least in self.company.loyalty_tiers.items() if least <= earned]
+        return min(reached)[1] if reached else None
 
     def _recency(self, last_at: int | None) -> tuple[int | None, int | None, int | None, int | None]:
         """Until when each score of recency holds, from 5 to 2: through the last whole day of its limit."""

@@ -187,8 +187,7 @@ class Surveys(View[Answers]):
             return None
         fact, segment, repeated = found
         data = fact.data
-        metric, score = data.get("metric"), data.get("score")
-        share = place_in_scale(score, data.get("scale"), metric)
+        metric, score, share = data.get("metric"), data.get("score"), share_of(fact)
         return SurveyRow(
             state.subject,
             fact.stream,
@@ -207,6 +206,11 @@ class Surveys(View[Answers]):
             segment,
             int(repeated),
         )
+
+
+def share_of(fact: Fact) -> float | None:
+    """Where in its scale an answer lies, from 0 to 1; None where that cannot be told."""
+    return place_in_scale(fact.data.get("score"), fact.data.get("scale"), fact.data.get("metric"))
 
 
 def place_in_scale(score: float | None, scale: str | None, metric: str | None) -> float | None:

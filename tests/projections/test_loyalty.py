@@ -45,6 +45,28 @@ def test_referrals_and_points_count_without_a_purchase_and_move_to_the_purchases
     assert (loyal.currency, loyal.orders, loyal.referrals, loyal.points) == ("EUR", 1, 1, 30)
 
 
+def test_a_tier_is_kept_when_points_are_spent_and_lost_when_what_was_earned_is_taken_back() -> None:
+    tiers = {"silver": 100, "gold": 500}
+    story = [happened("2026-03-01", "LoyaltyPointsPosted", delta=delta, reason="earn") for delta in (99, 1, 400)]
+    reached = [rows(Loyalty, *story[:count], loyalty_tiers=tiers)[0].tier for count in (1, 2, 3)]
+    assert reached == [None, "silver", "gold"]
+    story.append(happened("2026-03-02", "LoyaltyPointsPosted", delta=-450, reason="redeem"))
+    (loyal,) = rows(Loyalty, *story, loyalty_tiers=tiers)
+    assert (loyal.points, loyal.tier) == (50, "gold")
+    story.append(happened("2026-03-03", "LoyaltyPointsPosted", delta=-1, reason="reverse"))
+    assert rows(Loyalty, *story, loyalty_tiers=tiers)[0].tier == "silver"
+    assert row(Loyalty, *story).tier is None
+
+
+def test_satisfaction_is_where_the_last_answer_lies_in_its_scale() -> None:
+    story = [
+        happened("2026-03-01", "SurveyAnswered", question="q", metric="nps", score=10),
+        happened("2026-03-02", "SurveyAnswered", question="q", metric="csat", score=2),
+        happened("2026-03-03", "SurveyAnswered", question="why", text="slow"),
+    ]
+    assert [row(Loyalty, *story[:count]).satisfaction_share for count in (1, 2, 3)] == [1.0, 0.25, 0.25]
+
+
 def test_a_customer_who_buys_in_two_currencies_has_a_row_in_each() -> None:
     dollars = happened("2026-03-02", "OrderPlaced", order="d", total="7 USD")
     points = happened("2026-03-03", "LoyaltyPointsPosted", delta=5, reason="earn")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain
+from random import Random
 from threading import Barrier
 
 import pytest
@@ -186,13 +186,23 @@ def bought(subject: str, *days_ago: int) -> list[Envelope]:
     return [order(day.isoformat(), f"{subject}-{day}", "10", subject=subject) for day in days]
 
 
+def crowd(customers: int) -> Iterator[Envelope]:
+    """Purchases of customers with paces and ends of their own."""
+    chance = Random(7)  # noqa: S311 - one fixed world, no secret
+    for place in range(customers):
+        pace, leaving = chance.gammavariate(0.9, 1 / 30), chance.betavariate(0.9, 2.5)
+        ago: float = 360 - chance.randrange(150)
+        days = [int(ago)]
+        while (ago := ago - chance.expovariate(pace)) >= 0 and chance.random() >= leaving:
+            days.append(int(ago))
+        yield from bought(f"c{place}", *dict.fromkeys(days))
+
+
 def test_a_customer_about_to_be_lost_is_told_by_the_model_of_all_or_else_by_their_own_rhythm(desk: Desk) -> None:
     desk.given(*bought("anna", 100, 95, 90, 85, 80), *bought("bert", 90, 60, 30, 1))
     (found,) = desk.acts("churn-risk", dry_run=True)
     assert (found.subject, found.result) == ("anna", "proposed")
-    # Others come, of whom some buy on and some have fallen silent, so that a model can be fitted.
-    crowd = [bought(f"c{place}", *range(90 + place % 7, place % 3 * 30, -5 - place % 11)) for place in range(45)]
-    desk.given(*chain.from_iterable(crowd))
+    desk.given(*crowd(60))
     cursor = desk.engine.log.heads()
     results = {each.subject: each for each in desk.acts("churn-risk")}
     assert {each.result for each in results.values()} == {"recorded"}
@@ -201,7 +211,7 @@ def test_a_customer_about_to_be_lost_is_told_by_the_model_of_all_or_else_by_thei
     assessed, reminder = desk.made("RiskAssessed")[0], desk.made("RecommendationIssued")[0]
     assert (assessed.data["kind"], assessed.data["source"]) == ("churn", "1 - P(alive)")
     assert 0.5 < assessed.data["score"] <= 1
-    told = r"P\(alive\) 0\.[0-4]\d+ by BG/NBD over 47 customers \(r \S+, alpha \S+, a \S+, b \S+\), cursor (\S+)"
+    told = r"P\(alive\) 0\.[0-4]\d+ by BG/NBD over 62 customers \(r \S+, alpha \S+, a \S+, b \S+\), cursor (\S+)"
     basis = re.fullmatch(told, reminder.data["basis"])
     assert basis
     assert basis[1] == str(cursor)
