@@ -195,6 +195,14 @@ stored_of: Callable[[Sequence[Any]], Stored] = partial(tuple.__new__, Stored)
 """Make a `Stored` of its fields. Rows come by the hundred thousand, and this does not go through Python."""
 
 
+def by_stream(touchpoints: Iterable[Stored]) -> dict[str, list[Stored]]:
+    """Touchpoints by the streams that hold them, each in the order in which they come."""
+    streams: dict[str, list[Stored]] = {}
+    for stored in touchpoints:
+        streams.setdefault(stored.stream, []).append(stored)
+    return streams
+
+
 class Receipt(NamedTuple):
     """The log's answer to one touchpoint: where it stands, and the SHA-256 of its stored bytes.
 
@@ -324,6 +332,10 @@ class Log(Protocol):
 
     def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:
         """One subject's stream in version order, within a cut."""
+        ...
+
+    def streams(self, subjects: Iterable[str], upto: Cursor) -> dict[str, list[Stored]]:
+        """The streams of several subjects within a cut, in one look; one of which there is nothing is not there."""
         ...
 
     def version(self, subject: str) -> int:

@@ -11,9 +11,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.pq.abc import PGresult
 
-from adapters.log import Cursor, Group, Stored, Verdict, bucket_of, stored_of, touched_by
+from adapters.log import Cursor, Group, Stored, Verdict, bucket_of, by_stream, stored_of, touched_by
 from adapters.postgres.append import Call, rounds, send
-from adapters.postgres.arrays import Bigints, Integers
+from adapters.postgres.arrays import Bigints, Integers, Texts
 from adapters.postgres.books import Books, rows_of
 from adapters.postgres.datastore import Datastore, Listener, in_our_words, lost
 from adapters.postgres.facts import Facts, unjudged
@@ -32,6 +32,15 @@ _COLUMNS = b"""
 _READ = _COLUMNS + b"WHERE t.bucket = %s AND t.number > %s AND t.number <= %s ORDER BY t.number"
 
 _STREAM = _COLUMNS + b"WHERE t.bucket = %s AND t.stream = %s AND t.number <= %s ORDER BY t.version"
+
+_STREAMS = (
+    _COLUMNS
+    + b"""
+    JOIN unnest(%b, %b, %b) AS asked (bucket, stream, last)
+        ON t.bucket = asked.bucket AND t.stream = asked.stream AND t.number <= asked.last
+    ORDER BY t.stream, t.version
+"""
+)
 
 _FIND = _COLUMNS + b"WHERE t.bucket = %s AND t.stream = %s AND t.source = %s AND t.id = %s"
 
@@ -190,6 +199,13 @@ class PostgresLog(Books):
         """One subject's stream in version order, within a cut."""
         bucket = bucket_of(subject, self.buckets)
         return self._stored(_STREAM, (bucket, subject, upto.numbers[bucket - 1] if upto else _HIGHEST))
+
+    def streams(self, subjects: Iterable[str], upto: Cursor) -> dict[str, list[Stored]]:
+        """The streams of several subjects within a cut, in one look."""
+        names = list(subjects)
+        buckets = [bucket_of(name, self.buckets) for name in names]
+        lasts = [upto.numbers[bucket - 1] for bucket in buckets]
+        return by_stream(self._stored(_STREAMS, (Integers(buckets), Texts(names), Bigints(lasts))))
 
     def version(self, subject: str) -> int:
         """The version of a subject's stream; 0 when it has none."""

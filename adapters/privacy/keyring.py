@@ -148,6 +148,12 @@ class Keyring:
             self.recheck()
         return (realm, subject) in self._gone
 
+    def none_destroyed(self) -> bool:
+        """Whether no key was ever destroyed."""
+        if monotonic() >= self._recheck_at:
+            self.recheck()
+        return not self._gone
+
     def known(self, realm: bytes, subject: str) -> DataKey:
         """The key of a subject that was not forgotten.
 

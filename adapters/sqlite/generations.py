@@ -153,8 +153,13 @@ class SQLiteTransaction:
             found[generation.view] = self._connection.execute(asked, (named,)).fetchall()
         return found
 
-    def apply(self, generation: Generation, changes: Changes) -> None:
-        """Write the rows that changed, and who is parked."""
+    def apply(self, changes: Iterable[tuple[Generation, Changes]]) -> None:
+        """Write the rows that changed in each generation, and who is parked."""
+        for generation, changed in changes:
+            if changed:
+                self._apply(generation, changed)
+
+    def _apply(self, generation: Generation, changes: Changes) -> None:
         view = self._tables.views[generation.view]
         table, key, columns = quoted(generation.table), primary_key(view), view.columns()
         if changes.deletes:

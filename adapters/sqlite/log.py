@@ -12,7 +12,18 @@ from typing import Any, Self
 
 from adapters.addresses import SQLiteAddress, read_sqlite_url
 from adapters.appending.judgement import Judgement, Key, Known, key_of
-from adapters.log import FORMAT_VERSION, Cursor, Group, Origin, Stored, Verdict, bucket_of, checked_format, stored_of
+from adapters.log import (
+    FORMAT_VERSION,
+    Cursor,
+    Group,
+    Origin,
+    Stored,
+    Verdict,
+    bucket_of,
+    by_stream,
+    checked_format,
+    stored_of,
+)
 from adapters.settings import LIMITS
 from adapters.sqlite.books import Books
 from adapters.sqlite.datastore import Datastore, connect, explained
@@ -33,6 +44,10 @@ _READ = f"{_COLUMNS} WHERE bucket = ? AND number > ? AND number <= ? ORDER BY nu
 
 # The plus keeps the planner from walking the whole log by number.
 _STREAM = f"{_COLUMNS} WHERE bucket = ? AND stream = ? AND +number <= ? ORDER BY version"
+
+_STREAMS = f"""
+    {_COLUMNS} WHERE bucket = ? AND stream IN (SELECT value FROM json_each(?)) AND +number <= ? ORDER BY stream, version
+"""  # noqa: S608 - nothing goes in but the columns
 
 _FIND = f"{_COLUMNS} WHERE bucket = ? AND stream = ? AND source = ? AND id = ?"
 
@@ -199,11 +214,15 @@ class SQLiteLog(Books):
         return {stream: version or 0 for stream, version in self._in_buckets(cursor, _VERSIONS, streams)}
 
     def _in_buckets(self, cursor: sqlite3.Cursor, sql: str, streams: Iterable[str]) -> Iterator[tuple[str, int | None]]:
+        for bucket, members in self._of_buckets(streams).items():
+            yield from cursor.execute(sql, (bucket, members))
+
+    def _of_buckets(self, streams: Iterable[str]) -> dict[int, str]:
+        """Streams by their buckets, as JSON."""
         of_bucket: dict[int, list[str]] = {}
         for stream in streams:
             of_bucket.setdefault(bucket_of(stream, self.buckets), []).append(stream)
-        for bucket, members in of_bucket.items():
-            yield from cursor.execute(sql, (bucket, json.dumps(members)))
+        return {bucket: json.dumps(members) for bucket, members in of_bucket.items()}
 
     def _known(self, cursor: sqlite3.Cursor, groups: Sequence[Group], versions: dict[str, int]) -> dict[Key, Known]:
         known = {}
@@ -256,6 +275,14 @@ class SQLiteLog(Books):
         last = upto.numbers[bucket - 1] if upto else _LAST
         with self.transaction() as cursor:
             return list(map(stored_of, cursor.execute(_STREAM, (bucket, subject, last))))
+
+    def streams(self, subjects: Iterable[str], upto: Cursor) -> dict[str, list[Stored]]:
+        """The streams of several subjects within a cut, in one look."""
+        with self.transaction() as cursor:
+            found: list[Stored] = []
+            for bucket, names in self._of_buckets(subjects).items():
+                found += map(stored_of, cursor.execute(_STREAMS, (bucket, names, upto.numbers[bucket - 1])))
+            return by_stream(found)
 
     def version(self, subject: str) -> int:
         """The version of a subject's stream; 0 when it has none."""

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from adapters.codec import fact_of
-from adapters.log import Cursor, Log, Stored
+from adapters.log import Cursor, Log, Stored, by_stream
 from adapters.settings import LIMITS
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import linked
@@ -69,9 +69,7 @@ class Folder:
         for bucket, number in {stored.bucket: stored.number for stored in batch}.items():
             self.position = self.position.advanced(bucket, number)
         changes = {name: Changes() for name in self._views}
-        streams: dict[str, list[Stored]] = {}
-        for stored in batch:
-            streams.setdefault(stored.stream, []).append(stored)
+        streams = by_stream(batch)
         roots: dict[str, list[Stored]] = {}
         cold: dict[str, Sequence[Stored]] = {}
         for stream, arrived in streams.items():
@@ -145,16 +143,20 @@ class Folder:
         """All facts, up to the position, of the families of some streams; each family once."""
         found: list[tuple[frozenset[str], list[Fact]]] = []
         seen: set[str] = set()
-        for stream in streams:
+        lives = {stream: self._lives.get(self._root_of.get(stream, "")) for stream in streams}
+        known = frozenset[str]().union(*(life.family if life else {stream} for stream, life in lives.items()))
+        # A stream that begins in this batch is all here.
+        whole = {stream: given for stream, given in streams.items() if given and given[0].version == 1}
+        read = self._log.streams(known - whole.keys(), self.position) if known - whole.keys() else {}
+        for stream, life in lives.items():
             if stream in seen:
                 continue
-            life = self._lives.get(self._root_of.get(stream, ""))
             family = set(life.family) if life else {stream}
             waiting, facts = list(family), list[Fact]()
             for member in waiting:
-                known = streams.get(member, ())
-                # A stream that begins in this batch is all here.
-                new = known if known and known[0].version == 1 else self._log.stream(member, self.position)
+                new = whole.get(member) or (
+                    read.get(member, []) if member in known else self._log.stream(member, self.position)
+                )
                 try:
                     for stored in new:
                         fact = fact_of(stored)

@@ -167,9 +167,7 @@ class Projector:
                 raise _Switched
             if position_cursor(self._log, transaction.position()).numbers != before:
                 raise fenced("projector")
-            for name, changed in changes.items():
-                if changed:
-                    transaction.apply(self._live[name], changed)
+            transaction.apply((self._live[name], changed) for name, changed in changes.items())
             after = folder.position.numbers
             transaction.track(
                 {at: now for at, (was, now) in enumerate(zip(before, after, strict=True), 1) if was != now}

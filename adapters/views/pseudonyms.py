@@ -69,21 +69,29 @@ class Pseudonyms:
         """The same fields where none of them is personal."""
         replaced: dict[str, Any] = {}
         for (field, *inner), mark in places:
-            match data.get(field):
+            match replaced.get(field, data.get(field)):
                 case None | []:
-                    pass
+                    continue
                 case [*parts] if inner:
-                    replaced[field] = [self._replaced(part, [(tuple(inner), mark)]) for part in parts]
+                    seen: Any = [self._replaced(part, [(tuple(inner), mark)]) for part in parts]
+                    same = all(map(is_, seen, parts))
                 case {**values}:
-                    replaced[field] = {name: self._shown(value, mark) for name, value in values.items()}
+                    seen = {name: self._shown(value, mark) for name, value in values.items()}
+                    same = all(map(is_, seen.values(), values.values()))
                 case value:
-                    replaced[field] = self._shown(value, mark)
+                    seen = self._shown(value, mark)
+                    same = seen is value
+            if not same:
+                replaced[field] = seen
         return {**data, **replaced} if replaced else data
 
     def _shown(self, value: Any, mark: Sealable) -> Any:
         if not is_sealed(value):
             return self._pseudonym(value) if isinstance(mark, Identifying) and isinstance(value, str) else value
-        sealed, keyring = Sealed.read(value), self.keyring
+        keyring, opens = self.keyring, isinstance(mark, Identifying | Attribute)
+        if not opens and (keyring is None or keyring.none_destroyed()):
+            return value
+        sealed = Sealed.read(value)
         realm, subject = sealed.about[:2]
         gone = keyring is not None and keyring.is_destroyed(realm, subject)
         if isinstance(mark, Identifying):
@@ -93,7 +101,7 @@ class Pseudonyms:
             return self._pseudonym(sealed.opened(keyring.known(realm, subject)))
         if gone:
             return ERASED_TEXT
-        if isinstance(mark, Attribute) and keyring is not None:
+        if opens and keyring is not None:
             return sealed.band(keyring.known(realm, subject)) or value
         return value
 

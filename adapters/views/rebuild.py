@@ -256,6 +256,4 @@ def _apply(
     folder: Folder, batch: Sequence[Stored], generations: Mapping[str, Generation], transaction: Transaction
 ) -> None:
     changes = folder.take(batch, lambda subjects: transaction.standing(generations.values(), subjects))
-    for name, changed in changes.items():
-        if changed:
-            transaction.apply(generations[name], changed)
+    transaction.apply((generations[name], changed) for name, changed in changes.items())

@@ -158,8 +158,8 @@ class Transaction(Protocol):
         """The rows of some subjects by view, as this transaction sees them."""
         ...
 
-    def apply(self, generation: Generation, changes: Changes) -> None:
-        """Write the rows that changed, and who is parked."""
+    def apply(self, changes: Iterable[tuple[Generation, Changes]]) -> None:
+        """Write the rows that changed in each generation, and who is parked."""
         ...
 
     def load(

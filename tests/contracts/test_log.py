@@ -226,6 +226,15 @@ def test_a_stream_within_a_cut(log: Log) -> None:
     assert log.version("C-9") == 0
 
 
+def test_several_streams_at_once_are_each_as_alone(log: Log) -> None:
+    append(log, draft("C-1"), draft("C-2"), draft("C-1"), draft("C-3"))
+    cut = log.heads()
+    append(log, draft("C-1"), draft("C-4"))
+    found = log.streams(["C-2", "C-1", "C-4", "C-9"], cut)
+    assert found == {"C-1": log.stream("C-1", cut), "C-2": log.stream("C-2", cut)}
+    assert log.streams([], cut) == log.streams(["C-1"], log.start()) == {}
+
+
 def test_reading_goes_on_from_any_cursor(log: Log) -> None:
     log.append([group(draft(f"C-{n}")) for n in range(1, 21)])
     assert list(pages(log, 7)) == list(range(1, 21))

@@ -12,7 +12,7 @@ from adapters.views.projector import Projector, status
 from adapters.views.rebuild import rebuild
 from adapters.views.tables import Tables
 from domain.errors import ProjectorFenced, UnknownView
-from tests.read_side.story import CHOSEN, TallyAgain, called, contents, merged, ordered, record, replayed
+from tests.read_side.story import CHOSEN, TallyAgain, called, contents, merged, ordered, record, replayed, touch
 
 
 def test_beside_appends_and_a_projector_nothing_is_lost(engine: Engine, tables: Tables) -> None:
@@ -53,6 +53,15 @@ def test_one_view_alone_is_rebuilt_while_the_others_catch_up(engine: Engine, tab
     assert [generation.view for generation in made] == ["contacts"]
     assert contents(tables) == replayed(engine)
     assert {view.lag for view in status(engine.log, tables)} == {0}
+
+
+def test_a_rebuilt_text_is_the_same_whatever_stands_in_it(engine: Engine, tables: Tables) -> None:
+    texts = ['a "mug"', "back\\slash", "two\r\nlines", "\tand\x01", '"],["', "null", "\\.", "é☕", "x],[1"]
+    for place, text in enumerate(texts):
+        record(engine, [touch("OpportunityOpened", f"c{place}", "d", opportunity="d", product=text, stage="new")])
+    rebuild(engine.log, tables, engine.company)
+    assert [row[0] for row in tables.query("SELECT product FROM opportunities ORDER BY subject")[1]] == texts
+    assert contents(tables) == replayed(engine, [f"c{place}" for place in range(len(texts))])
 
 
 @pytest.mark.parametrize("buckets", [4], ids=["four"])
