@@ -1,17 +1,17 @@
 """The engine: the one door through which touchpoints enter a log and histories come out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
 from itertools import groupby
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from adapters.addresses import create_log, open_log
 from adapters.appending.batches import Batch, Run, Undecided, encoded
 from adapters.appending.committer import Committer
-from adapters.appending.door import Door, Expected, needs_deciding
+from adapters.appending.door import ANY, Door, Expected, needs_deciding
 from adapters.clock import clock_us
 from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict
 from adapters.privacy.keyring import Keyring
@@ -27,6 +27,8 @@ from domain.touchpoint import Envelope, Fact
 
 if TYPE_CHECKING:  # a command line that starts must not wait for asyncio
     from adapters.appending.async_committer import AsyncCommitter
+
+T = TypeVar("T")
 
 EMBEDDED = "embedded"
 """The principal that is recorded when the caller is Python code in the same process."""
@@ -208,21 +210,19 @@ class Engine:
 
         A task that is cancelled meanwhile does not know the outcome; sending the same again is safe.
         """
-        from asyncio import to_thread  # which whoever has no event loop need not wait for
-
         subject = touchpoints[0].subject if touchpoints else ""
         foreseen = Expected.read(subject, expected)
         decided = foreseen.processes or needs_deciding(touchpoints, strict=strict)
-        if decided or any(each.subject != subject for each in touchpoints):
+        if decided or (len(touchpoints) > 1 and any(each.subject != subject for each in touchpoints)):
             options: dict[str, Any] = {"expected": expected, "strict": strict, "recordedby": recordedby}
-            return await to_thread(self.append, touchpoints, **options)
+            return await _in_thread(self.append, touchpoints, **options)
         try:
             await self._async_committer.keys.fetch(touchpoints)
             drafts = tuple([self.sealing.draft(each, recordedby) for each in touchpoints])
             group = Group(drafts, foreseen.subjects)
             verdict = await self._async_committer.commit(group)
             if isinstance(verdict, IdReused):
-                verdict = await to_thread(self._reconsidered, verdict, group)
+                verdict = await _in_thread(self._reconsidered, verdict, group)
             if isinstance(verdict, LifecircleError):
                 raise verdict
         except Refused as refusal:
@@ -277,7 +277,7 @@ class Engine:
 
     def _append_refusing(self, touchpoints: Sequence[Envelope], recordedby: str) -> Verdict:
         try:
-            return self._append_group(touchpoints, _ANY, recordedby)
+            return self._append_group(touchpoints, ANY, recordedby)
         except Refused as refusal:
             return refusal
 
@@ -370,7 +370,10 @@ class Engine:
             ) from None
 
 
-_ANY = Expected({}, {})
+async def _in_thread(work: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    from asyncio import to_thread  # which whoever has no event loop need not wait for
+
+    return await to_thread(work, *arguments, **options)
 
 
 def _kept_moving(where: str) -> VersionConflict:

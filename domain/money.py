@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from domain.shortcuts import Shortcut, whole
+from domain.shortcuts import Shortcut, one_of, whole
 
 MICROS = 1_000_000
 MICROS_MAX = 2**63 - 1
@@ -70,7 +70,12 @@ def _known_currency(code: str) -> str:
     return code
 
 
-Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(_known_currency)]
+Currency = Annotated[
+    str,
+    Field(min_length=3, max_length=3),
+    AfterValidator(_known_currency),
+    Shortcut(one_of(ISO_4217), written="str"),
+]
 """An ISO 4217 alphabetic code, such as EUR."""
 
 

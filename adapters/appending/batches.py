@@ -36,23 +36,27 @@ def encoded(groups: Iterable[Sequence[Envelope]], sealing: Sealing, recordedby: 
     batch: Batch = []
     unkeyed: dict[int, Sequence[Envelope]] = {}
     for touchpoints in groups:
-        if sealing.lacking(touchpoints):
+        entry = _entry(touchpoints, sealing, recordedby)
+        if entry is None:
             unkeyed[len(batch)] = touchpoints
-            batch.append(Undecided(touchpoints))  # holds its place
-        else:
-            batch.append(_entry(touchpoints, sealing, recordedby))
+            entry = Undecided(touchpoints)  # holds its place
+        batch.append(entry)
     sealing.fetch(chain.from_iterable(unkeyed.values()))
     for place, touchpoints in unkeyed.items():
-        batch[place] = _entry(touchpoints, sealing, recordedby)
+        batch[place] = _entry(touchpoints, sealing, recordedby) or batch[place]
     return batch
 
 
-def _entry(touchpoints: Sequence[Envelope], sealing: Sealing, recordedby: str) -> Entry:
+def _entry(touchpoints: Sequence[Envelope], sealing: Sealing, recordedby: str) -> Entry | None:
+    """What touchpoints are on their way into the log; None where a key must be fetched first."""
     if needs_deciding(touchpoints, strict=False):
-        return Undecided(touchpoints)
+        return None if sealing.lacking(touchpoints) else Undecided(touchpoints)
     try:
         if len(touchpoints) == 1:  # nearly always
-            return _group(((sealing.draft(touchpoints[0], recordedby),), _NOTHING_EXPECTED))
+            draft = sealing.draft_at_hand(touchpoints[0], recordedby)
+            return _group(((draft,), _NOTHING_EXPECTED)) if draft else None
+        if sealing.lacking(touchpoints):
+            return None
         return Group(tuple([sealing.draft(touchpoint, recordedby) for touchpoint in touchpoints]))
     except Refused as refusal:
         return refusal

@@ -63,8 +63,10 @@ class Expected(NamedTuple):
         Raises:
             InvalidTouchpoint: there is no such type of process.
         """
-        if given is None or isinstance(given, int):
-            return cls({} if given is None else {subject: given}, {})
+        if given is None:
+            return ANY
+        if isinstance(given, int):
+            return cls({subject: given}, {})
         processes = {(name.partition("/")[0], name.partition("/")[2]): version for name, version in given.items()}
         types = sorted({entity for kind in KINDS.values() for entity in kind.entity_fields().values()})
         if not all(name in types and entity for name, entity in processes):
@@ -78,6 +80,10 @@ class Expected(NamedTuple):
 
     def __bool__(self) -> bool:
         return bool(self.subjects or self.processes)
+
+
+ANY = Expected({}, {})
+"""Nothing: whatever the versions are."""
 
 
 class Door:

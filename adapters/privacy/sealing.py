@@ -70,6 +70,28 @@ class Sealing:
             SubjectErased: its subject was forgotten, and it is not a repeat.
             KeysUnusable: the keys are not to be had.
         """
+        return self._draft(envelope, recordedby, stream, original, personal=holds_personal(envelope, self._log.company))
+
+    def draft_at_hand(self, envelope: Envelope, recordedby: str) -> Draft | None:
+        """Encode as `draft` does; None where a key must be fetched first.
+
+        Raises:
+            As `draft`.
+        """
+        personal = holds_personal(envelope, self._log.company)
+        if personal and self.keyring.lacks(self.realm, envelope.subject):
+            return None
+        return self._draft(envelope, recordedby, personal=personal)
+
+    def _draft(
+        self,
+        envelope: Envelope,
+        recordedby: str,
+        stream: str | None = None,
+        original: Fact | None = None,
+        *,
+        personal: bool,
+    ) -> Draft:
         draft = draft_of(envelope, recordedby, stream)
         if _SEALED_JSON in draft.state:
             raise InvalidTouchpoint(
@@ -78,7 +100,7 @@ class Sealing:
                 rule=f"what is sent is in clear; the log seals what is personal, and nothing else begins {SEALED}",
                 way_out="send the value itself",
             )
-        if not holds_personal(envelope, self._log.company):
+        if not personal:
             return draft
         content = self._content(draft.state)
         key = self.keyring.of(self.realm, envelope.subject)
