@@ -210,7 +210,8 @@ class Line(BaseModel):
 def _numbered(given: Any) -> Any:
     if not isinstance(given, (list, tuple)):
         return given
-    return [_with_number(line, place) for place, line in enumerate(given, start=1)]
+    # The first has its number by default, and most orders of a shop have no second.
+    return [*given[:1], *[_with_number(line, place) for place, line in enumerate(given[1:], start=2)]]
 
 
 def _with_number(line: Any, place: int) -> Any:
@@ -242,13 +243,16 @@ def one_currency(lines: Iterable[Line | Item], *amounts: Amount | None) -> None:
     Raises:
         ValueError: they hold more than one.
     """
-    found = {amount.currency for amount in amounts if amount is not None}
+    every = [*amounts]
     for line in lines:
-        for amount in line.amounts():
-            if amount is not None:
-                found.add(amount.currency)
-    if len(found) > 1:
-        raise ValueError("lines and totals must have one currency")
+        every += line.amounts()
+    first = None
+    for amount in every:
+        if amount is None or amount.currency == first:
+            continue
+        if first is not None:
+            raise ValueError("lines and totals must have one currency")
+        first = amount.currency
 
 
 class SealedField(NamedTuple):
