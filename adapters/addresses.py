@@ -2,21 +2,21 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
 
 from adapters.audit.rows import AuditRows
+from adapters.configuration import without_password
 from adapters.extensions import load_extensions
 from adapters.log import Log
+from adapters.outgoing.store import Outgoing
 from adapters.settings import LIMITS
+from adapters.transfer import NewLog, Reading
 from adapters.views.sweep import Sweep
 from adapters.views.tables import Tables, Views
 from domain.company import Company
 from domain.errors import LogNotFound, WrongBuckets
 from projections import views
-
-if TYPE_CHECKING:  # copying opens logs by these addresses itself
-    from adapters.copying import NewLog, Reading
-    from adapters.outgoing.subscriptions import Outgoing
 
 _DATABASES = {
     "sqlite": ("adapters.sqlite", "SQLite"),
@@ -112,23 +112,29 @@ def open_sweep(url: str) -> Sweep:
     return sweep
 
 
-def open_reading(url: str) -> "Reading":
+def open_reading(url: str) -> Reading:
     """Begin to read the tables of the log at an address whole."""
     reading: Reading = _chosen(url, "Reading", ".copying")(url)
     return reading
 
 
-def open_writing(url: str, company: Company, buckets: int) -> "NewLog":
+def open_writing(url: str, company: Company, buckets: int, log_id: bytes | None = None) -> NewLog:
     """Make a log at an address that is there, whole, at the end of the block, or not at all.
+
+    Args:
+        url: where there is no log yet.
+        company: the first version of its settings.
+        buckets: how many it has.
+        log_id: which log it is, where it is to be one that was; another one when not given.
 
     Raises:
         LogExists: there is one already.
     """
-    writing: NewLog = _chosen(url, "Writing", ".copying").making(url, company, buckets)
+    writing: NewLog = _chosen(url, "Writing", ".copying").making(url, company, buckets, log_id)
     return writing
 
 
-def open_outgoing(url: str) -> "Outgoing":
+def open_outgoing(url: str) -> Outgoing:
     """Open where the subscriptions to the log at an address are kept; nothing is made before the first use."""
     outgoing: Outgoing = _chosen(url, "Outgoing", ".outgoing")(url)
     return outgoing
@@ -160,16 +166,21 @@ def read_sqlite_url(url: str) -> SQLiteAddress:
     return SQLiteAddress(Path(name), query == "mode=ro")
 
 
+def path_beside(url: str, ending: str) -> Path:
+    """Where a file lies that belongs to the log at an address: `shop.db` has `shop.key` beside it.
+
+    What belongs to a PostgreSQL database `shop` is `shop.lifecircle.key` in this folder.
+    """
+    if url.startswith("sqlite:"):
+        return read_sqlite_url(url).path.with_suffix(ending)
+    database = unquote(urlsplit(url).path.strip("/")) or "postgres"
+    return Path(f"{database.replace('/', '_')}.lifecircle{ending}")
+
+
 def _no_address(what: str, url: str) -> LogNotFound:
     return LogNotFound(
         what,
-        where=_without_password(url),
+        where=without_password(url),
         rule="an address is sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user@host/database",
         way_out="give such an address by --log, or in LIFECIRCLE_LOG",
     )
-
-
-def _without_password(url: str) -> str:
-    account, at, rest = url.rpartition("@")
-    scheme_and_user = account.rpartition(":")[0] if account.count(":") > 1 else account
-    return scheme_and_user + at + rest

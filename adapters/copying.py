@@ -5,15 +5,15 @@ written in one transaction, which commits only after everything was read back an
 leaves no log at all.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from hashlib import sha256
 from heapq import merge
-from typing import Any, NamedTuple, Protocol
 
 from adapters.addresses import checked_buckets, open_log, open_reading, open_writing
 from adapters.clock import clock_us
 from adapters.log import Cursor, Log, Origin, bucket_of
+from adapters.transfer import Reading, Row, Writing
 from domain.errors import CursorInvalid, LifecircleError
 
 Progress = Callable[[str, int, int], None]
@@ -29,60 +29,6 @@ _LAST = 2**63 - 1
 
 class CopyDiffers(LifecircleError):
     """What was read back from a copy is not what was copied."""
-
-
-class Row(NamedTuple):
-    """One touchpoint with every column that the log has for it."""
-
-    bucket: int
-    number: int
-    stream: str
-    version: int
-    kind: str
-    id: str | None
-    source: str | None
-    occurred: int | None
-    recorded: int
-    recordedby: str | None
-    state: bytes
-    content_hmac: bytes | None
-
-
-class Reading(Protocol):
-    """The tables of one log, read whole."""
-
-    def touchpoints(self, bucket: int, upto: int) -> Iterator[Row]:
-        """The touchpoints of a bucket by number, up to a number."""
-        ...
-
-    def table(self, name: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
-        """The columns and the rows of a table that lies beside them."""
-        ...
-
-    def close(self) -> None:
-        """Give the connection back."""
-        ...
-
-
-class Writing(Protocol):
-    """A log that is being made, in one transaction that nobody sees before its end."""
-
-    log_id: bytes
-
-    def write(self, rows: Iterable[Row]) -> None:
-        """Write touchpoints under the positions that they carry."""
-        ...
-
-    def touchpoints(self, bucket: int, upto: int) -> Iterator[Row]:
-        """What was written to a bucket, by number."""
-        ...
-
-    def fill(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Write rows of a table that lies beside the touchpoints."""
-        ...
-
-
-NewLog = AbstractContextManager[Writing]
 
 
 def copy_log(source_url: str, target_url: str, buckets: int | None = None, on_progress: Progress | None = None) -> int:
@@ -106,29 +52,45 @@ def copy_log(source_url: str, target_url: str, buckets: int | None = None, on_pr
     """
     with closing(open_log(source_url)) as source:
         many = checked_buckets(source.buckets if buckets is None else buckets)
-        cut = source.heads()
-        total = sum(cut.numbers)
         company = source.settings()[0].company
         with closing(open_reading(source_url)) as reading, open_writing(target_url, company, many) as writing:
-            for name in BESIDE:
-                writing.fill(name, *reading.table(name))
-            copied = _Tally(many)
-            writing.write(_told(copied.placed(in_recorded_order(reading, cut)), "copying", total, on_progress))
-            end = Cursor(writing.log_id, tuple(copied.counts))
-            origin = Origin(cut, str(end), clock_us())
-            writing.fill("origins", *origin.as_row())
-            found = _Tally(many)
-            everything = (row for bucket in range(1, many + 1) for row in writing.touchpoints(bucket, _LAST))
-            for _ in _told(found.placed(everything), "checking", total, on_progress):
-                pass
-            if sum(copied.counts) != total or found.digests() != copied.digests():
-                raise CopyDiffers(
-                    "what was read back from the copy is not what was copied",
-                    where=target_url.rpartition("@")[2],
-                    rule="every touchpoint of the source stands in the copy, in the order recorded, byte for byte",
-                    way_out="check both databases and their disks, then copy again: nothing was made",
-                )
-    return total
+            cut, end = write_all(source.heads, reading, writing, many, on_progress)
+            writing.fill("origins", *Origin(cut, str(end), clock_us()).as_row())
+    return sum(cut.numbers)
+
+
+def write_all(
+    heads: Callable[[], Cursor], reading: Reading, writing: Writing, buckets: int, on_progress: Progress | None
+) -> tuple[Cursor, Cursor]:
+    """Write all that a log holds into one that is being made, and check it; answer where each of them ends.
+
+    Args:
+        heads: tells where the log ends that is read.
+        reading: reads it.
+        writing: writes the other one.
+        buckets: how many that one has.
+        on_progress: told how far it is.
+
+    Raises:
+        CopyDiffers: what was read back is not what was written.
+    """
+    # Before the cut: an import must not be known to have come further than the touchpoints do.
+    for name in BESIDE:
+        writing.fill(name, *reading.table(name))
+    cut = heads()
+    total = sum(cut.numbers)
+    copied, found = _Tally(buckets), _Tally(buckets)
+    writing.write(_told(copied.placed(in_recorded_order(reading, cut)), "copying", total, on_progress))
+    everything = (row for bucket in range(1, buckets + 1) for row in writing.touchpoints(bucket, _LAST))
+    for _ in _told(found.placed(everything), "checking", total, on_progress):
+        pass
+    if sum(copied.counts) != total or found.digests() != copied.digests():
+        raise CopyDiffers(
+            "what was read back is not what was copied",
+            rule="every touchpoint of the source stands in the copy, in the order recorded, byte for byte",
+            way_out="check both databases and their disks, then do it again: nothing was made",
+        )
+    return cut, Cursor(writing.log_id, tuple(copied.counts))
 
 
 def translated(url: str, log: Log, text: str) -> Cursor:

@@ -4,17 +4,13 @@ The key lies beside the log, not in it: who has only the log cannot find out by 
 """
 
 import hmac
-import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from adapters.addresses import read_sqlite_url
+from adapters.addresses import path_beside
+from adapters.configuration import configured
 from adapters.keyfile import KeyFile
 from domain.errors import LifecircleError
-
-PLACE = "LIFECIRCLE_KEY"
-"""The environment variable that says where the key file is, if not at its usual place."""
 
 _PHONE = re.compile(r"\+?[\d\s().\-/]+")
 _NO_DIGIT = re.compile(r"[^\d+]")
@@ -31,24 +27,13 @@ ID_KEY = KeyFile(
     error=IdKeyUnusable,
     danger="with the key anyone can test whose id it is",
     loss="the ids that were derived with it could not be derived again",
-    place=PLACE,
+    setting="key",
 )
-
-
-def path_beside(url: str, ending: str) -> Path:
-    """Where a file lies that belongs to the log at an address: `shop.db` has `shop.key` beside it.
-
-    What belongs to a PostgreSQL database `shop` is `shop.lifecircle.key` in this folder.
-    """
-    if url.startswith("sqlite:"):
-        return read_sqlite_url(url).path.with_suffix(ending)
-    database = unquote(urlsplit(url).path.strip("/")) or "postgres"
-    return Path(f"{database.replace('/', '_')}.lifecircle{ending}")
 
 
 def id_key_path(url: str) -> Path:
     """Where the id key of the log at this address lies, unless LIFECIRCLE_KEY names another place."""
-    return Path(place) if (place := os.environ.get(PLACE)) else path_beside(url, ".key")
+    return configured().key or path_beside(url, ".key")
 
 
 def make_id_key(url: str) -> Path:

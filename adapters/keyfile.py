@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.configuration import variable
 from domain.errors import LifecircleError
 
 KEY_BYTES = 32
@@ -19,14 +20,19 @@ class KeyFile:
         error: what is raised where the file cannot be used.
         danger: what happens when others have the key.
         loss: what happens when it is lost or overwritten.
-        place: the environment variable that names another place.
+        setting: the setting that names another place.
     """
 
     name: str
     error: type[LifecircleError]
     danger: str
     loss: str
-    place: str
+    setting: str
+
+    @property
+    def place(self) -> str:
+        """The environment variable that names another place."""
+        return variable(self.setting)
 
     def make(self, path: Path) -> bytes:
         """Make a new key, readable by its owner alone; an older file is never overwritten.

@@ -3,7 +3,6 @@
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from cli.options import LOG_HELP, format_option
 
@@ -30,9 +29,7 @@ def command(
 
     lifecircle kinds --phase sale, or: lifecircle kinds OrderPlaced --schema
     """
-    root = ctx.find_root()
-    if url is None and root.get_parameter_source("url") is ParameterSource.COMMANDLINE:
-        url = root.obj["url"]  # of the environment's log nobody asked here
+    url = url or ctx.find_root().obj["url"]  # of the environment's log nobody asked here
     if kind is None:
         if schema:
             raise click.UsageError("say of which kind: lifecircle kinds OrderPlaced --schema")

@@ -11,6 +11,8 @@ from typing import Any, NoReturn, cast
 
 import click
 
+from adapters.configuration import CONFIG
+from cli.options import LOG_HELP
 from domain.errors import LifecircleError
 
 HERE = Path(__file__).parent
@@ -60,20 +62,21 @@ def _file(command: str) -> Path:
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--log",
-    "url",
-    envvar="LIFECIRCLE_LOG",
-    metavar="URL",
-    help="The log: sqlite:///file.db or postgresql://…; by default what LIFECIRCLE_LOG says.",
+    "--config",
+    metavar="FILE",
+    help="A TOML file of settings (lifecircle config shows them); by default the one that LIFECIRCLE_CONFIG names.",
 )
+@click.option("--log", "url", metavar="URL", help=LOG_HELP)
 @click.version_option(package_name="lifecircle")
 @click.pass_context
-def lifecircle(ctx: click.Context, url: str | None) -> None:
+def lifecircle(ctx: click.Context, config: str | None, url: str | None) -> None:
     """Record every touchpoint with a customer; replay and view what happened, as of any moment.
 
     Try it: lifecircle demo. Begin your own: lifecircle init --log sqlite:///shop.db
     """
-    ctx.obj = {"url": url, "format": "table"}
+    if config:
+        os.environ[CONFIG] = config  # for the processes that this one starts, too
+    ctx.obj = {"url": url}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from cli.options import LOG_HELP, format_option
+from cli.options import LOG_HELP, format_option, log_said
 from cli.output import described, progress_bar, show
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
@@ -50,7 +50,7 @@ def command(
     if output.exists() and not force:
         raise click.UsageError(f"{output} is there already: name another one with -o, or say --force")
     company, key = Company(), secrets.token_bytes(KEY_BYTES)
-    address = url or (ctx.find_root().obj or {}).get("url")
+    address = log_said(ctx, url)
     if address:
         with Engine.open(address) as engine:
             company = engine.company

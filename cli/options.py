@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from adapters.configuration import SETTINGS, configured
+
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.engine import Engine
     from adapters.views.moments import Moment
@@ -20,18 +22,39 @@ KNOWN_AT_HELP = "Leave out what was recorded after this moment or cursor."
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-LOG_HELP = "The log: sqlite:///file.db or postgresql://…; by default what LIFECIRCLE_LOG says."
+LOG_HELP = f"{SETTINGS['log'].told.meaning}; by default what LIFECIRCLE_LOG says."
 
 
-SEAL_HELP = "The seal's folder; by default NAME.seal beside a SQLite log, or where LIFECIRCLE_SEAL says."
+def setting_option(name: str, parameter: str, kind: "click.ParamType[Any] | None" = None) -> Callable[[F], F]:
+    """The flag of a setting: its name, meaning and default are those of its definition, unless it is said elsewhere."""
+    setting = SETTINGS[name]
+    return click.option(
+        setting.told.flag,
+        parameter,
+        type=kind,
+        default=lambda: getattr(configured(), name),
+        show_default=str(setting.default) if setting.default is not None else False,
+        help=f"{setting.told.meaning.removesuffix('.')}, or what {setting.variable} says.",
+    )
+
+
+def seal_option(command: F) -> F:
+    """`--seal FOLDER`, for every command that reads or writes a seal."""
+    said = f"{SETTINGS['seal'].told.meaning.removesuffix('.')}, or where LIFECIRCLE_SEAL says."
+    return click.option("--seal", "folder", metavar="FOLDER", help=said)(command)
+
+
+def log_said(ctx: click.Context, given: str | None) -> str | None:
+    """The log's address: as given after the command's name, before it, or by the configuration; None if nowhere."""
+    return given or (ctx.find_root().obj or {}).get("url") or configured().log
 
 
 def log_url(ctx: click.Context, given: str | None) -> str:
-    """The log's address: as given after the command's name, before it, or by the environment."""
-    url = given or (ctx.find_root().obj or {}).get("url")
+    """The same for commands that need one."""
+    url = log_said(ctx, given)
     if not url:
         raise click.UsageError("say which log: --log sqlite:///file.db, or set LIFECIRCLE_LOG")
-    return str(url)
+    return url
 
 
 def log_option(command: F) -> F:
@@ -54,10 +77,10 @@ def mirror_option(*, required: bool) -> Callable[[F], F]:
     """`--mirror FOLDER`, for every command that can read one."""
     return click.option(
         "--mirror",
-        envvar="LIFECIRCLE_MIRROR",
+        default=lambda: configured().mirror,
         type=click.Path(path_type=Path, file_okay=False),
         required=required,
-        help="The folder of a mirror (lifecircle mirror); by default what LIFECIRCLE_MIRROR says.",
+        help=f"{SETTINGS['mirror'].told.meaning.removesuffix('.')}; by default what LIFECIRCLE_MIRROR says.",
     )
 
 

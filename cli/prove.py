@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from cli.options import SEAL_HELP, log_option
+from cli.options import log_option, seal_option
 
 
 @click.command()
 @log_option
 @click.argument("subject")
 @click.option("-o", "--output", required=True, metavar="BUNDLE", help="The zip file to write.")
-@click.option("--seal", "folder", metavar="FOLDER", help=SEAL_HELP)
+@seal_option
 @click.option("--key", metavar="PUB", help="The verifier key to prove it to; by default the seal's own.")
 def command(url: str, subject: str, output: str, folder: str | None, key: str | None) -> None:
     """Write a bundle that proves the history of SUBJECT as of the last seal.

@@ -6,12 +6,12 @@ from threading import Event
 import click
 
 from adapters.told import iso
-from cli.options import SEAL_HELP, log_option
+from cli.options import log_option, seal_option
 
 
 @click.command()
 @log_option
-@click.option("--seal", "folder", metavar="FOLDER", help=SEAL_HELP)
+@seal_option
 @click.option("--follow", is_flag=True, help="Go on signing what is recorded, at most a second later, until stopped.")
 @click.option("--new-origin", is_flag=True, help="Begin anew over what the log holds now, and say so for ever.")
 @click.option("--rotate-key", is_flag=True, help="Hand over to a new key: both sign once; the old one is destroyed.")

@@ -5,28 +5,16 @@ from pathlib import Path
 
 import click
 
-from cli.options import LOG_HELP, log_url
+from cli.options import LOG_HELP, log_url, setting_option
 
 
 @click.command()
 @click.option("--log", "url", metavar="URL", help=LOG_HELP)
-@click.option(
-    "--tenants",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar="LIFECIRCLE_TENANTS",
-    help="Instead of one log, those of several companies: the TOML file that names them.",
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="The port to listen at.")
-@click.option(
-    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="How many processes serve it."
-)
-@click.option(
-    "--oidc",
-    type=click.Path(dir_okay=False),
-    envvar="LIFECIRCLE_OIDC",
-    help="The TOML file of the identity provider whose tokens are taken beside keys.",
-)
+@setting_option("tenants", "tenants", click.Path(dir_okay=False, path_type=Path))
+@setting_option("serve_host", "host")
+@setting_option("serve_port", "port", click.IntRange(0, 65_535))
+@setting_option("serve_workers", "workers", click.IntRange(min=1))
+@setting_option("oidc", "oidc", click.Path(dir_okay=False))
 @click.pass_context
 def command(
     ctx: click.Context, url: str | None, tenants: Path | None, host: str, port: int, workers: int, oidc: str | None
@@ -48,23 +36,22 @@ def command(
         )
     import uvicorn
 
+    from adapters.configuration import variable
     from adapters.engine import Engine
-    from adapters.http.app import LOG
-    from adapters.http.tenants import PLACE as TENANTS
     from adapters.http.tenants import read_tenants
-    from adapters.http.tokens import PLACE, tokens_named
+    from adapters.http.tokens import tokens_named
     from adapters.settings import LIMITS
 
     if oidc:
-        os.environ[PLACE] = oidc
+        os.environ[variable("oidc")] = oidc
     # What is wrong is said at once, and once.
     tokens_named(several=tenants is not None)
     if tenants:
         read_tenants(tenants)
-        os.environ[TENANTS] = str(tenants)
+        os.environ[variable("tenants")] = str(tenants)
     else:
-        os.environ[LOG] = log_url(ctx, url)
-        Engine.open(os.environ[LOG]).close()
+        os.environ[variable("log")] = address = log_url(ctx, url)
+        Engine.open(address).close()
     uvicorn.run(
         "adapters.http.app:from_environment",
         factory=True,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import LOG_HELP, SEAL_HELP, format_option, log_url
+from cli.options import LOG_HELP, format_option, log_url, seal_option
 from cli.output import folding, show
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SHOWN_MAX = 20
 @click.argument("bundle", required=False)
 @click.option("--log", "url", metavar="URL", help=LOG_HELP)
 @format_option
-@click.option("--seal", "folder", metavar="FOLDER", help=SEAL_HELP)
+@seal_option
 @click.option("--key", required=True, metavar="PUB", help="The verifier key that you trust, or a file that holds it.")
 @click.pass_context
 def command(ctx: click.Context, bundle: str | None, url: str | None, style: str, folder: str | None, key: str) -> None:

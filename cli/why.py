@@ -7,7 +7,7 @@ import click
 import orjson
 
 from adapters.told import iso
-from cli.options import SEAL_HELP, format_option, log_option, moment_of, moment_options
+from cli.options import format_option, log_option, moment_of, moment_options, seal_option
 from cli.output import described, occurred, show
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ COLUMNS = ("position", "stream", "version", "kind", "how", "occurred", "recorded
 @click.argument("view")
 @click.argument("key", nargs=-1, required=True)
 @moment_options
-@click.option("--seal", "folder", metavar="FOLDER", help=SEAL_HELP)
+@seal_option
 @click.option("--key", "trusted", metavar="PUB", help="The verifier key that you trust; by default the seal's own.")
 def command(
     url: str,

@@ -5,19 +5,15 @@
 new key signed together, so that who trusts the first key can trust the last.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from adapters.addresses import read_sqlite_url
+from adapters.addresses import path_beside
 from adapters.audit.keys import verify
 from adapters.audit.tiles import Tiles
+from adapters.configuration import configured
 from domain.errors import SealContradicted, SealUnusable
 from domain.notes import Checkpoint, Head, Note, NoteMalformed, VerifierKey
-
-PLACE = "LIFECIRCLE_SEAL"
-"""The environment variable that says where the seal is, if not at its usual place."""
 
 
 def seal_path(url: str, given: str | None) -> Path:
@@ -26,12 +22,7 @@ def seal_path(url: str, given: str | None) -> Path:
     `shop.db` has `shop.seal` beside it; a PostgreSQL database `shop` has `./shop.lifecircle.seal`; unless an option or
     LIFECIRCLE_SEAL names another place.
     """
-    if place := given or os.environ.get(PLACE):
-        return Path(place)
-    if url.startswith("sqlite:"):
-        return read_sqlite_url(url).path.with_suffix(".seal")
-    database = unquote(urlsplit(url).path.strip("/")) or "postgres"
-    return Path(f"{database.replace('/', '_')}.lifecircle.seal")
+    return Path(given) if given else configured().seal or path_beside(url, ".seal")
 
 
 def read_key(text: str) -> VerifierKey:

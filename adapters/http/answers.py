@@ -98,10 +98,15 @@ class TouchpointTold(TypedDict):
     recordedtime: str
 
 
-class TouchpointRecorded(TouchpointTold):
-    """A touchpoint as it was recorded, by whom, and the cursor to go on from."""
+class TouchpointDelivered(TouchpointTold):
+    """A touchpoint as it was recorded, and by whom."""
 
     recordedby: str | None
+
+
+class TouchpointRecorded(TouchpointDelivered):
+    """The same, and the cursor to go on from."""
+
     cursor: str
 
 

@@ -16,16 +16,14 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Lock
 from typing import Self
-from urllib.parse import unquote, urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from adapters.addresses import read_sqlite_url
+from adapters.addresses import path_beside
 from adapters.clock import now
+from adapters.configuration import configured, variable
 from domain.errors import LifecircleError
 
-PLACE = "LIFECIRCLE_API_KEYS"
-"""The environment variable that names the file."""
 _PREFIX = "lc"
 _ID_BYTES, _SECRET_BYTES = 6, 32
 
@@ -109,12 +107,7 @@ def api_keys_path(url: str) -> Path:
     `shop.db` has `shop.apikeys` beside it; a PostgreSQL database `shop` has `./shop.lifecircle.apikeys`, unless
     LIFECIRCLE_API_KEYS names another place.
     """
-    if place := os.environ.get(PLACE):
-        return Path(place)
-    if url.startswith("sqlite:"):
-        return read_sqlite_url(url).path.with_suffix(".apikeys")
-    database = unquote(urlsplit(url).path.strip("/")) or "postgres"
-    return Path(f"{database.replace('/', '_')}.lifecircle.apikeys")
+    return configured().api_keys or path_beside(url, ".apikeys")
 
 
 class ApiKeys:
@@ -251,7 +244,7 @@ class ApiKeys:
             "the API keys cannot be read or written",
             where=str(self.path),
             rule=error.strerror or type(error).__name__,
-            way_out=f"see to the rights of the file and its folder, or name another place in {PLACE}",
+            way_out=f"see to the rights of the file and its folder, or name another place in {variable('api_keys')}",
         )
 
     @classmethod

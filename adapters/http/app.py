@@ -11,7 +11,6 @@ from http import HTTPStatus
 from importlib.metadata import version
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from time import perf_counter
 from types import FrameType
 from typing import Annotated, Any
@@ -26,6 +25,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.addresses import open_tables
+from adapters.configuration import configured
 from adapters.engine import Engine
 from adapters.extensions import load_extensions
 from adapters.http import events, quarantine, reading, rights, sealed
@@ -34,14 +34,10 @@ from adapters.http.apikeys import ApiKeys, Principal, Role
 from adapters.http.contract import openapi
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import Service, in_turn, service_at, service_of
-from adapters.http.tenants import PLACE as TENANTS
 from adapters.http.tokens import Tokens, tokens_named
 from adapters.loglines import as_json
 from adapters.views.projector import status as views_status
 from domain.errors import LifecircleError
-
-LOG = "LIFECIRCLE_LOG"
-"""The environment variable that tells the processes of a service which log they serve."""
 
 UNKNOWN_CALLER = "unknown caller"
 """As whom a denial is recorded to whoever is not authenticated."""
@@ -56,15 +52,17 @@ _log = structlog.get_logger("lifecircle.http")
 
 
 def from_environment() -> ASGIApp:
-    """The service over the log or the tenants that the environment names; what each process of it begins with."""
+    """The service over the log or the tenants that are configured; what each process of it begins with."""
     as_json()
     if parent := parent_process():
         threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
-    if place := os.environ.get(TENANTS):
+    configuration = configured()
+    if configuration.tenants:
         from adapters.http.hosting import Hosting  # which is made of what is below
 
-        return Hosting(Path(place), tokens_named(several=True))
-    url = os.environ[LOG]
+        return Hosting(configuration.tenants, tokens_named(several=True))
+    url = configuration.log
+    assert url is not None  # noqa: S101 - who starts these processes says so in their environment
     return create(url, ApiKeys.of_log(url), tokens_named(several=False))
 
 

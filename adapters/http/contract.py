@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from adapters.http.answers import Problem, TouchpointRecorded, refusal
+from adapters.http.answers import Problem, TouchpointDelivered, TouchpointRecorded, refusal
 from domain.example import example
 from domain.schema import json_schema
 from domain.touchpoint import KINDS
@@ -27,6 +27,10 @@ Services append touchpoints and read what they mean. Every touchpoint is a Cloud
 same id, subject, source and content again is answered with its first receipt, so whatever was lost on the way, send it
 again.
 """
+_BEARER = (
+    "an API key, made by: lifecircle apikey make; or a token (JWT) of the identity provider that the service trusts, "
+    "whose claims its operator maps to the same roles and scopes"
+)
 _REQUEST_ID = {
     "X-Request-Id": {
         "description": "names the request in the log lines; the caller's own is kept",
@@ -57,7 +61,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
 
 
 def asyncapi(version: str) -> dict[str, Any]:
-    """The AsyncAPI 3.0 document of what followers receive: a message for each kind."""
+    """The AsyncAPI 3.0 document of what followers and webhooks receive: a message for each kind, and a delivery."""
     kinds = sorted(KINDS)
     messages = {
         kind: {
@@ -80,13 +84,14 @@ def asyncapi(version: str) -> dict[str, Any]:
             "version": version,
             "description": "Touchpoints in the order in which they were recorded, as server-sent events: each event is "
             "named by its kind, its id is the cursor to go on from (Last-Event-ID), its data is the touchpoint. "
-            "Delivery is at least once to a follower that keeps its cursor, and nothing is skipped.",
+            "Delivery is at least once to a follower that keeps its cursor, and nothing is skipped. Who would rather "
+            "be called subscribes a webhook, which gets each subject's touchpoints in order, at least once.",
         },
         "servers": {
             "service": {
                 "host": "localhost:8080",
                 "protocol": "http",
-                "security": [{"type": "http", "scheme": "bearer", "description": "an API key with the role auditor"}],
+                "security": [{"type": "http", "scheme": "bearer", "description": f"{_BEARER}; with the role auditor"}],
             }
         },
         "defaultContentType": JSON,
@@ -95,7 +100,13 @@ def asyncapi(version: str) -> dict[str, Any]:
                 "address": "/stream",
                 "title": "Touchpoints as they are recorded",
                 "messages": {kind: {"$ref": f"#/components/messages/{kind}"} for kind in kinds},
-            }
+            },
+            "webhook": {
+                "address": None,
+                "title": "A webhook, at the address that its subscription names (lifecircle subscription add)",
+                "servers": [],
+                "messages": {"delivery": {"$ref": "#/components/messages/delivery"}},
+            },
         },
         "operations": {
             "follow": {
@@ -103,17 +114,45 @@ def asyncapi(version: str) -> dict[str, Any]:
                 "summary": "The service sends each touchpoint once it is recorded",
                 "channel": {"$ref": "#/channels/stream"},
                 "bindings": {"http": {"method": "GET", "bindingVersion": "0.3.0"}},
-            }
+            },
+            "deliver": {
+                "action": "send",
+                "summary": "The service posts what is recorded to the webhook, signed, until it is taken by any 2xx",
+                "channel": {"$ref": "#/channels/webhook"},
+                "bindings": {"http": {"method": "POST", "bindingVersion": "0.3.0"}},
+            },
         },
-        "components": {"messages": messages, "schemas": _components(TouchpointRecorded)},
+        "components": {
+            "messages": messages | {"delivery": _delivery()},
+            "schemas": _components(TouchpointRecorded) | _components(TouchpointDelivered),
+        },
+    }
+
+
+def _delivery() -> dict[str, Any]:
+    """What is posted to a webhook: one touchpoint, or where the subscription takes several a list of one subject's."""
+    one = {"$ref": f"{_SCHEMAS}TouchpointDelivered"}
+    told = {
+        "webhook-id": "the same again has the same",
+        "webhook-timestamp": "when it was sent, in seconds since 1970 UTC",
+        "webhook-signature": "v1, and an HMAC-SHA256 in base64 over id, time and body; during a rotation two",
+    }
+    return {
+        "name": "delivery",
+        "title": "What was recorded, as it is posted to a webhook (Standard Webhooks 1.0)",
+        "contentType": STRUCTURED,
+        "headers": {
+            "type": "object",
+            "required": list(told),
+            "properties": {name: {"type": "string", "description": meaning} for name, meaning in told.items()},
+        },
+        "payload": {"oneOf": [one, {"type": "array", "items": one, "minItems": 1}]},
     }
 
 
 def _complete(told: dict[str, Any], roles: dict[tuple[str, str], list[str]]) -> None:
     components: dict[str, Any] = told.setdefault("components", {})
-    components["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": "a key, made by: lifecircle apikey make"}
-    }
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": _BEARER}}
     schemas: dict[str, Any] = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)

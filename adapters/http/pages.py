@@ -24,9 +24,12 @@ _COMPARISONS = {"": "=", "ge": ">=", "gt": ">", "le": "<=", "lt": "<", "ne": "<>
 
 
 class Page(NamedTuple):
-    """Rows under their column names, and what to ask for the next ones; None at the end."""
+    """Rows under their columns, each with the type of its values, and what to ask for the next ones; None at the end.
 
-    columns: list[str]
+    Of a question the types are not known before its rows are.
+    """
+
+    columns: dict[str, type | None]
     rows: list[Row]
     next: str | None
 
@@ -72,10 +75,11 @@ def page(
     if after is not None:
         clauses.append(_behind(relation, names, after, falling=falling))
     columns, rows = tables.query(select(relation.name, (), clauses, names, falling=falling), limit + 1)
+    typed = {column: relation.types[column] for column in columns}
     if len(rows) <= limit or not names:
-        return Page(columns, rows[:limit], None)
+        return Page(typed, rows[:limit], None)
     last = rows[limit - 1]
-    return Page(columns, rows[:limit], _token([last[columns.index(each)] for each in names]))
+    return Page(typed, rows[:limit], _token([last[columns.index(each)] for each in names]))
 
 
 def _relation(name: str) -> _Relation:

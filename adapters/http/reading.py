@@ -166,7 +166,7 @@ def _as_of(service: Service, principal: Principal, name: str, filters: dict[str,
     within(principal, subject)
     engine, pseudonyms = service.engine, Pseudonyms.of_log(service.engine.url)
     columns, found = rows_as_of(engine.log, engine.company, name, subject, pseudonyms, moment.known, moment.as_of)
-    return Page([column.name for column in columns], found, None)
+    return Page({column.name: column.type for column in columns}, found, None)
 
 
 def _told(found: Page, style: str) -> Response:
@@ -191,8 +191,14 @@ def _arrow(found: Page) -> bytes:
         )
     import pyarrow as pa
 
-    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
-    table = pa.Table.from_pylist(rows) if rows else pa.table({name: pa.nulls(0) for name in found.columns})
+    known: dict[type | None, Any] = {str: pa.string(), int: pa.int64(), float: pa.float64(), None: None}
+    values = zip(*found.rows, strict=True) if found.rows else [()] * len(found.columns)
+    table = pa.table(
+        {
+            name: pa.array(cells, known[type_])
+            for (name, type_), cells in zip(found.columns.items(), values, strict=True)
+        }
+    )
     into = pa.BufferOutputStream()
     with pa.ipc.new_stream(into, table.schema) as writer:
         writer.write_table(table)

@@ -10,8 +10,8 @@ from typing import cast
 from fastapi import Request
 
 from adapters.engine import Engine
+from adapters.feed import Feed
 from adapters.http.apikeys import ApiKeys, Principal, Role
-from adapters.http.feed import Feed
 from adapters.http.problems import RequestRefused
 from adapters.http.tokens import Tokens
 from adapters.settings import LIMITS

@@ -16,9 +16,6 @@ from adapters.privacy.kek import kek_path
 from adapters.privacy.keystore import keystore_url
 from domain.errors import LifecircleError, LogNotFound
 
-PLACE = "LIFECIRCLE_TENANTS"
-"""The environment variable that names the file."""
-
 _WAY_OUT = "see docs/how-to/tenants.md"
 
 
@@ -71,8 +68,8 @@ def _check_apart(urls: Mapping[str, str], path: Path) -> None:
                 f"two tenants would share {what}",
                 where=f"{path}, [{one}] and [{other}]",
                 rule="the log of each, its seal and its keys are no other's",
-                way_out="name a file in another folder, or a database of another name; and unset the variables that "
-                "name one place for all, such as LIFECIRCLE_API_KEYS",
+                way_out="name a file in another folder, or a database of another name; and leave out the settings that "
+                "name one place for all, such as api_keys",
             )
 
 

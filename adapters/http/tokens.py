@@ -4,7 +4,6 @@ Only what the operator's file names is taken: one issuer, one audience, asymmetr
 maps. What a token does not say is not granted.
 """
 
-import os
 import tomllib
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -20,12 +19,11 @@ import jwt
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from adapters.configuration import configured
 from adapters.http.apikeys import Principal, Role
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError
 
-PLACE = "LIFECIRCLE_OIDC"
-"""The environment variable that names the file."""
 _EVERYTHING = "*"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
@@ -103,7 +101,7 @@ def identity(path: Path) -> Identity:
 
 
 def tokens_named(*, several: bool) -> "Tokens | None":
-    """The tokens of the identity provider that the environment names a file of; None where it names none.
+    """The tokens of the identity provider that the configuration names a file of; None where it names none.
 
     Args:
         several: whether the server has several tenants, so that a claim must say whose a token is.
@@ -111,9 +109,9 @@ def tokens_named(*, several: bool) -> "Tokens | None":
     Raises:
         IdentityUnusable: the file cannot be read, does not describe one, or is not for so many.
     """
-    if not (place := os.environ.get(PLACE)):
+    if not (place := configured().oidc):
         return None
-    provider = identity(Path(place))
+    provider = identity(place)
     if several == (provider.tenant_claim is None):
         raise IdentityUnusable(
             "tokens of this identity provider do not say for which tenant they are"

@@ -1,7 +1,6 @@
 """Deliveries to NATS JetStream: published under a subject of the kind and of whom it concerns, once for each id."""
 
 import asyncio
-import os
 from urllib.parse import urlsplit
 
 import nats
@@ -9,11 +8,9 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import NoStreamResponseError
 
+from adapters.configuration import configured
 from adapters.outgoing.receiver import Answer, Delivery
 from adapters.settings import LIMITS
-
-USER, PASSWORD = "LIFECIRCLE_NATS_USER", "LIFECIRCLE_NATS_PASSWORD"
-"""The environment variables that hold the account at the broker, where it asks for one."""
 
 
 class Broker:
@@ -66,12 +63,13 @@ async def connected(server: str) -> Client:
     async def unheard(_: Exception) -> None:
         """What goes wrong is raised where it is waited for too."""
 
+    configuration = configured()
     return await nats.connect(
         server,
         name="lifecircle",
         allow_reconnect=False,
         connect_timeout=LIMITS.broker_connect_s,
         error_cb=unheard,
-        user=os.environ.get(USER),
-        password=os.environ.get(PASSWORD),
+        user=configuration.nats_user,
+        password=configuration.nats_password,
     )

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import structlog
 
 from adapters.clock import clock_us
-from adapters.http.feed import Feed
+from adapters.feed import Feed
 from adapters.log import Cursor, Log, Stored
 from adapters.outgoing.receiver import Answer, Receiver, deliveries
 from adapters.outgoing.subscriptions import Held, Settled, Standing, Subscriptions

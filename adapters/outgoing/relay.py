@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, closing
 import structlog
 
 from adapters.addresses import open_log
-from adapters.http.feed import Feed
+from adapters.feed import Feed
 from adapters.log import Log
 from adapters.outgoing.deliverer import Deliverer
 from adapters.outgoing.doors import Doors

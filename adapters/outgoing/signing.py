@@ -6,16 +6,13 @@ While it is rotated there are two, and every delivery bears a signature with eac
 
 import base64
 import hmac
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapters.idkey import path_beside
+from adapters.addresses import path_beside
+from adapters.configuration import configured
 from adapters.keyfile import KeyFile
 from domain.errors import LifecircleError
-
-PLACE = "LIFECIRCLE_WEBHOOK_SECRETS"
-"""The environment variable that names the folder of the secrets, if they do not lie beside the log."""
 
 
 class WebhookSecretUnusable(LifecircleError):
@@ -29,7 +26,7 @@ _SECRET = KeyFile(
     error=WebhookSecretUnusable,
     danger="with it anyone can sign what they make up",
     loss="its receiver could check nothing that is sent",
-    place=PLACE,
+    setting="webhook_secrets",
 )
 
 
@@ -38,8 +35,13 @@ class Secrets:
 
     def __init__(self, url: str, name: str) -> None:
         beside = path_beside(url, f".{name}.webhook")
-        self.path = Path(place) / beside.name if (place := os.environ.get(PLACE)) else beside
+        self.path = place / beside.name if (place := configured().webhook_secrets) else beside
         self._before = self.path.with_name(self.path.name + ".before")
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Where the one that signs lies, and during a rotation the one before."""
+        return self.path, self._before
 
     def make(self) -> str:
         """Make the first; answer it as a receiver is told it.

@@ -7,8 +7,7 @@ writes nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from adapters.addresses import open_outgoing
 from adapters.clock import clock_us
@@ -16,17 +15,6 @@ from adapters.log import Cursor
 from adapters.outgoing.wanted import Wanted
 from adapters.statements import Run
 from domain.errors import CursorInvalid, LifecircleError
-
-TABLES = (
-    """CREATE TABLE IF NOT EXISTS subscriptions (
-        name text PRIMARY KEY, wanted text NOT NULL, cursor text NOT NULL, revision bigint NOT NULL DEFAULT 0,
-        paused integer NOT NULL DEFAULT 0, failures bigint NOT NULL DEFAULT 0, next_us bigint NOT NULL DEFAULT 0,
-        delivered bigint NOT NULL DEFAULT 0, answer text NOT NULL DEFAULT '', answered_us bigint)""",
-    """CREATE TABLE IF NOT EXISTS held (
-        name text NOT NULL, subject text NOT NULL, bucket bigint NOT NULL, number bigint NOT NULL, id text NOT NULL,
-        attempts bigint NOT NULL, next_us bigint NOT NULL, parked integer NOT NULL, answer text NOT NULL,
-        answered_us bigint NOT NULL, PRIMARY KEY (name, subject))""",
-)
 
 _STANDING = """
     SELECT wanted, cursor, revision, paused, failures, next_us, delivered, answer, answered_us,
@@ -135,34 +123,11 @@ class Settled(NamedTuple):
     free: Sequence[str] = ()
 
 
-class Outgoing(Protocol):
-    """Where a database keeps subscriptions."""
-
-    def transaction(self) -> AbstractContextManager[Run]:
-        """One transaction, in which nobody else writes; the tables are made on first use.
-
-        Raises:
-            LogUnavailable: the database is away. LogNotWritable: it is read-only or full.
-        """
-        ...
-
-    def lead(self, name: str) -> AbstractContextManager[Run | None]:
-        """Be the only one to deliver for a subscription until the block, or this process, ends; None where one is.
-
-        Whatever is run fails where the lead was lost.
-        """
-        ...
-
-    def close(self) -> None:
-        """Give all connections back."""
-        ...
-
-
 class Subscriptions:
     """The subscriptions to one log. Safe to share between threads."""
 
     def __init__(self, url: str) -> None:
-        self._database: Outgoing = open_outgoing(url)
+        self._database = open_outgoing(url)
         self.lead = self._database.lead
         self.close = self._database.close
 

@@ -8,10 +8,10 @@ import psycopg
 from psycopg import Connection
 from psycopg.sql import SQL, Composed, Identifier
 
-from adapters.copying import Row
 from adapters.postgres.datastore import SCHEMA, in_our_words, place
 from adapters.postgres.installation import install, log_exists, read_meta
 from adapters.settings import LIMITS
+from adapters.transfer import Row
 from domain.company import Company
 
 _PAGE = b"""
@@ -69,7 +69,7 @@ class PostgresWriting:
 
     @classmethod
     @contextmanager
-    def making(cls, url: str, company: Company, buckets: int) -> Iterator[Self]:
+    def making(cls, url: str, company: Company, buckets: int, log_id: bytes | None = None) -> Iterator[Self]:
         """Make a log that is there, whole, after the block, or not at all."""
         where = place(url)
         with (
@@ -77,7 +77,7 @@ class PostgresWriting:
             psycopg.connect(url, autocommit=True, connect_timeout=LIMITS.postgres_connect_s) as connection,
             connection.transaction(),
         ):
-            if not install(connection.cursor(), company, buckets):
+            if not install(connection.cursor(), company, buckets, log_id):
                 read_meta(connection.cursor(), where)
                 raise log_exists(where)
             connection.execute("SET LOCAL enable_seqscan = off")

@@ -43,14 +43,14 @@ class Meta(NamedTuple):
     origins: tuple[Origin, ...]
 
 
-def install(cursor: Cursor[Any], company: Company, buckets: int = 1) -> bool:
+def install(cursor: Cursor[Any], company: Company, buckets: int = 1, log_id: bytes | None = None) -> bool:
     """Make the log's tables and functions in the caller's transaction; false, and nothing done, if they are there."""
     cursor.execute(_LOCK)
     if cursor.execute(_SCHEMA_EXISTS).fetchone():
         return False
     for name in ("schema.sql", "append.sql", "append_facts.sql", "cut.sql"):
         cursor.execute(sql(name))
-    cursor.execute(_INSERT_META, (token_bytes(16), FORMAT_VERSION, buckets, company.model_dump_json()))
+    cursor.execute(_INSERT_META, (log_id or token_bytes(16), FORMAT_VERSION, buckets, company.model_dump_json()))
     return True
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import psycopg
 
-from adapters.outgoing.subscriptions import TABLES
+from adapters.outgoing.store import TABLES
 from adapters.postgres.datastore import in_our_words, place
 from adapters.settings import LIMITS
 from adapters.statements import PostgresRun, Run
 
 # Writers wait for the first of these advisory locks; who leads a subscription holds one of the second kind.
 _LOCKS, _LEADS = 0x6C63_7700, 0x6C63_7701
+_THERE = "SELECT to_regclass('lifecircle_outgoing.held')"
 _ALONE = "SELECT pg_advisory_xact_lock($1)"
 _LEAD = "SELECT pg_try_advisory_lock($1, $2)"
 
@@ -27,6 +28,12 @@ class PostgresOutgoing:
         self._connection: psycopg.Connection[Any] | None = None
         self._lock = Lock()
 
+    @property
+    def there(self) -> bool:
+        """Whether the tables were made."""
+        with self._in_our_words(), self._connect() as connection:
+            return PostgresRun(connection)(_THERE) != [(None,)]
+
     @contextmanager
     def transaction(self) -> Iterator[Run]:
         """One transaction, in which nobody else writes; after a lost connection on another one."""
@@ -36,7 +43,7 @@ class PostgresOutgoing:
                 with self._connection.transaction():
                     run = PostgresRun(self._connection)
                     run(_ALONE, _LOCKS)
-                    if run("SELECT to_regclass('lifecircle_outgoing.held')") == [(None,)]:
+                    if run(_THERE) == [(None,)]:
                         run("CREATE SCHEMA IF NOT EXISTS lifecircle_outgoing")
                         for statement in TABLES:
                             run(statement)

@@ -15,17 +15,15 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from adapters.idkey import path_beside
+from adapters.addresses import path_beside
+from adapters.configuration import configured, variable
 from adapters.keyfile import KeyFile
 from domain.errors import KeysUnusable
 
-PLACE = "LIFECIRCLE_KEK_FILE"
-"""The environment variable that says where the file of the key-encryption key is, if not at its usual place."""
+PLACE, GIVEN, GIVEN_NEXT = variable("kek_file"), variable("kek"), variable("kek_next")
+"""The environment variables that name the key's file, hold the key itself, and while it is rotated the next one.
 
-GIVEN, GIVEN_NEXT = "LIFECIRCLE_KEK", "LIFECIRCLE_KEK_NEXT"
-"""The environment variables that hold the key-encryption key itself, and while it is rotated the next one.
-
-The first may name one instead that Python code has: `acme.kms:KEY`.
+The second may name one instead that Python code has: `acme.kms:KEY`.
 """
 
 KEK_FILE = KeyFile(
@@ -33,7 +31,7 @@ KEK_FILE = KeyFile(
     error=KeysUnusable,
     danger="with it and the key store anyone can open all personal data",
     loss="what it protects could never be opened again",
-    place=PLACE,
+    setting="kek_file",
 )
 
 _NONCE_BYTES = 12
@@ -134,7 +132,7 @@ class EnvironmentKey(_Key):
     @contextmanager
     def renewed(self) -> Iterator[KeyEncryptionKey]:
         """The next key, which the environment holds too; whoever set the variables takes the old one away."""
-        if not (text := os.environ.get(GIVEN_NEXT)):
+        if not (text := configured().kek_next):
             raise KeysUnusable(
                 "the environment holds no next key-encryption key",
                 where=GIVEN_NEXT,
@@ -146,12 +144,12 @@ class EnvironmentKey(_Key):
 
 def kek_path(url: str) -> Path:
     """Where the key-encryption key of the log at this address lies: `shop.kek` beside `shop.db`."""
-    return Path(place) if (place := os.environ.get(PLACE)) else path_beside(url, ".kek")
+    return configured().kek_file or path_beside(url, ".kek")
 
 
 def kek_told(url: str) -> str:
     """Where the key-encryption key of the log at this address comes from, for people."""
-    given = os.environ.get(GIVEN, "")
+    given = configured().kek or ""
     return given if ":" in given else f"the environment, {GIVEN}" if given else str(kek_path(url))
 
 
@@ -161,7 +159,7 @@ def make_kek(url: str) -> None:
     Raises:
         KeysUnusable: the place cannot be written.
     """
-    if not os.environ.get(GIVEN) and not kek_path(url).exists():
+    if not configured().kek and not kek_path(url).exists():
         KEK_FILE.make(kek_path(url))
 
 
@@ -171,7 +169,7 @@ def read_kek(url: str) -> KeyEncryptionKey:
     Raises:
         KeysUnusable: it is missing, damaged, or others may read it.
     """
-    given = os.environ.get(GIVEN, "")
+    given = configured().kek or ""
     if ":" in given:
         return _named(given)
     return EnvironmentKey(given) if given else FileKey(kek_path(url))

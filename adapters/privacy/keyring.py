@@ -38,12 +38,18 @@ class DataKey:
 class Keyring:
     """The keys of the persons of one log, or of several that share a key store. Safe to share between threads."""
 
-    def __init__(self, url: str, kek: KeyEncryptionKey | None = None) -> None:
-        """Take the keys of the log at an address; nothing is opened before the first is needed."""
+    def __init__(self, url: str, kek: KeyEncryptionKey | None = None, store: KeyStore | None = None) -> None:
+        """Take the keys of the log at an address; nothing is opened before the first is needed.
+
+        Args:
+            url: the log's address.
+            kek: the key that protects them; the log's own when not given.
+            store: where they are; the log's own when not given.
+        """
         self._url = url
         self._given_kek = kek
         self._opening = Lock()
-        self._opened: KeyStore | None = None
+        self._opened = store
         self._epoch = 0
         self._wrapping = AESGCM(bytes(KEY_BYTES))
         self._kept: dict[tuple[bytes, str], DataKey | None] = {}

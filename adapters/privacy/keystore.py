@@ -13,13 +13,13 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, NamedTuple
 
-from adapters.addresses import read_sqlite_url
-from adapters.idkey import path_beside
+from adapters.addresses import path_beside, read_sqlite_url
+from adapters.configuration import configured, variable
 from adapters.settings import LIMITS
 from adapters.statements import PostgresRun, Run, SQLiteRun
 from domain.errors import KeysUnusable
 
-PLACE = "LIFECIRCLE_KEYS"
+PLACE = variable("keys")
 """The environment variable that says at which address the key store is, if not at its usual place."""
 
 # `destroyed` counts all destructions, so that whoever keeps keys in memory can ask for those since.
@@ -48,6 +48,11 @@ _PAGE = """
     SELECT realm, subject, wrapped FROM data_keys
     WHERE (realm, subject) > ($1, $2) AND wrapped IS NOT NULL ORDER BY realm, subject LIMIT 1000
 """
+_OF_REALM = """
+    SELECT realm, subject, wrapped, destroyed FROM data_keys
+    WHERE realm = $1 AND (realm, subject) > ($2, $3) ORDER BY realm, subject LIMIT 1000
+"""
+_PUT = "INSERT INTO data_keys (realm, subject, wrapped, destroyed) VALUES ($1, $2, $3, $4)"
 _REWRAP = "UPDATE data_keys SET wrapped = $3 WHERE realm = $1 AND subject = $2"
 
 _SQLITE_KEYS = """
@@ -78,6 +83,7 @@ class KeyStore:
         """
         self._database: _SQLite | _Postgres = _Postgres(url) if url.startswith("postgres") else _SQLite(url)
         self.where = self._database.where
+        self.transaction = self._database.transaction
 
     @classmethod
     def make(cls, url: str) -> "KeyStore":
@@ -87,12 +93,12 @@ class KeyStore:
 
     def empty(self) -> bool:
         """Whether no epoch has begun yet."""
-        with self._database.transaction() as run:
+        with self.transaction() as run:
             return _epoch(run) is None
 
     def begin(self, wrapped: bytes) -> bool:
         """Begin the first epoch; False where it has begun."""
-        with self._database.transaction(alone=True) as run:
+        with self.transaction(alone=True) as run:
             if _epoch(run):
                 return False
             run(_SET_EPOCH, 1, wrapped)
@@ -104,7 +110,7 @@ class KeyStore:
         Raises:
             KeysUnusable: no epoch has begun.
         """
-        with self._database.transaction() as run:
+        with self.transaction() as run:
             if (epoch := _epoch(run)) is None:
                 raise KeysUnusable(
                     "the key store holds no keys",
@@ -117,7 +123,7 @@ class KeyStore:
 
     def ensure(self, realm: bytes, wrapped: Mapping[str, bytes], epoch: int) -> set[str] | None:
         """Keep keys of subjects that have none; answer which those were, or None where another epoch has begun."""
-        with self._database.transaction(alone=True) as run:
+        with self.transaction(alone=True) as run:
             now = _epoch(run)
             if now is None or now.number != epoch:
                 return None
@@ -128,19 +134,19 @@ class KeyStore:
 
     def destroy(self, realm: bytes, subjects: Iterable[str]) -> None:
         """Destroy the keys of subjects, for good: none of them gets another."""
-        with self._database.transaction(alone=True) as run:
+        with self.transaction(alone=True) as run:
             for subject in sorted(subjects):
                 run(_DESTROY, realm, subject)
         self._database.clear_up()
 
     def destroyed(self, after: int) -> list[tuple[int, bytes, str]]:
         """What was destroyed after a count: the count, realm and subject of each."""
-        with self._database.transaction() as run:
+        with self.transaction() as run:
             return [(count, bytes(realm), subject) for count, realm, subject in run(_DESTROYED, after)]
 
     def rotate(self, epoch: Epoch, rewrapped: Callable[[bytes, str, bytes], bytes]) -> bool:
         """Begin the next epoch, with all living keys in the form that `rewrapped` gives them; False if others did."""
-        with self._database.transaction(alone=True) as run:
+        with self.transaction(alone=True) as run:
             now = _epoch(run)
             if now is None or now.number != epoch.number - 1:
                 return False
@@ -152,6 +158,36 @@ class KeyStore:
             run(_SET_EPOCH, *epoch)
         self._database.clear_up()
         return True
+
+    def copy_to(self, other: "KeyStore", realm: bytes) -> int | None:
+        """Write the keys of one realm, and the marks of those destroyed, into a store that holds nothing.
+
+        Returns:
+            The epoch; None, and nothing is written, where the other store holds keys.
+
+        Raises:
+            KeysUnusable: this one holds none, or they were rotated meanwhile.
+        """
+        with other.transaction(alone=True) as put, self.transaction() as run:
+            if _epoch(put):
+                return None
+            epoch, place = _epoch(run), (b"", "")
+            while page := run(_OF_REALM, realm, *place):
+                keys = [
+                    (bytes(realm), subject, wrapped and bytes(wrapped), gone) for realm, subject, wrapped, gone in page
+                ]
+                put.many(_PUT, keys)
+                place = keys[-1][:2]
+            # Not all databases show one state to the whole of a transaction.
+            if epoch is None or _epoch(run) != epoch:
+                raise KeysUnusable(
+                    "the key store holds no keys, or they were rotated meanwhile",
+                    where=self.where,
+                    rule="a copy of the keys is of one epoch",
+                    way_out="do the same again",
+                )
+            put(_SET_EPOCH, *epoch)
+            return epoch.number
 
     def close(self) -> None:
         """Give the connection back."""
@@ -302,7 +338,7 @@ class _Postgres:
 
 def keystore_url(url: str) -> str:
     """The address of the key store of the log at an address: `shop.keys.db` beside `shop.db`."""
-    return os.environ.get(PLACE) or f"sqlite:///{path_beside(url, '.keys.db')}"
+    return configured().keys or f"sqlite:///{path_beside(url, '.keys.db')}"
 
 
 def keystore_file(url: str) -> Path | None:

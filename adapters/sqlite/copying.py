@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from adapters.addresses import read_sqlite_url
-from adapters.copying import Row
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import connect, explained
 from adapters.sqlite.ddl import quoted
 from adapters.sqlite.log import SQLiteLog
+from adapters.transfer import Row
 from domain.company import Company
 
 _PAGE = """
@@ -59,12 +59,12 @@ class SQLiteWriting:
 
     @classmethod
     @contextmanager
-    def making(cls, url: str, company: Company, buckets: int) -> Iterator[Self]:
+    def making(cls, url: str, company: Company, buckets: int, log_id: bytes | None = None) -> Iterator[Self]:
         """Make a log that is there, whole, after the block, or not at all.
 
         A killed copy leaves the file to SQLite's rollback journal: whoever opens it next finds it empty.
         """
-        with SQLiteLog.making(url, company, buckets) as connection:
+        with SQLiteLog.making(url, company, buckets, log_id) as connection:
             connection.execute(f"PRAGMA cache_size = -{LIMITS.sqlite_cache_size_kib:d}")
             yield cls(connection)
 

@@ -124,7 +124,9 @@ class SQLiteLog(Books):
 
     @classmethod
     @contextmanager
-    def making(cls, url: str, company: Company, buckets: int) -> Iterator[sqlite3.Connection]:
+    def making(
+        cls, url: str, company: Company, buckets: int, log_id: bytes | None = None
+    ) -> Iterator[sqlite3.Connection]:
         """Make a log in the transaction of a connection: at the end of the block it is there, or after an error not.
 
         Raises:
@@ -147,7 +149,8 @@ class SQLiteLog(Books):
                 raise _exists(address.path)
             for statement in (*statements_of("schema.sql"), *statements_of("library.sql")):
                 connection.execute(statement)
-            connection.execute(_CREATE, (secrets.token_bytes(16), FORMAT_VERSION, buckets, company.model_dump_json()))
+            made = (log_id or secrets.token_bytes(16), FORMAT_VERSION, buckets, company.model_dump_json())
+            connection.execute(_CREATE, made)
             connection.execute(f"PRAGMA application_id = {_OURS:d}")
             yield connection
             connection.execute("COMMIT")

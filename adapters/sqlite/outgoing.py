@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from adapters.addresses import read_sqlite_url
-from adapters.outgoing.subscriptions import TABLES
+from adapters.outgoing.store import TABLES
 from adapters.settings import LIMITS
 from adapters.sqlite.tables import in_our_words
 from adapters.statements import Run, SQLiteRun
@@ -23,6 +23,11 @@ class SQLiteOutgoing:
         self._path = path.with_name(f"{path.stem}.outgoing{path.suffix or '.db'}")
         self._connection: sqlite3.Connection | None = None
         self._lock = Lock()
+
+    @property
+    def there(self) -> bool:
+        """Whether the file was made."""
+        return self._path.exists()
 
     @contextmanager
     def transaction(self) -> Iterator[Run]:

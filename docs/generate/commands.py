@@ -48,7 +48,8 @@ def _option(option: click.Option) -> tuple[str, str, str]:
     takes = "" if option.is_flag else f" {_values(option)}"
     names = ", ".join(code(name) for name in (*option.opts, *option.secondary_opts))
     default = option.show_default if isinstance(option.show_default, str) else option.default
-    shown = "" if option.is_flag or default is None or "Sentinel" in type(default).__name__ else str(default)
+    unsaid = default is None or callable(default) or "Sentinel" in type(default).__name__
+    shown = "" if option.is_flag or unsaid else str(default)
     return names + takes, code(shown) if shown else "", option.help or ""
 
 

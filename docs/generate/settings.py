@@ -1,4 +1,4 @@
-"""Settings: what a company decides when it makes its log, and every limit of the engine."""
+"""Settings: how the program is run, what a company decides when it makes its log, and every limit of the engine."""
 
 import ast
 import inspect
@@ -6,6 +6,7 @@ import json
 from itertools import pairwise
 
 from adapters import settings
+from adapters.configuration import CONFIG, SETTINGS
 from adapters.settings import LIMITS
 from docs.generate.markdown import code, page, table
 from domain.company import Company
@@ -23,6 +24,13 @@ UNITS = {
 }
 """What the words in the names of settings say of their unit; without one of them it is a number."""
 
+_MACHINE = f"""
+## The program on a machine
+
+What is said nearer wins: a flag over the environment, that over the file that `--config` or `{CONFIG}` names, that over
+the default. The file is TOML, a line for each setting; only its owner may read one that holds a secret.
+`lifecircle config` shows what stands and where it was said.
+"""
 _COMPANY = """
 ## The company
 
@@ -45,7 +53,24 @@ def pages() -> dict[str, str]:
     meanings = limits()
     bounds = [(code(name), f"{value:,}", unit(name), meanings[name]) for name, value in vars(LIMITS).items()]
     head = ("setting", "default", "unit", "meaning")
-    return {"settings.md": page("Settings", _COMPANY, table(head, company), _LIMITS, table(head, bounds))}
+    told = (_MACHINE, machine(), _COMPANY, table(head, company), _LIMITS, table(head, bounds))
+    return {"settings.md": page("Settings", *told)}
+
+
+def machine() -> str:
+    """The table of what is said in a file, the environment or flags; its first column is the name in the file."""
+    rows = [
+        (
+            code(name),
+            code(setting.variable),
+            code(setting.told.flag) if setting.told.flag else "",
+            setting.told.sort.told,
+            code(setting.default) if setting.default is not None else "",
+            setting.told.meaning,
+        )
+        for name, setting in SETTINGS.items()
+    ]
+    return table(("setting", "variable", "flag", "is", "default", "meaning"), rows)
 
 
 def limits() -> dict[str, str]:

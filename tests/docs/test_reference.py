@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
+from adapters.configuration import SETTINGS
 from adapters.settings import LIMITS
 from cli.main import lifecircle
 from docs.generate import REFERENCE, reference
@@ -45,7 +46,7 @@ def test_every_kind_view_question_command_error_setting_and_lifecycle_has_its_pl
     }
     assert named - headings == set()
     settings = MADE[REFERENCE / "settings.md"]
-    assert [name for name in (*vars(LIMITS), *Company.model_fields) if f"| `{name}` |" not in settings] == []
+    assert [name for name in (*vars(LIMITS), *Company.model_fields, *SETTINGS) if f"| `{name}` |" not in settings] == []
 
 
 def test_every_question_and_every_report_stands_in_the_tables_of_the_how_tos() -> None:

@@ -60,6 +60,13 @@ with Client(url, key) as client:
     except Rejected as error:
         told["refused"] = [error.status, error.title, error.way_out != ""]
     outcomes = client.append_many([order("m1", "c2"), order("m2", "c3"), {**order("m3", "c3"), "type": "Nothing"}])
+    told["process"] = []
+    for version in (told["versions"][5], 1):
+        try:
+            told["process"].append(client.append({**order(f"p{version}"), "type": "OrderCancelled",
+                "data": {"order": "a5"}}, expected={"order/a5": version}).version)
+        except Conflict as conflict:
+            told["process"].append(conflict.current)
     told["many"] = [each.receipt is not None for each in outcomes]
     told["history"] = len(client.history("c1"))
     told["rows"] = len([row["order_id"] for row in client.rows("orders", page=7, subject="c1")])
@@ -109,7 +116,8 @@ def test_the_client_goes_on_through_a_kill_and_everything_is_there_once(file_sho
     assert told["stored"]["version"] == 1
     assert told["refused"] == [422, "InvalidTouchpoint", True]
     assert told["many"] == [True, False, False]
-    assert told["history"] == 60
+    assert told["process"] == [61, 61]
+    assert told["history"] == 61
     assert told["rows"] == 0
     with Engine.open(file_shop.url) as engine:
         stored = [each.id for each in engine.log.read(engine.log.start(), 1_000)]

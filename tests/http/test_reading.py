@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from contextlib import closing
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.views.projector import Projector
+from projections import view_named
 from tests.cli.program import event
 from tests.http.calls import orders, send
 
@@ -138,4 +140,20 @@ def test_rows_come_as_arrow(shop: TestClient) -> None:
     answer = shop.get("/views/orders", params={"format": "arrow", "limit": 5})
     assert answer.headers["Content-Type"] == "application/vnd.apache.arrow.stream"
     rows = shop.get("/views/orders", params={"limit": 5}).json()["rows"]
-    assert pa.ipc.open_stream(answer.content).read_all().to_pylist() == rows
+    table = pa.ipc.open_stream(answer.content).read_all()
+    assert table.to_pylist() == rows
+    declared = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    wanted = {column.name: declared[column.type] for column in view_named("orders").columns()}
+    # Also where a column, or the page, holds nothing to tell them by.
+    nothing = shop.get("/views/orders", params={"format": "arrow", "subject": "nobody"})
+    for found in (table, pa.ipc.open_stream(nothing.content).read_all()):
+        assert dict(zip(found.schema.names, found.schema.types, strict=True)) == wanted
+
+
+def test_rows_as_arrow_are_refused_where_what_makes_them_is_not_installed(
+    shop: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as the import system says that there is none
+    answer = shop.get("/views/orders", params={"format": "arrow"})
+    assert (answer.status_code, answer.json()["title"]) == (501, "ExtraMissing")
+    assert shop.get("/views/orders", params={"format": "ndjson"}).status_code == 200

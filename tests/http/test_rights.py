@@ -24,6 +24,7 @@ from domain.merkle import HASH_BYTES, complete_root
 from domain.notes import Checkpoint, Note
 from tests.cli.program import event
 from tests.http.calls import orders, send
+from tests.sources.shop import HEADER, bring_in, write
 
 NAME = "Zuzana Příkladná"
 
@@ -160,3 +161,16 @@ def test_rows_in_quarantine_are_listed_without_their_text(file_client: TestClien
     assert file_client.get("/quarantine", params={"batch": "b2"}).json()["rows"] == []
     unknown = file_client.post("/quarantine/release", json={"batch": "b2", "rows": [{"row": 1}]})
     assert (unknown.status_code, unknown.json()["title"]) == (404, "NotInQuarantine")
+
+
+def test_a_row_that_is_mended_is_let_in(file_client: TestClient, tmp_path: Path) -> None:
+    engine = engine_of(file_client)
+    batch = bring_in(engine, write(tmp_path, HEADER + "bert,soon,1\n")).batch
+    mended = {"row": 2, "cells": {"when": "2026-03-02T10:00:00"}}
+
+    told = file_client.post("/quarantine/release", json={"batch": batch, "rows": [mended]})
+
+    assert told.status_code == 200
+    assert (told.json()["released"], told.json()["touchpoints"]) == (1, {"OrderPlaced": 1})
+    assert file_client.get("/quarantine").json()["rows"] == []
+    assert [each.kind for each in engine.log.stream("bert")] == ["OrderPlaced"]

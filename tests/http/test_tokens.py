@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -24,8 +25,9 @@ from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.app import create
 from adapters.http.tokens import IdentityUnusable, Tokens, identity
 from domain.company import Company
-from tests.cli.program import event
+from tests.cli.program import Shell, event
 from tests.http.calls import send
+from tests.http.test_serving import free_port, serving
 
 RSA = rsa.generate_private_key(65_537, 2_048)
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -101,6 +103,14 @@ def test_a_token_opens_what_its_claims_are_mapped_to(client: TestClient, keyring
     assert send(client, event(id="x", subject="us-1"), **bounded).status_code == 403
     told = client.get("/events", headers={"Authorization": f"Bearer {token()}"}).json()["touchpoints"]
     assert {each["recordedby"] for each in told if each["type"] == "OrderPlaced"} == {"token:crm-7"}
+
+
+def test_a_service_is_told_of_the_provider_by_its_flag(file_shop: Shell, provider: Path) -> None:
+    port = free_port()
+    with serving(file_shop, port, "--oidc", str(provider)):
+        for sent, status in ((token(), 200), (token(iss="https://other.example"), 401)):
+            answer = httpx2.get(f"http://127.0.0.1:{port}/views", headers={"Authorization": f"Bearer {sent}"})
+            assert answer.status_code == status
 
 
 def _public() -> bytes:

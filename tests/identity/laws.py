@@ -11,6 +11,7 @@ from itertools import combinations, permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,6 @@ from hypothesis import strategies as st
 from adapters.addresses import open_tables
 from adapters.appending.door import Door
 from adapters.engine import EMBEDDED, Engine
-from adapters.idkey import PLACE
 from adapters.log import Group
 from adapters.views.projector import Projector
 from adapters.views.pseudonyms import Pseudonyms
@@ -107,18 +107,12 @@ class Bench:
     @contextmanager
     def key(self) -> Iterator[None]:
         """The id key of every log within the block."""
-        before = os.environ.get(PLACE)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "id.key"
             path.touch(0o600)
             path.write_text(secrets.token_hex(32))
-            os.environ[PLACE] = str(path)
-            try:
+            with patch.dict(os.environ, {"LIFECIRCLE_KEY": str(path)}):
                 yield
-            finally:
-                del os.environ[PLACE]
-                if before is not None:
-                    os.environ[PLACE] = before
 
     @contextmanager
     def log(self, buckets: int = 1) -> Iterator[Open]:

@@ -94,7 +94,7 @@ class Client:
         self,
         event: Mapping[str, Any],
         *,
-        expected: int | None = None,
+        expected: int | Mapping[str, int] | None = None,
         strict: bool = False,
         wait: bool = False,
     ) -> Receipt:
@@ -102,7 +102,8 @@ class Client:
 
         Args:
             event: a CloudEvent: `id`, `source`, `type`, `subject`, `time` and `data`.
-            expected: the version that the subject must be at, 0 for a new one.
+            expected: the version that the subject must be at, 0 for a new one; or those of some of its processes, such
+                as `{"order/o-1": 5}`.
             strict: refuse it if it would break a rule as things stand.
             wait: answer with its breaches too.
 
@@ -111,8 +112,9 @@ class Client:
             Rejected: it cannot be taken; nothing was stored.
             NotReached: no answer came; whether it was recorded is not known, and the same again is safe.
         """
-        headers = {"Content-Type": _ONE} | ({} if expected is None else {"If-Match": f'"{expected}"'})
-        return Receipt.read(self._send(event, headers, strict=strict, wait=wait))
+        processes = [f"{name}={version}" for name, version in expected.items()] if isinstance(expected, Mapping) else []
+        headers = {"Content-Type": _ONE} | ({"If-Match": f'"{expected}"'} if isinstance(expected, int) else {})
+        return Receipt.read(self._send(event, headers, strict=strict, wait=wait, processes=processes))
 
     def append_many(
         self, events: Sequence[Mapping[str, Any]], *, strict: bool = False, wait: bool = False
@@ -228,10 +230,13 @@ class Client:
             _checked(answer, answer.read())
         return answer
 
-    def _send(self, body: Any, headers: Mapping[str, str], *, strict: bool, wait: bool) -> dict[str, Any]:
+    def _send(
+        self, body: Any, headers: Mapping[str, str], *, strict: bool, wait: bool, processes: Sequence[str] = ()
+    ) -> dict[str, Any]:
         sent = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
         more = {"Prefer": "wait"} if wait else {}
-        return self._ask("POST", "/events" + ("?strict=true" if strict else ""), {**headers, **more}, sent)
+        asked = urlencode([*([("strict", "true")] if strict else []), *(("expected", each) for each in processes)])
+        return self._ask("POST", "/events" + (f"?{asked}" if asked else ""), {**headers, **more}, sent)
 
     def _read(self, path: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         query = urlencode({name: value for name, value in asked.items() if value is not None})

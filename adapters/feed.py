@@ -1,4 +1,4 @@
-"""What followers over HTTP wait for: one watch of the log for all of them, each reading on from a cursor of its own."""
+"""What the tasks of an event loop follow a log by: one watch for all, each reading on from a cursor of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator

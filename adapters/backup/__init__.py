@@ -1,0 +1,1 @@
+"""Backups of a log with all that belongs to it, and the way back."""
