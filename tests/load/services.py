@@ -9,8 +9,9 @@ from time import monotonic, sleep
 
 import httpx2
 
+from adapters.configuration import variable
 from adapters.engine import Engine
-from adapters.http.apikeys import PLACE, ApiKeys, Role
+from adapters.http.apikeys import ApiKeys, Role
 from domain.company import Company
 from tests.cli.program import PROGRAM, Shell
 from tests.http.test_serving import STARTED_WITHIN_S, free_port
@@ -24,7 +25,7 @@ def ours(url: str, folder: Path) -> Iterator[tuple[str, str, int]]:
     keys = ApiKeys(folder / "apikeys")
     port = free_port()
     command = [*PROGRAM, "serve", "--port", str(port)]
-    with _running(command, port, Shell(url).environment({PLACE: str(keys.path)})) as pid:
+    with _running(command, port, Shell(url).environment({variable("api_keys"): str(keys.path)})) as pid:
         yield f"http://127.0.0.1:{port}/events", keys.make("load", [Role.APPENDER]), pid
 
 
