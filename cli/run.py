@@ -1,6 +1,5 @@
 """Keep the views up to date with the log, until stopped."""
 
-import gc
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -72,11 +71,11 @@ def _follow(url: str, stop: Event, *, once: bool) -> None:
 
 
 def _told(count: int) -> None:
+    from adapters.collector import keep_out_of_sight
+
     click.echo(f"{count} touchpoints folded")
-    # What a projector remembers lives as long as it does, and is in no cycle: if the collector walked all of it again
-    # and again, readers would wait for it, half a second at a time.
-    gc.collect()  # what came with this batch, for all before it is out of the collector's sight
-    gc.freeze()
+    # What a projector remembers lives as long as it does. Readers would wait while the collector walks all of it.
+    keep_out_of_sight()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from adapters.clock import clock_us
 from adapters.codec import read_envelope
+from adapters.collector import seldom
 from adapters.engine import Engine
 from adapters.evidence import set_aside
 from adapters.idkey import read_id_key
@@ -139,7 +140,7 @@ def import_file(
         mapping.check_columns(source.columns, str(path))
         recipe = Plan(mapping, source.columns, key)
     track = Track(engine.log, source, recipe.name, mapping, key)
-    with Scratch() as scratch:
+    with Scratch() as scratch, seldom():
         return Import(_IntoLog(engine, recordedby, engine.company), source, recipe, track, scratch).run(progress)
 
 
