@@ -12,6 +12,7 @@ from adapters.addresses import create_log, open_log
 from adapters.appending.batches import Batch, Run, Undecided, encoded
 from adapters.appending.committer import Committer
 from adapters.appending.door import ANY, Door, Expected, needs_deciding
+from adapters.appending.rounds import Rounds
 from adapters.clock import clock_us
 from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict
 from adapters.privacy.keyring import Keyring
@@ -43,7 +44,8 @@ class Engine:
         self.sealing = Sealing(log, Keyring(url))
         self._deciding = [Lock() for _ in range(LIMITS.deciding_at_once)]
         self._settings_read = 0
-        self._committer = Committer(log)
+        self.rounds = Rounds(log)
+        self._committer = Committer(log, self.rounds)
         self.refusals = Refusals(log)
 
     @classmethod
@@ -126,7 +128,7 @@ class Engine:
     def _async_committer(self) -> "AsyncCommitter":
         from adapters.appending.async_committer import AsyncCommitter
 
-        return AsyncCommitter(self.log, self.sealing)
+        return AsyncCommitter(self.log, self.sealing, self.rounds)
 
     @cached_property
     def _door(self) -> Door:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from eventsourcing.persistence import InfrastructureFactory
 
+from adapters.watched import Watched
 from domain.company import Company
 from domain.errors import CursorInvalid, LifecircleError, NewerLog, OlderLog
 from domain.families import MERGED, REVERTED
@@ -272,7 +273,7 @@ class Settings(NamedTuple):
     company: Company
 
 
-class Log(Protocol):
+class Log(Watched, Protocol):
     """The storage of one log. Every database passes the same contract tests."""
 
     log_id: bytes

@@ -1,17 +1,73 @@
-"""Log lines for machines: one JSON object each, on standard error, and never a value of a customer's."""
+"""Log lines for machines: one JSON object each, on standard error, and never a value of a customer's.
 
+Whoever logs hands over what it knows to be harmless. What others log goes through here too; of an error only its type
+and the places in the code are told, for its words may hold what a customer sent.
+"""
+
+import json
+import logging
 import sys
+import threading
+import traceback
+from collections.abc import MutableMapping
+from types import TracebackType
+from typing import Any
 
 import structlog
 
+FRAMES_MAX = 12
+"""How many places in the code are told of an error, the innermost ones."""
+
 
 def as_json() -> None:
-    """Let this process write its log lines so."""
+    """Let this process write its log lines so, those of libraries included."""
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        processors=[*_PROCESSORS, structlog.processors.JSONRenderer()],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whichever it is when something is logged
     )
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, _Lines)]:
+        root.removeHandler(handler)
+    root.addHandler(_Lines())
+
+
+def thread_failed(failed: threading.ExceptHookArgs) -> None:
+    """Tell of a thread that ended with an error, as `threading.excepthook` does, but without the error's words."""
+    structlog.get_logger().error("a thread failed", exc_info=failed.exc_value)
+
+
+def failure(error: BaseException, at: TracebackType | None) -> dict[str, Any]:
+    """What may be told of an error: its type, and the places in the code from the innermost outwards."""
+    frames = traceback.extract_tb(at)[-FRAMES_MAX:]
+    return {
+        "error": type(error).__name__,
+        "at": [f"{each.filename}:{each.lineno} {each.name}" for each in frames[::-1]],
+    }
+
+
+def _without_words(_logger: Any, _level: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    given = line.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else sys.exc_info()[1] if given else None
+    if error is not None:
+        line.update(failure(error, error.__traceback__))
+    return line
+
+
+_PROCESSORS = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso"),
+    _without_words,
+)
+
+
+class _Lines(logging.Handler):
+    """What libraries log, as lines like ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line: MutableMapping[str, Any] = {"event": record.getMessage().strip(), "logger": record.name}
+        if record.exc_info:
+            line["exc_info"] = record.exc_info[1]
+        for process in _PROCESSORS:
+            line = process(None, record.levelname.lower(), line)
+        print(json.dumps(line), file=sys.stderr, flush=True)

@@ -206,6 +206,24 @@ class Limits:
     http_stop_s: int = 30
     """How long a service that is stopped lets requests finish that it has taken."""
 
+    health_behind_s: float = 10.0
+    """For how long a touchpoint may wait to be shown, sealed or delivered before that is told as a trouble."""
+
+    health_look_s: float = 1.0
+    """How long a projector that is behind is watched, to tell one that stands still from one that is only slow."""
+
+    health_wait_s: float = 5.0
+    """How long an examination may take; a database that does not answer by then is away."""
+
+    health_fresh_s: float = 1.0
+    """How long what an examination found is told again before the next one."""
+
+    metrics_sample_s: float = 1.0
+    """How often each process of a service takes down its connections and what it has under way."""
+
+    health_disk_free_min_bytes: int = 256_000_000
+    """How much must be free where a file of ours lies, before its disk is called nearly full."""
+
     outgoing_page_max: int = 200
     """How many touchpoints a deliverer takes from the log at once; killed, it delivers at most these again."""
 

@@ -22,7 +22,7 @@ def command() -> None:
 @click.option(
     "--role",
     "roles",
-    type=click.Choice(["appender", "analyst", "auditor", "operator"]),
+    type=click.Choice(["appender", "analyst", "auditor", "operator", "monitor"]),
     multiple=True,
     required=True,
     help="What it may do; more than one may be given.",

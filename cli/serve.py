@@ -1,7 +1,10 @@
 """Serve a log over HTTP: append, read and follow, until stopped."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -36,15 +39,18 @@ def command(
         )
     import uvicorn
 
+    from adapters import tracing
     from adapters.configuration import variable
     from adapters.engine import Engine
     from adapters.http.tenants import read_tenants
     from adapters.http.tokens import tokens_named
+    from adapters.loglines import as_json
     from adapters.settings import LIMITS
 
     if oidc:
         os.environ[variable("oidc")] = oidc
     # What is wrong is said at once, and once.
+    tracing.wanted()
     tokens_named(several=tenants is not None)
     if tenants:
         read_tenants(tenants)
@@ -52,13 +58,31 @@ def command(
     else:
         os.environ[variable("log")] = address = log_url(ctx, url)
         Engine.open(address).close()
-    uvicorn.run(
-        "adapters.http.app:from_environment",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        access_log=False,
-        timeout_graceful_shutdown=LIMITS.http_stop_s,
-        server_header=False,
-    )
+    as_json()
+    with _counting_together(workers):
+        uvicorn.run(
+            "adapters.http.app:from_environment",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            access_log=False,
+            log_config=None,
+            log_level="info",
+            timeout_graceful_shutdown=LIMITS.http_stop_s,
+            server_header=False,
+        )
+
+
+@contextmanager
+def _counting_together(workers: int) -> Iterator[None]:
+    """Let several processes count in files of one folder, so that each of them can tell the sums."""
+    from adapters.http.service import COUNTS
+
+    os.environ.pop(COUNTS, None)  # another program's
+    if workers == 1:
+        yield
+        return
+    with TemporaryDirectory(prefix="lifecircle-counts-") as folder:
+        os.environ[COUNTS] = folder
+        yield

@@ -1,5 +1,6 @@
 """How the log and its views stand: head, lag of each view, quarantine, breaches."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +22,20 @@ _BREACHES = "select rule, breaches from breaches_by_rule order by breaches desc,
 @log_option
 @format_option
 def command(url: str, style: str) -> None:
-    """Show the head of the log with its cursor, each view's lag in touchpoints and seconds, and what needs care.
+    """Show the head of the log, what is wrong and since when, and each view's lag in touchpoints and seconds.
 
-    As JSON all of it, as CSV the views alone.
+    As JSON all of it, with the lags of seal and subscriptions; as CSV the views alone.
     """
     from adapters.addresses import open_tables
+    from adapters.clock import clock_us
     from adapters.engine import Engine
+    from adapters.health import examine
     from adapters.idkey import id_key_path
-    from adapters.views.projector import status
     from adapters.views.tables import ViewStatus
 
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
-        heads = engine.log.heads()
-        views = status(engine.log, tables)
+        health = examine(engine, clock_us())
+        heads = health.heads or engine.log.heads()
         found: dict[str, Any] = {
             "company": engine.company.name,
             "log": engine.log.log_id.hex(),
@@ -44,21 +46,22 @@ def command(url: str, style: str) -> None:
             "id_key": str(key)
             if (key := id_key_path(url)).exists()
             else f"none at {key}: identifiers are not compared",
-            "quarantined": len(engine.log.quarantined()),
-            "breaches": _breaches(tables, views),
+            "quarantined": health.quarantined,
+            "breaches": _breaches(tables, health.views),
         }
         if style == "json":
-            found["views"] = [view._asdict() for view in views]
+            found |= health.as_dict()
             click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
             return
         if style == "table":
             for name, figure in found.items():
                 if figure != []:
                     click.echo(f"{name:12} {_told(figure)}")
-        show(ViewStatus._fields, views, style)
+            click.echo(f"{'wrong':12} {'; '.join(map(str, health.causes)) or 'nothing'}")
+        show(ViewStatus._fields, health.views, style)
 
 
-def _breaches(tables: "Tables", views: "list[ViewStatus]") -> dict[str, int]:
+def _breaches(tables: "Tables", views: "Sequence[ViewStatus]") -> dict[str, int]:
     if all(view.state == "missing" for view in views if view.view == "breaches"):
         return {}
     return {str(rule): int(count) for rule, count in tables.query(_BREACHES)[1]}

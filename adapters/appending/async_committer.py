@@ -2,12 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from adapters import tracing
 from adapters.appending.committer import lane, lanes
+from adapters.appending.rounds import Rounds
 from adapters.log import Group, Log, Verdict
 from adapters.privacy.flights import KeyFlights
 from adapters.privacy.sealing import Sealing
 from adapters.settings import LIMITS
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 
 class AsyncCommitter:
@@ -16,10 +22,10 @@ class AsyncCommitter:
     `keys` fetches what the tasks need to seal what they send.
     """
 
-    def __init__(self, log: Log, sealing: Sealing) -> None:
+    def __init__(self, log: Log, sealing: Sealing, rounds: Rounds) -> None:
         self._log = log
         self.keys = KeyFlights(sealing)
-        self._queues = [_Queue(log) for _ in range(lanes(log))]
+        self._queues = [_Queue(rounds) for _ in range(lanes(log))]
 
     async def commit(self, group: Group) -> Verdict:
         """Store one group, together with whatever else waits; answer its verdict.
@@ -32,18 +38,21 @@ class AsyncCommitter:
         return await self._queues[lane(group, self._log)].commit(group)
 
 
+_Waiting = tuple[Group, "asyncio.Future[Verdict]", "Span | None"]
+
+
 class _Queue:
     """Takes all that wait into one transaction, which a thread beside the loop carries out."""
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._waiting: list[tuple[Group, asyncio.Future[Verdict]]] = []
+    def __init__(self, rounds: Rounds) -> None:
+        self._store = rounds.store
+        self._waiting: list[_Waiting] = []
         self._rounds: asyncio.Task[None] | None = None
 
     async def commit(self, group: Group) -> Verdict:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Verdict] = loop.create_future()
-        self._waiting.append((group, answer))
+        self._waiting.append((group, answer, tracing.current()))
         if self._rounds is None or self._rounds.done():
             # It starts when the tasks that are ready now have had their turn, and so joined it.
             self._rounds = loop.create_task(self._go_round())
@@ -53,7 +62,8 @@ class _Queue:
         while taken := self._waiting[: LIMITS.commit_group_max]:
             del self._waiting[: len(taken)]
             try:
-                verdicts = await asyncio.to_thread(self._log.append, [group for group, _ in taken])
+                groups, _, joined = zip(*taken, strict=True)
+                verdicts = await asyncio.to_thread(self._store, groups, joined)
             except BaseException as error:
                 self._tell(taken, error)
                 if not isinstance(error, Exception):
@@ -64,10 +74,8 @@ class _Queue:
             await asyncio.sleep(0)
 
     @staticmethod
-    def _tell(
-        taken: Sequence[tuple[Group, "asyncio.Future[Verdict]"]], outcome: Sequence[Verdict] | BaseException
-    ) -> None:
-        for place, (_, answer) in enumerate(taken):
+    def _tell(taken: "Sequence[_Waiting]", outcome: Sequence[Verdict] | BaseException) -> None:
+        for place, (_, answer, _) in enumerate(taken):
             if answer.done():
                 continue
             if isinstance(outcome, BaseException):

@@ -7,6 +7,8 @@ from collections import deque
 from threading import Lock
 from typing import cast
 
+from adapters import tracing
+from adapters.appending.rounds import Rounds
 from adapters.log import Group, Log, Verdict, touched_by
 from adapters.settings import LIMITS
 
@@ -27,7 +29,7 @@ def lane(group: Group, log: Log) -> int:
 class _Request:
     """One group on its way: woken with a verdict or an error, or to lead the next round itself."""
 
-    __slots__ = ("error", "group", "leads", "verdict", "woken")
+    __slots__ = ("error", "group", "leads", "span", "verdict", "woken")
 
     def __init__(self, group: Group) -> None:
         self.group = group
@@ -35,6 +37,7 @@ class _Request:
         self.woken = Lock()
         self.woken.acquire()
         self.leads = False
+        self.span = tracing.current()
         self.verdict: Verdict | None = None
         self.error: BaseException | None = None
 
@@ -46,9 +49,9 @@ class Committer:
     buckets in ascending order, and so meets the others in the database alone.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, rounds: Rounds) -> None:
         self._log = log
-        self._queues = [_Queue(log) for _ in range(lanes(log))]
+        self._queues = [_Queue(rounds) for _ in range(lanes(log))]
 
     def commit(self, group: Group) -> Verdict:
         """Store one group, together with whatever else waits; answer its verdict.
@@ -66,8 +69,8 @@ class _Queue:
     who came meanwhile. A lone caller therefore pays nothing for the queue.
     """
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self, rounds: Rounds) -> None:
+        self._store = rounds.store
         self._mutex = Lock()
         self._waiting: deque[_Request] = deque()
         self._led = False
@@ -91,7 +94,7 @@ class _Queue:
             size = min(len(self._waiting), LIMITS.commit_group_max)
             taken = [self._waiting.popleft() for _ in range(size)]
         try:
-            verdicts = self._log.append([request.group for request in taken])
+            verdicts = self._store([request.group for request in taken], [request.span for request in taken])
             for request, verdict in zip(taken, verdicts, strict=True):
                 request.verdict = verdict
         except BaseException as error:  # noqa: BLE001 - whatever it was, every caller of the round must learn of it

@@ -24,6 +24,22 @@ class Stands(TypedDict):
     sha256: str
 
 
+class CauseTold(TypedDict):
+    """Something that is wrong: its name, what it is about, how far behind that is, and since when.
+
+    `blocks` says whether nothing can be appended until it is mended.
+    """
+
+    trouble: str
+    blocks: bool
+    way_out: str
+    about: NotRequired[str]
+    touchpoints: NotRequired[int]
+    seconds: NotRequired[float]
+    since: NotRequired[str]
+    subjects: NotRequired[int]
+
+
 class Problem(TypedDict):
     """Problem details (RFC 9457): what, where, which rule, and the way out; never a value of a customer's."""
 
@@ -37,6 +53,7 @@ class Problem(TypedDict):
     current: NotRequired[int | None]
     stored: NotRequired[Stands]
     results: NotRequired[list["Result"]]
+    causes: NotRequired[list[CauseTold]]
 
 
 class ReceiptTold(TypedDict):
@@ -176,10 +193,10 @@ class Alive(TypedDict):
 
 
 class Stand(TypedDict):
-    """Whether a log can be served; views that lag, by how many touchpoints, or the name of what is wrong."""
+    """Whether a log can be served, what is wrong with it and what follows it, and the error if it cannot be opened."""
 
     status: str
-    views_behind: NotRequired[dict[str, int]]
+    causes: NotRequired[list[CauseTold]]
     error: NotRequired[str]
 
 

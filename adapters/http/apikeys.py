@@ -38,7 +38,9 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     """Read histories and follow the log."""
     OPERATOR = "operator"
-    """See how the service stands."""
+    """See how the service stands; forget, open and export personal data; release from quarantine."""
+    MONITOR = "monitor"
+    """See how the service stands, and its figures; nothing of any customer."""
 
 
 class ApiKeysUnusable(LifecircleError):

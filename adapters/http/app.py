@@ -5,47 +5,44 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
-from time import perf_counter
 from types import FrameType
-from typing import Annotated, Any
-from uuid import uuid4
+from typing import Any
 
 import structlog
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.datastructures import Headers, MutableHeaders
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from adapters.addresses import open_tables
+from adapters import tracing
 from adapters.configuration import configured
 from adapters.engine import Engine
 from adapters.extensions import load_extensions
-from adapters.http import events, quarantine, reading, rights, sealed
-from adapters.http.answers import Alive, Ready, answers
-from adapters.http.apikeys import ApiKeys, Principal, Role
+from adapters.http import events, quarantine, reading, rights, sealed, watching
+from adapters.http.answers import Ready, answers
+from adapters.http.apikeys import ApiKeys, Principal
 from adapters.http.contract import openapi
+from adapters.http.noting import Noted
 from adapters.http.problems import RequestRefused, refusal
-from adapters.http.service import Service, in_turn, service_at, service_of
+from adapters.http.service import Service, service_at
 from adapters.http.tokens import Tokens, tokens_named
-from adapters.loglines import as_json
-from adapters.views.projector import status as views_status
+from adapters.loglines import as_json, thread_failed
 from domain.errors import LifecircleError
 
 UNKNOWN_CALLER = "unknown caller"
 """As whom a denial is recorded to whoever is not authenticated."""
 
-TENANT = "lifecircle.tenant"
-"""Under which name a request's scope says whose log it is about, where a server has several."""
+_NOT_ITS_OWN = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
+"""What FastAPI would trace and log by itself: paths, what was sent, and the words of errors."""
 
-_REQUEST_ID = "X-Request-Id"
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 _log = structlog.get_logger("lifecircle.http")
@@ -54,6 +51,7 @@ _log = structlog.get_logger("lifecircle.http")
 def from_environment() -> ASGIApp:
     """The service over the log or the tenants that are configured; what each process of it begins with."""
     as_json()
+    threading.excepthook = thread_failed
     if parent := parent_process():
         threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
     configuration = configured()
@@ -77,9 +75,10 @@ def create(url: str, keys: ApiKeys, tokens: Tokens | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        async with serving(app, url, keys, tokens) as service:
-            with ending(service.feed.end):
-                yield
+        with process():
+            async with serving(app, url, keys, tokens) as service:
+                with ending(service.feed.end):
+                    yield
 
     return application(life)
 
@@ -99,30 +98,21 @@ def application(
         version=version("lifecircle"),
         summary="Append touchpoints, replay histories, read views, follow the log.",
         lifespan=life,
+        telemetry=_NOT_ITS_OWN,
     )
-    for part in (events, reading, rights, sealed, quarantine):
+    for part in (events, reading, rights, sealed, quarantine, watching):
         app.include_router(part.router)
     app.add_exception_handler(LifecircleError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _failed)
     app.add_middleware(Noted)
-    app.get("/livez", summary="Whether the process answers", tags=["service"], responses=answers(Alive, "It does"))(
-        livez
-    )
     app.get(
         "/readyz",
         summary="Whether it can serve, and if not, why",
         tags=["service"],
         response_model=None,
-        responses=answers(Ready, "It can"),
-    )(ready or readyz)
-    app.get(
-        "/status",
-        summary="How the log and its views stand",
-        tags=["service"],
-        response_model=None,
-        responses=answers(dict[str, Any], "How they stand"),
-    )(status)
+        responses=answers(Ready, "It can; with all that is wrong besides"),
+    )(ready or watching.readyz)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     return app
 
@@ -137,45 +127,28 @@ async def serving(app: FastAPI, url: str, keys: ApiKeys, tokens: Tokens | None) 
     engine = await asyncio.to_thread(Engine.open, url)
     try:
         app.state.service = service = Service(engine, keys, tokens)
-        async with service.feed.watching():
-            yield service
+        sampling = asyncio.create_task(service.sampling())
+        try:
+            async with service.feed.watching():
+                yield service
+        finally:
+            sampling.cancel()
     finally:
         app.state.service = None
         await asyncio.to_thread(engine.close)
 
 
-def livez() -> dict[str, str]:
-    """The process answers."""
-    return {"status": "alive"}
+@contextmanager
+def process() -> Iterator[None]:
+    """What a process of a service does as long as it lives, however many logs it serves. Belongs to one event loop."""
+    asyncio.get_running_loop().set_exception_handler(_task_failed)
+    with tracing.exporting():
+        yield
 
 
-def readyz(request: Request) -> JSONResponse:
-    """The log can be reached; a projector that lags is told of, and does not keep touchpoints from being appended."""
-    return JSONResponse(readiness(service_of(request)))
-
-
-def readiness(service: Service) -> dict[str, Any]:
-    """How far a service can serve.
-
-    Raises:
-        LogUnavailable: its log cannot be reached.
-    """
-    service.engine.log.heads()
-    with closing(open_tables(service.engine.url, service.engine.company)) as tables:
-        late = {view.view: view.lag for view in views_status(service.engine.log, tables) if view.lag}
-    return {"status": "ready", "views_behind": late}
-
-
-def status(
-    request: Request, _: Annotated[Principal, Depends(in_turn(Role.OPERATOR), scope="function")]
-) -> JSONResponse:
-    """The head of the log with its cursor, and each view's lag in touchpoints and seconds."""
-    service = service_of(request)
-    heads = service.engine.log.heads()
-    with closing(open_tables(service.engine.url, service.engine.company)) as tables:
-        views = [view._asdict() for view in views_status(service.engine.log, tables)]
-    told = {"log": service.engine.log.log_id.hex(), "touchpoints": sum(heads.numbers), "cursor": str(heads)}
-    return JSONResponse(told | {"followers": service.feed.followers, "views": views})
+def _task_failed(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell of a task that failed without anybody waiting for it; its own words may hold what a customer sent."""
+    _log.error("a task failed", exc_info=context.get("exception"))
 
 
 def _refused(request: Request, error: Exception) -> JSONResponse:
@@ -207,38 +180,6 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
 def _failed(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is the handler of these
     return refusal(RequestRefused(HTTPStatus(error.status_code), HTTPStatus(error.status_code).phrase))
-
-
-class Noted:
-    """One line for each request: never its path or body, for a customer may be named there, but its route."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and note what became of it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        asked = Headers(scope=scope).get(_REQUEST_ID, "")
-        name = asked if asked.isascii() and asked.replace("-", "").isalnum() and len(asked) <= 64 else uuid4().hex
-        began, status = perf_counter(), 0
-
-        async def named(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = int(message["status"])
-                MutableHeaders(scope=message)[_REQUEST_ID] = name
-            await send(message)
-
-        try:
-            await self._app(scope, receive, named)
-        finally:
-            route, took = scope.get("route"), round((perf_counter() - began) * 1_000, 1)
-            told = {"request_id": name, "method": scope["method"], "route": getattr(route, "path", "none")}
-            if tenant := scope.get(TENANT):
-                told["tenant"] = tenant
-            _log.info("request", **told, status=status, ms=took)
 
 
 @contextmanager

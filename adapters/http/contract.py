@@ -33,9 +33,13 @@ _BEARER = (
 )
 _REQUEST_ID = {
     "X-Request-Id": {
-        "description": "names the request in the log lines; the caller's own is kept",
+        "description": "names the request in the log lines; the caller's own is kept if it is a UUID or a ULID",
         "schema": {"type": "string"},
-    }
+    },
+    "X-Correlation-Id": {
+        "description": "names what the request belongs to; the caller's own, or its trace's, or that of the request",
+        "schema": {"type": "string"},
+    },
 }
 _CUSTOM = {
     "type": ["object", "null"],

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from time import perf_counter
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -143,6 +144,7 @@ async def _append(
             rule="it is the version of one subject",
             way_out="append each subject's touchpoints on their own",
         )
+    began = perf_counter()
     flawed = {str(sent.events[place].get("subject", "")) for place, found in enumerate(outcomes) if found}
     sound = {subject: group for subject, group in groups.items() if subject not in flawed}
     appended = await asyncio.gather(
@@ -167,6 +169,8 @@ async def _append(
             for (place, _), given in zip(group, answer, strict=True):
                 outcomes[place] = given
     settled = [found or _fellow() for found in outcomes]
+    if service.metrics:
+        service.metrics.appended(settled, perf_counter() - began)
     breaches = await asyncio.to_thread(_breaches, service, settled) if wait else None
     return _answer(settled, breaches, batched=sent.batched)
 

@@ -20,7 +20,8 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from adapters.http.apikeys import ApiKeysUnusable, key_id
-from adapters.http.app import TENANT, Noted, application, ending
+from adapters.http.app import application, ending, process
+from adapters.http.noting import TENANT, Noted
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import service_of
 from adapters.http.tenancy import Tenancy, Threads
@@ -140,7 +141,7 @@ class Hosting:
     @asynccontextmanager
     async def _life(self, _: FastAPI) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_default_executor(Threads())
-        with ending(self._end):
+        with process(), ending(self._end):
             self._refresh()
             yield
         await asyncio.gather(*(tenant.close() for tenant in self._tenants.values()))

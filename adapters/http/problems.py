@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from adapters.health import Health
 from adapters.http.apikeys import ApiKeysUnusable
 from adapters.http.tokens import IdentityUnusable
 from adapters.log import Stored
@@ -66,6 +67,16 @@ class RequestRefused(LifecircleError):
         self.status = status
 
 
+class NotReady(RequestRefused):
+    """Touchpoints cannot be appended now."""
+
+    def __init__(self, health: Health) -> None:
+        wrong = ", ".join(dict.fromkeys(cause.trouble for cause in health.causes))
+        way_out = "what each cause says; nothing that was not answered is lost when it is sent again"
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {wrong}", way_out=way_out)
+        self.told = [cause.as_dict() for cause in health.causes]
+
+
 def status_of(error: LifecircleError) -> HTTPStatus:
     """The HTTP status that says what kind of error it is."""
     if isinstance(error, RequestRefused):
@@ -96,6 +107,8 @@ def problem_of(error: LifecircleError) -> dict[str, Any]:
             "position": f"{stored.bucket}/{stored.number}",
             "sha256": sha256(stored.state).hexdigest(),
         }
+    if isinstance(error, NotReady):
+        found["causes"] = error.told
     return found
 
 

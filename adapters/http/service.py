@@ -1,20 +1,31 @@
 """What all routes of the service share: the engine, who may what, and how much is taken at once."""
 
-from asyncio import Semaphore, to_thread
+from asyncio import Semaphore, sleep, to_thread
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import cast
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
 
 from adapters.engine import Engine
 from adapters.feed import Feed
+from adapters.health import Examiner
 from adapters.http.apikeys import ApiKeys, Principal, Role
 from adapters.http.problems import RequestRefused
 from adapters.http.tokens import Tokens
 from adapters.settings import LIMITS
+
+if TYPE_CHECKING:
+    from adapters.http.metrics import Metrics
+
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names the folder where several processes of a service count.
+
+It is the counting library's own, which looks for it when it is imported: it is set before.
+"""
 
 
 class Service:
@@ -25,6 +36,10 @@ class Service:
         self.keys = keys
         self.tokens = tokens
         self.feed = Feed(engine.log)
+        self.examiner = Examiner(engine, (keys.all,))
+        self.metrics = _metrics(engine.log.log_id)
+        if self.metrics:
+            engine.rounds.observe = self.metrics.stored
         self._appends = 0
         self._asked = 0
         self._threads = Semaphore(LIMITS.http_threads)
@@ -38,6 +53,17 @@ class Service:
         if self.tokens is not None and sent.count(".") == 2:  # no key of ours has a full stop
             return self.tokens.principal(sent)
         return self.keys.principal(sent)
+
+    def sample(self) -> None:
+        """Take down for the figures what changes without anybody counting it."""
+        if self.metrics:
+            self.metrics.sample(self.engine, self._appends, self.feed.followers)
+
+    async def sampling(self) -> None:
+        """Do so again and again, for when another process is asked for the figures of all."""
+        while True:
+            self.sample()
+            await sleep(LIMITS.metrics_sample_s)
 
     @contextmanager
     def appending(self) -> Iterator[None]:
@@ -84,6 +110,15 @@ class Service:
             yield
         finally:
             self.feed.followers -= 1
+
+
+def _metrics(log_id: bytes) -> "Metrics | None":
+    """What counts; None where it is not installed."""
+    if find_spec("prometheus_client") is None:
+        return None
+    from adapters.http.metrics import Metrics
+
+    return Metrics(log_id.hex())
 
 
 def _busy(what: str, most: int) -> RequestRefused:

@@ -12,10 +12,11 @@ import structlog
 from fastapi import FastAPI
 
 from adapters.http.apikeys import ApiKeys
-from adapters.http.app import application, readiness, serving
-from adapters.http.problems import RequestRefused
+from adapters.http.app import application, serving
+from adapters.http.problems import NotReady, RequestRefused
 from adapters.http.service import Service
 from adapters.http.tokens import Tokens
+from adapters.http.watching import readiness
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError, LogUnavailable
 
@@ -101,6 +102,8 @@ class Tenancy:
                     assert self.service is not None  # noqa: S101 - it is open
                     self.keys.all()  # says so if they cannot be used
                     return await asyncio.to_thread(readiness, self.service)
+        except NotReady as error:
+            return {"status": "unavailable", "error": error.name, "causes": error.told}
         except RequestRefused as error:
             return {"status": "unavailable", "error": error.rule}
         except LifecircleError as error:

@@ -33,6 +33,14 @@ class Outgoing(Protocol):
         """
         ...
 
+    def reading(self) -> AbstractContextManager[Run | None]:
+        """What stands at this moment, read while others write; None where nothing was ever made, and nothing is now.
+
+        Raises:
+            LogUnavailable: the database is away. LogNotWritable: this account may not read it.
+        """
+        ...
+
     def lead(self, name: str) -> AbstractContextManager[Run | None]:
         """Be the only one to deliver for a subscription until the block, or this process, ends; None where one is.
 

@@ -150,6 +150,11 @@ class Subscriptions:
         with self._database.transaction() as run:
             return _standing(run, "")
 
+    def seen(self) -> list[Standing]:
+        """Every subscription, by name, for who only looks: it makes nothing, and waits for nobody."""
+        with self._database.reading() as run:
+            return _standing(run, "") if run else []
+
     def get(self, name: str) -> Standing:
         """One subscription.
 

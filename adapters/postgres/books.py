@@ -35,6 +35,8 @@ _QUARANTINED = b"""
     WHERE (%s::text IS NULL OR batch = %s) AND (%s OR released IS NULL) ORDER BY batch, row
 """
 
+_IN_QUARANTINE = b"SELECT count(*) FROM lifecircle.quarantine WHERE released IS NULL"
+
 _AMEND = b"""
     UPDATE lifecircle.quarantine AS q
     SET rule = new.rule, message = new.message, raw = new.raw, stem = new.stem, released = new.released,
@@ -77,6 +79,10 @@ class Books:
             QuarantinedRow._make((*row[:5], row[5].decode("utf-8", "surrogatepass"), *row[6:]))
             for row in self.fetch(_QUARANTINED, (batch, batch, released))
         ]
+
+    def in_quarantine(self) -> int:
+        """How many rows wait in quarantine."""
+        return int(self.fetch(_IN_QUARANTINE, ())[0][0])
 
     def settings(self, after: int = 0) -> list[Settings]:
         """Every version of the company's settings of a higher number, oldest first."""

@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import PoolClosed
 
+from adapters import tracing
 from adapters.postgres import arrays
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError, LogNotFound, LogNotWritable, LogUnavailable, NotOurLog
@@ -200,7 +201,7 @@ class Datastore(PostgresDatastore):
         pause_s = LIMITS.postgres_pause_min_s
         while True:
             try:
-                with self.connection() as connection:
+                with tracing.database("postgresql"), self.connection() as connection:
                     return work(connection)
             except psycopg.Error as error:
                 if lost(error) and monotonic() + pause_s < deadline:

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any, Self
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, errors
 from psycopg.pq.abc import PGresult
 
 from adapters.log import Cursor, Group, Stored, Verdict, bucket_of, by_stream, stored_of, touched_by
@@ -126,6 +126,12 @@ class PostgresLog(Books):
         """The library's recorders over one bucket, on the connections of this log."""
         return Factory(datastore=self.datastore, bucket=bucket)
 
+    def connections(self) -> tuple[int, int, int]:
+        """How many connections are in use, how many idle, and how many callers wait for one."""
+        stands = self.datastore.pool.get_stats()
+        idle = stands.get("pool_available", 0)
+        return stands.get("pool_size", 0) - idle, idle, stands.get("requests_waiting", 0)
+
     def close(self) -> None:
         """Give all connections back."""
         self.datastore.close()
@@ -174,6 +180,15 @@ class PostgresLog(Books):
         finally:
             if flight:
                 flight.land()
+
+    def check(self) -> None:
+        """Look once, on a connection of its own, whether the server answers and can be written."""
+        try:
+            with self.datastore.connect() as connection:
+                if connection.execute("SHOW transaction_read_only").fetchone() == {"transaction_read_only": "on"}:
+                    raise errors.ReadOnlySqlTransaction
+        except psycopg.Error as error:
+            raise in_our_words(error, self.datastore.where) or error from error
 
     def heads(self) -> Cursor:
         """The last number of every bucket, from one statement."""

@@ -53,6 +53,13 @@ class PostgresOutgoing:
                 yield run
 
     @contextmanager
+    def reading(self) -> Iterator[Run | None]:
+        """What stands at this moment, read while others write; None where nothing was ever made."""
+        with self._in_our_words(), self._connect() as connection:
+            run = PostgresRun(connection)
+            yield None if run(_THERE) == [(None,)] else run
+
+    @contextmanager
     def lead(self, name: str) -> Iterator[Run | None]:
         """Be the only one to deliver for a subscription until the block, or this process, ends; None where one is."""
         mark = int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), signed=True)

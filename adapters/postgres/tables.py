@@ -23,6 +23,14 @@ from projections.view import Row
 # Advisory locks of this database. Writers of live views wait for the first; the next ones are held by who leads.
 _LOCKS = 0x6C63_7601
 _ROLES = {"projector": 1, "rebuild": 2}
+# A lock of 64 bits is shown in halves.
+_LED = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND classid = (%(lock)s::bigint >> 32)::oid AND objid = (%(lock)s::bigint & 4294967295)::oid
+    )
+"""
 # A moment has a schema of its own for its tables and names, and as many locks, behind these and its place.
 _MOMENT, _LOCKS_OF_MOMENTS = "lifecircle_moment_", 0x6C63 << 40
 
@@ -95,6 +103,11 @@ class PostgresTables:
                 # A connection that broke holds nothing any more.
                 with suppress(psycopg.OperationalError):
                     connection.execute("SELECT pg_advisory_unlock_all()")
+
+    def led(self, role: Literal["projector", "rebuild"]) -> bool:
+        """Whether a process is in a role at this moment."""
+        with self._reading() as connection:
+            return connection.execute(_LED, {"lock": self.locks + _ROLES[role]}).fetchone() == (True,)
 
     def state(self) -> tuple[list[Generation], dict[int, int], dict[tuple[str, int], int]]:
         """The generations, the live position, and how many subjects are parked by (view, generation)."""

@@ -31,6 +31,8 @@ _QUARANTINED = """
     WHERE (?1 IS NULL OR batch = ?1) AND (?2 OR released IS NULL) ORDER BY batch, "row"
 """
 
+_IN_QUARANTINE = "SELECT count(*) FROM quarantine WHERE released IS NULL"
+
 _AMEND = """
     UPDATE quarantine SET rule = ?, message = ?, raw = ?, stem = ?, released = ?, released_by = ?
     WHERE batch = ? AND "row" = ?
@@ -70,6 +72,11 @@ class Books(ABC):
                 QuarantinedRow._make((*row[:5], row[5].decode("utf-8", "surrogatepass"), *row[6:]))
                 for row in cursor.execute(_QUARANTINED, (batch, released))
             ]
+
+    def in_quarantine(self) -> int:
+        """How many rows wait in quarantine."""
+        with self.transaction() as cursor:
+            return int(cursor.execute(_IN_QUARANTINE).fetchone()[0])
 
     def settings(self, after: int = 0) -> list[Settings]:
         """Every version of the company's settings of a higher number, oldest first."""

@@ -10,6 +10,7 @@ from threading import Condition, Event
 from time import monotonic
 from typing import Any, Self
 
+from adapters import tracing
 from adapters.addresses import SQLiteAddress, read_sqlite_url
 from adapters.appending.judgement import Judgement, Key, Known, key_of
 from adapters.log import (
@@ -236,6 +237,14 @@ class SQLiteLog(Books):
                 known[key] = Known(stored_of(row[:-1]), row[-1])
         return known
 
+    def check(self) -> None:
+        """Look once whether the file is there, and is still this log's."""
+        # An open file goes on to be read and written when its name is gone, and what is written then is lost.
+        with explained(self.path), _connected(f"{self.path.absolute().as_uri()}?mode=ro") as connection:
+            (log_id,) = connection.execute("SELECT log_id FROM log").fetchone()
+        if log_id != self.log_id:
+            raise NotOurLog("another log stands in this place", where=str(self.path), way_out="put this one back")
+
     def heads(self) -> Cursor:
         """The last number of every bucket, from one statement."""
         with self.transaction() as cursor:
@@ -329,7 +338,7 @@ class SQLiteLog(Books):
     @contextmanager
     def transaction(self, *, commit: bool = False) -> Iterator[sqlite3.Cursor]:
         """A transaction on the file, for what a log does in it."""
-        with explained(self.path), self.datastore.transaction(commit=commit) as wrapped:
+        with tracing.database("sqlite"), explained(self.path), self.datastore.transaction(commit=commit) as wrapped:
             cursor = wrapped.sqlite_cursor
             cursor.row_factory = None  # the library's own recorders read by name, and we by the hundred thousand
             yield cursor

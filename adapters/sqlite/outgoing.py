@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -41,6 +41,18 @@ class SQLiteOutgoing:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def reading(self) -> Iterator[Run | None]:
+        """What stands at this moment, read while others write; None where nothing was ever made."""
+        if not self._path.exists():
+            yield None
+            return
+        with in_our_words(self._path, "the subscriptions", _MEND):
+            uri = f"{self._path.absolute().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True, timeout=LIMITS.sqlite_lock_timeout_s)) as connection:
+                stands = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'held'").fetchone()
+                yield SQLiteRun(connection) if stands else None
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

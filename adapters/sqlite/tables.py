@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -21,6 +21,9 @@ from adapters.views.tables import Generation, Views, fenced, not_built, primary_
 from domain.company import Company
 from domain.errors import LogNotWritable, LogUnavailable, UnknownView
 from projections.view import Row
+
+_LOOK_S = 0.1
+"""How long who would lead waits for whoever only looks whether somebody does: that takes no more than a moment."""
 
 
 def views_path(url: str, place: str = "") -> Path:
@@ -93,7 +96,7 @@ class SQLiteTables:
         """
         # SQLite's own file lock: the system frees it with the process, however that ends.
         lock = self._lock_file(role)
-        held = sqlite3.connect(lock, timeout=0, isolation_level=None, check_same_thread=False)
+        held = sqlite3.connect(lock, timeout=_LOOK_S, isolation_level=None, check_same_thread=False)
         try:
             with in_our_words(self.path):
                 try:
@@ -107,6 +110,19 @@ class SQLiteTables:
             yield
         finally:
             held.close()
+
+    def led(self, role: Literal["projector", "rebuild"]) -> bool:
+        """Whether a process is in a role at this moment."""
+        if not (lock := self._lock_file(role)).exists():
+            return False
+        with closing(sqlite3.connect(f"{lock.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as looking:
+            try:
+                looking.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                return True
+        return False
 
     def _lock_file(self, role: str) -> Path:
         return self.path.with_name(f"{self.path.name}-{role}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 
 from adapters.clock import clock_us
+from adapters.lag import lag_of
 from adapters.log import Cursor, Log, Stored
 from adapters.settings import LIMITS
 from adapters.views.folder import Folder
@@ -189,39 +190,30 @@ class Projector:
             self._day = day
 
 
-def status(log: Log, tables: Tables) -> list[ViewStatus]:
-    """How each view stands against the log's head."""
+def status(log: Log, tables: Tables, now_us: int | None = None) -> list[ViewStatus]:
+    """How each view stands against the log's head, at a moment that is now unless another one is given."""
     generations, position, parked = tables.state()
     pseudonyms = Pseudonyms.of_log(tables.url)
-    heads, shown = log.heads(), position_cursor(log, position)
-    lag = sum(head - at for head, at in zip(heads.numbers, shown.numbers, strict=True))
+    heads, shown, now = log.heads(), position_cursor(log, position), clock_us() if now_us is None else now_us
+    lag, nothing_shown = lag_of(log, heads, shown), None
     found = []
     for name, view in tables.views.items():
         mine = [known for known in generations if known.view == name]
         live = next((known for known in mine if known.state == "live"), None)
         if live is None:
+            nothing_shown = nothing_shown or lag_of(log, heads, log.start())
             state = "building" if any(known.state == "building" for known in mine) else "missing"
-            found.append(ViewStatus(name, 0, state, sum(heads.numbers), _lag_s(log, heads, log.start()), 0))
+            found.append(ViewStatus(name, 0, state, nothing_shown.touchpoints, nothing_shown.seconds(now), 0))
             continue
         told, built = fingerprint(view, log.company, log.log_id, pseudonyms.mark), live.fingerprint
         if not pseudonyms.known:
             # Who has no id key cannot tell which one a view was built with, only that the rest is the same.
             told, built = told.partition("+")[0], built.partition("+")[0]
-        fresh = built == told and lag >= 0
+        fresh = built == told and lag.touchpoints >= 0
         state = "live" if fresh else "stale: rebuild"
         waiting = parked.get((name, live.number), 0)
-        found.append(ViewStatus(name, live.number, state, lag, _lag_s(log, heads, shown), waiting))
+        found.append(ViewStatus(name, live.number, state, lag.touchpoints, lag.seconds(now), waiting))
     return found
-
-
-def _lag_s(log: Log, heads: Cursor, shown: Cursor) -> float:
-    lags = [0]
-    for bucket, (head, at) in enumerate(zip(heads.numbers, shown.numbers, strict=True), 1):
-        if head > at:
-            newest = log.read(heads.advanced(bucket, head - 1), 1, heads)[0].recorded
-            # Of what shows nothing yet, the lag counts from the first touchpoint.
-            lags.append(newest - log.read(heads.advanced(bucket, max(at - 1, 0)), 1, heads)[0].recorded)
-    return max(lags) / 1_000_000
 
 
 def live_generations(transaction: Transaction) -> dict[str, Generation]:

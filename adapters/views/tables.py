@@ -91,8 +91,8 @@ class ViewStatus(NamedTuple):
     """How a view stands.
 
     `state` is live, building, missing or `stale: rebuild`; `lag` counts the touchpoints of the log that it does not
-    show yet; `lag_s` is how many seconds the newest of them was recorded after the newest one it shows; `parked` counts
-    the subjects whose fold failed.
+    show yet; `lag_s` is for how many seconds the first of them has been waiting; `parked` counts the subjects whose
+    fold failed.
     """
 
     view: str
@@ -258,6 +258,10 @@ class Tables(Protocol):
 
     def state(self) -> tuple[list[Generation], dict[int, int], dict[tuple[str, int], int]]:
         """The generations, the live position, and how many subjects are parked by (view, generation)."""
+        ...
+
+    def led(self, role: Literal["projector", "rebuild"]) -> bool:
+        """Whether a process is in a role at this moment."""
         ...
 
     def set_moment(self, at_us: int | None) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from adapters.addresses import create_log, open_log, read_sqlite_url
 from adapters.appending.committer import Committer
+from adapters.appending.rounds import Rounds
 from adapters.log import Cursor, Log, Stored, bucket_of
 from adapters.settings import LIMITS
 from domain.company import Company
@@ -107,7 +108,7 @@ def test_what_is_stored_together_is_wholly_in_a_cut_or_out_of_it(url: str, log: 
 
 
 def test_groups_over_the_same_buckets_in_any_order_never_wait_for_each_other(url: str, log: Log) -> None:
-    committer, expected_late = Committer(log), Counter[str]()
+    committer, expected_late = Committer(log, Rounds(log)), Counter[str]()
 
     def commit(n: int) -> None:
         first, second = named(1 + n % 4), named(1 + (n // 4) % 4)
@@ -134,7 +135,7 @@ def test_groups_over_the_same_buckets_in_any_order_never_wait_for_each_other(url
 
 def test_appends_to_one_bucket_do_not_wait_for_another(postgres_url: str) -> None:
     with closing(create_log(postgres_url, Company(), BUCKETS)) as log, psycopg.connect(postgres_url) as other:
-        committer = Committer(log)
+        committer = Committer(log, Rounds(log))
         other.execute("SELECT lifecircle.take_locks_v1(ARRAY[1])")
         held = Thread(target=committer.commit, args=(group(draft(named(1))),))
         across = Thread(target=committer.commit, args=(group(draft(named(1)), draft(named(2))),))

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import count, takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -138,9 +137,7 @@ def hostile(shop: Shell) -> Iterator[tuple[str, str]]:
     assert shop("record", "OrderPlaced", "--subject", "c1", "order=o1", "total=12.34 EUR").code == 0
     assert shop("run", "--once").code == 0
     port = free_port()
-    with serving(shop, port) as service:
-        assert service.stderr is not None
-        Thread(target=service.stderr.read, daemon=True).start()  # unread log lines would stop it when the pipe is full
+    with serving(shop, port):
         yield f"http://127.0.0.1:{port}", key
 
 

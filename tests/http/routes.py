@@ -7,7 +7,7 @@ import httpx2
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
-from adapters.http import events, quarantine, reading, rights, sealed
+from adapters.http import events, quarantine, reading, rights, sealed, watching
 from adapters.http.apikeys import Role
 from adapters.http.app import application
 from tests.cli.program import event
@@ -45,7 +45,8 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/quarantine/release"): _right("operator", REFUSED, REFUSED, 404),  # no import has a mapping of that row
     ("GET", "/views"): _right("analyst", OPEN, OPEN),
     ("GET", "/views/{name}"): _right("analyst", HIDDEN, REFUSED),
-    ("GET", "/status"): _right("operator", OPEN, OPEN),
+    ("GET", "/status"): _right("monitor operator", OPEN, OPEN),
+    ("GET", "/metrics"): _right("monitor operator", OPEN, OPEN),
     ("POST", "/subjects/{subject:path}/erasure"): _right("operator", REFUSED, REFUSED),
 }
 """Every route that is not public. The last one leaves nothing of whom it is about."""
@@ -74,7 +75,7 @@ class Somebody(NamedTuple):
 
 def declared() -> Iterator[tuple[str, str, frozenset[Role]]]:
     """The routes that there are, as the application has them: method, path, and the roles that it asks for."""
-    parts = (events, reading, rights, sealed, quarantine)
+    parts = (events, reading, rights, sealed, quarantine, watching)
     for route in (*application(None).routes, *(each for part in parts for each in part.router.routes)):
         if isinstance(route, APIRoute):
             asked = {role for each in route.dependant.dependencies for role in getattr(each.call, "roles", ())}

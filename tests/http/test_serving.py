@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from tempfile import TemporaryFile
 from threading import Event, Thread
 from time import monotonic, sleep
+from typing import Any
 
 import httpx2
 import pytest
@@ -28,12 +31,29 @@ def free_port() -> int:
         return port
 
 
+class Serving(subprocess.Popen[bytes]):
+    """A service as a process. What it tells goes to a file: a pipe that nobody reads would fill, and stop it."""
+
+    def __init__(self, shell: Shell, port: int, *options: str) -> None:
+        self._lines = TemporaryFile("a+b")  # noqa: SIM115 - it is closed with the process
+        words = [*PROGRAM, "serve", "--port", str(port), *options]
+        super().__init__(words, env=shell.environment(), stdout=self._lines, stderr=self._lines)
+
+    def __exit__(self, *ended: Any) -> None:  # noqa: PYI036 - they go on as they are
+        super().__exit__(*ended)
+        self._lines.close()
+
+    @property
+    def told(self) -> str:
+        """All that it told until now."""
+        self._lines.seek(0)
+        return self._lines.read().decode()
+
+
 @contextmanager
-def serving(shell: Shell, port: int, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+def serving(shell: Shell, port: int, *options: str) -> Iterator[Serving]:
     """A service that answers, until the block ends."""
-    with subprocess.Popen(
-        [*PROGRAM, "serve", "--port", str(port), *options], env=shell.environment(), stderr=subprocess.PIPE
-    ) as started:
+    with Serving(shell, port, *options) as started:
         try:
             deadline = monotonic() + STARTED_WITHIN_S
             while True:
@@ -41,7 +61,7 @@ def serving(shell: Shell, port: int, *options: str) -> Iterator["subprocess.Pope
                     httpx2.get(f"http://127.0.0.1:{port}/livez")
                     break
                 except httpx2.TransportError:
-                    assert started.poll() is None, started.stderr and started.stderr.read().decode()
+                    assert started.poll() is None, started.told
                     assert monotonic() < deadline
                     sleep(0.1)
             yield started
@@ -140,9 +160,27 @@ def test_a_stream_goes_on_where_it_broke_and_misses_nothing(file_shop: Shell) ->
         assert monotonic() - began < 15
 
 
-def test_workers_end_when_what_began_them_is_killed(file_shop: Shell) -> None:
+def test_workers_add_up_what_they_count_and_end_when_what_began_them_is_killed(file_shop: Shell) -> None:
     port = free_port()
+    key = file_shop("apikey", "make", "tests", "--role", "appender", "--role", "monitor").out.strip()
     with serving(file_shop, port, "--workers", "2") as service:
+        served = set[str]()
+        for number, sent in enumerate(orders(24), 1):
+            with caller(port, key) as client:  # a connection each, so that both come to serve some
+                assert client.post("/events", content=json.dumps(sent)).status_code == 201
+                figures = client.get("/metrics").text
+            assert f'lifecircle_touchpoints_total{{outcome="new"}} {number}.0' in figures
+            served |= set(re.findall(r'"event": "Started server process \[(\d+)\]"', service.told))
+        assert len(served) == 2
+        os.kill(int(max(served)), signal.SIGKILL)
+        with caller(port, key) as client:
+            while True:
+                try:
+                    figures = client.get("/metrics").text
+                    break
+                except httpx2.TransportError:
+                    pass  # the killed one had this connection
+        assert 'lifecircle_touchpoints_total{outcome="new"} 24.0' in figures, "what it counted stays counted"
         service.kill()
         service.wait()
         deadline = monotonic() + STARTED_WITHIN_S
@@ -155,21 +193,6 @@ def test_workers_end_when_what_began_them_is_killed(file_shop: Shell) -> None:
                 pass  # cut off by a worker that was ending
             assert monotonic() < deadline
             sleep(0.1)
-
-
-def test_log_lines_are_json_and_name_no_customer(file_shop: Shell) -> None:
-    port = free_port()
-    key = file_shop("apikey", "make", "tests", "--role", "auditor").out.strip()
-    with serving(file_shop, port) as service, caller(port, key) as client:
-        client.get("/subjects/anna-karenina/history", headers={"X-Request-Id": "abc-1"})
-        service.send_signal(signal.SIGTERM)
-        assert service.stderr is not None
-        text = service.stderr.read().decode()
-    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    (asked,) = [line for line in lines if line["request_id"] == "abc-1"]
-    assert (asked["route"], asked["status"]) == ("/subjects/{subject:path}/history", 404)
-    assert "anna" not in text
-    assert key not in text
 
 
 def test_a_wrong_address_is_said_at_once(tmp_path: os.PathLike[str]) -> None:

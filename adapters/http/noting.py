@@ -1,0 +1,128 @@
+"""What is noted of each request: a line, figures, a span; never its path or body, for a customer may be named there."""
+
+import re
+from http import HTTPStatus
+from time import perf_counter
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapters import tracing
+from adapters.http.problems import RequestRefused, refusal
+from adapters.http.service import Service
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+TENANT = "lifecircle.tenant"
+"""Under which name a request's scope says whose log it is about, where a server has several."""
+
+REQUEST_ID, CORRELATION_ID = "X-Request-Id", "X-Correlation-Id"
+
+# What no person is called: a UUID, 32 hexadecimal digits, or a ULID.
+_ID = re.compile(r"[0-9a-fA-F]{8}(-?)(?:[0-9a-fA-F]{4}\1){3}[0-9a-fA-F]{12}|[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})
+"""What is asked every few seconds, and would be most of what is traced."""
+
+_log = structlog.get_logger("lifecircle.http")
+
+
+def named(headers: Headers) -> tuple[str, str]:
+    """The id of a request, and of what it belongs to: that of its trace, if nothing else is said, or its own.
+
+    Both are the caller's own where they are such as machines give; any other may name somebody, and is replaced.
+    """
+    asked, together = headers.get(REQUEST_ID, ""), headers.get(CORRELATION_ID, "")
+    name = asked if _ID.fullmatch(asked) else uuid4().hex
+    if _ID.fullmatch(together):
+        return name, together
+    traced = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    return name, traced[1] if traced else name
+
+
+class Noted:
+    """Notes each request that goes through it, by its ids."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        name, together = named(headers)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=name, correlation_id=together)
+        noting = _Noting(scope, send, {REQUEST_ID: name, CORRELATION_ID: together})
+        try:
+            if tracing.active() and scope["path"] not in _UNTRACED:
+                with tracing.request(noting.method, headers.get("traceparent", "")) as span:
+                    try:
+                        await self._app(scope, receive, noting.send)
+                    finally:
+                        noting.tell(span)
+            else:
+                await self._app(scope, receive, noting.send)
+        except Exception as error:
+            noting.failed(error)
+            if noting.status:
+                raise  # the answer has begun, and is cut off by the server
+            await refusal(_broken())(scope, receive, noting.send)
+        finally:
+            noting.end()
+
+
+def _broken() -> RequestRefused:
+    return RequestRefused(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "the service failed on this request",
+        rule="whether anything was stored is not known; a touchpoint that is sent again is stored once",
+        way_out=f"tell the operator the {REQUEST_ID} of this answer",
+    )
+
+
+class _Noting:
+    """One request."""
+
+    def __init__(self, scope: Scope, send: Send, named: dict[str, str]) -> None:
+        self._scope, self._send, self._named = scope, send, named
+        self.method = scope["method"] if scope["method"] in _METHODS else "other"
+        self.status = 0
+        self._began = self._answered = perf_counter()
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer, named at its beginning."""
+        if message["type"] == "http.response.start":
+            self.status, self._answered = int(message["status"]), perf_counter()
+            MutableHeaders(scope=message).update(self._named)
+        await self._send(message)
+
+    @property
+    def _route(self) -> str:
+        return getattr(self._scope.get("route"), "path", "none")
+
+    def tell(self, span: "Span") -> None:
+        """Put into a span what is known now."""
+        span.update_name(f"{self.method} {self._route}")
+        span.set_attributes({"http.route": self._route, "http.response.status_code": self.status})
+
+    def failed(self, error: Exception) -> None:
+        """Write a line on what nobody foresaw."""
+        _log.error("request failed", exc_info=error, method=self.method, route=self._route)
+
+    def end(self) -> None:
+        """Count it, and write its line."""
+        app = self._scope.get("app")  # none where a tenant could not be opened
+        service: Service | None = getattr(app.state, "service", None) if app else None
+        if service and service.metrics:
+            service.metrics.request(self.method, self._route, self.status, self._answered - self._began)
+        told = {"tenant": tenant} if (tenant := self._scope.get(TENANT)) else {}
+        took = round((perf_counter() - self._began) * 1_000, 1)
+        _log.info("request", method=self.method, route=self._route, status=self.status, ms=took, **told)
