@@ -26,6 +26,9 @@ BARS_MAX = 12
 LABELS_ALONG = 4
 """How many months or numbers are written beneath lines."""
 
+FIELDS_NAMED = 12
+"""How many fields of a grid are named beneath it."""
+
 LABEL_MAX = 26
 TOLD_MAX = 12
 """How many values the text in place of a picture tells."""
@@ -211,7 +214,7 @@ def _lines(axes: Axes, chart: Lines, rows: Sequence[dict[str, Any]]) -> None:
     axes.grid(axis="y", linewidth=0.6)
     axes.locator_params(axis="y", nbins=5)
     if all((number_of(name, row[name]) or 0) >= 0 for name in chart.values for row in rows):
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * 1.05)  # the highest mark is not cut
 
 
 def _place(along: Any) -> float:
@@ -228,11 +231,12 @@ def _grid(axes: Axes, chart: Grid, rows: Sequence[dict[str, Any]]) -> None:
     top = max(row[chart.value] or 0 for row in rows) or 1
     for row in rows:
         x, y, value = acrosses.index(row[chart.across]), downs.index(row[chart.down]), row[chart.value] or 0
-        axes.barh(y, 0.96, 0.92, left=x - 0.48, color=_COLOURS[0], alpha=round(0.08 + 0.72 * value / top, 3))
+        axes.barh(y, 0.96, 0.92, left=x - 0.48, color=_COLOURS[0], alpha=round(0.08 + 0.52 * value / top, 3))
         told = f"{value * 100:.0f}" if chart.unit == "share" else shown(chart.value, value)
         axes.text(x, y, told, ha="center", va="center", fontsize=8 if len(acrosses) <= 14 else 6)
     axes.set_yticks(range(len(downs)), [str(down) for down in downs])
-    axes.set_xticks(range(len(acrosses)), [str(across) for across in acrosses])
+    step = (len(acrosses) + FIELDS_NAMED - 1) // FIELDS_NAMED
+    axes.set_xticks(range(0, len(acrosses), step), [str(across) for across in acrosses[::step]])
     axes.set_xlabel(_name(chart.across) + (", in percent" if chart.unit == "share" else ""))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

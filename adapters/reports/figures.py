@@ -15,6 +15,9 @@ _SHARES = ("rate", "share", "margin", "retention", "uptake", "confidence", "supp
 _COUNTED = ("quantity", "credit", "baseline", "target", "value", "forecast")
 """Millionths that are no money: of quantities, of conversions, and of a goal's indicator."""
 _TIMES = ("days", "hours", "seconds")
+_RECKONED = ("mean", "potential", "weighted", "lifetime", "first", "last", "linear", "decay", "position", "markov")
+"""Amounts that nobody paid or agreed on: they are rounded to hundredths."""
+_HUNDREDTH = MICROS // 100
 
 
 def unit_of(name: str, meaning: str = "") -> str:
@@ -51,6 +54,8 @@ def shown(name: str, value: Any, currency: str = "") -> str:
         return SEALED
     unit = unit_of(name)
     if name.endswith("_micros") and isinstance(value, int):
+        if unit == "money" and set(name.split("_")) & set(_RECKONED):
+            value = round(value / _HUNDREDTH) * _HUNDREDTH
         return f"{_decimal(value, 2 if unit == 'money' else 0)} {currency}".rstrip()
     if isinstance(value, int) and (name == "at" or name.endswith("_at")):
         return iso(value)[:16].replace("T", " ") + " UTC"

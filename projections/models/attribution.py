@@ -41,6 +41,9 @@ TRAILS: Final = """
 
 ATTRIBUTION: Final = "SELECT * FROM attribution"
 
+MOSTLY: Final = ("channel", "source")
+"""What most touches name: of these the reports show those too that name none."""
+
 Name = str | None
 Path = tuple[tuple[Name, ...], bool]
 """The names that a walk came by, None for a touch that names none, and whether it ended in a conversion."""
@@ -152,7 +155,8 @@ class CreditRow(NamedTuple):
 def credited(dimension: str, answers: Sequence[Sequence[Row]]) -> Shown:
     """Value by removal effect beside the linear rule, the most first."""
     told = with_markov(ATTRIBUTION_COLUMNS, answers[0], answers[1], dimension)
-    rows = [CreditRow(*(row[name] for name in CreditRow._fields)) for row in told if row["currency"] is not None]
+    named = [row for row in told if row["currency"] is not None and (row["name"] is not None or dimension in MOSTLY)]
+    rows = [CreditRow(*(row[name] for name in CreditRow._fields)) for row in named]
     rows.sort(key=lambda row: (-row.markov_value_micros, row.name is None, row.name or "", row[1:3]))
     return Shown(rows)
 
@@ -166,10 +170,10 @@ class EffectRow(NamedTuple):
 
 
 def effects(answers: Sequence[Sequence[Row]]) -> Shown:
-    """The removal effect of every channel, the greatest of a kind of conversion first."""
+    """The removal effect of every channel, the greatest first."""
     by_kind = paths_by_kind(answers[1], "channel")
     rows = [EffectRow(name, kind, lost) for kind in by_kind for name, lost in removal_effects(by_kind[kind]).items()]
-    rows.sort(key=lambda row: (row.conversion_kind, -row.lost_share, row.channel or ""))
+    rows.sort(key=lambda row: (-row.lost_share, row.conversion_kind, row.channel or ""))
     return Shown(rows)
 
 

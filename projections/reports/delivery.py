@@ -29,10 +29,11 @@ REPORT = Report(
             "Why deliveries are late",
             "Late and overdue promises by the reason told, and whether the customer was warned before.",
             "delivery_promises",
-            "SELECT reason, warned, CAST(SUM(late) AS BIGINT) AS late, CAST(SUM(overdue) AS BIGINT) AS overdue"
+            "SELECT reason, CASE warned WHEN 1 THEN 'warned' ELSE 'not warned' END AS customer,"
+            " CAST(SUM(late) AS BIGINT) AS late, CAST(SUM(overdue) AS BIGINT) AS overdue"
             " FROM delivery_promises WHERE late + overdue > 0 GROUP BY reason, warned"
             " ORDER BY 3 DESC, 4 DESC, reason IS NULL, reason, warned",
-            Bars(("reason",), ("late", "overdue"), "promises"),
+            Bars(("reason", "customer"), ("late", "overdue"), "promises"),
         ),
         Section(
             "Promises at risk",

@@ -222,6 +222,7 @@ def test_a_section_names_a_question_and_draws_columns_that_it_asks(report: Repor
     [
         ("net_micros", 1_234_500_000, "GBP", "1,234.50 GBP"),
         ("net_micros", -1, "GBP", "-0.000001 GBP"),
+        ("peers_mean_micros", 1_397_166_666, "GBP", "1,397.17 GBP"),
         ("quantity_micros", 2_500_000, "", "2.5"),
         ("linear_credit_micros", 1_000_000, "", "1"),
         ("rate", 0.51612, "", "51.6 %"),
