@@ -320,3 +320,15 @@ def test_whatever_the_rule_credits_add_up_to_what_the_conversions_are_worth(live
                 assert [(*key, *of) for key, of in sorted(sums.items())] == [
                     tuple(each.values()) for each in expected
                 ], (dimension, rule)
+
+
+def test_a_campaign_that_cost_and_touched_nobody_is_no_chain_and_gets_nothing(report: Report) -> None:
+    bought = happened("2026-03-02", "OrderPlaced", order="o", total=eur("10"))
+    launched = happened("2026-03-01", "CampaignLaunched", "company", campaign="spring")
+    booked = happened("2026-03-01", "CampaignCostBooked", "company", campaign="spring", amount=eur("5"))
+    filled(report, bought, launched, booked)
+    answers = [tuple(each.values()) for each in report.ask(ATTRIBUTION)]
+    trails = [tuple(each.values()) for each in report.ask(TRAILS)]
+    (found,) = with_markov(ATTRIBUTION_COLUMNS, answers, trails, "campaign")
+    assert (found["name"], found["cost_micros"], found["markov_value_micros"]) == ("spring", 5_000_000, 0)
+    assert found["markov_return"] == -1.0
