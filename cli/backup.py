@@ -26,5 +26,5 @@ def command(url: str, folder: str | None, target: Path) -> None:
 
     with progress_of("copying", "checking", "verifying") as on_progress:
         taken = take_backup(url, target, seal_path(url, folder), on_progress)
-    click.echo(f"backed up and checked: {taken.touchpoints} touchpoints of log {taken.log}, up to cursor {taken.cut}")
+    click.echo(f"backed up and checked: {taken.touchpoints} touchpoints up to cursor {taken.cut} of log {taken.log}")
     click.echo(f"keep apart from it: {kek_told(url)}, which protects the keys in it, of epoch {taken.epoch}")

@@ -54,7 +54,8 @@ def test_units_are_such_as_systemd_takes_and_are_kept_from_what_they_need_not(un
 
 
 def test_the_configuration_that_is_shown_can_be_used() -> None:
-    told = Shell("").fork("config", "--format", "json", env={CONFIG: str(DEPLOY / "lifecircle.toml")})
+    env = {**dict.fromkeys(VARIABLES, ""), CONFIG: str(DEPLOY / "lifecircle.toml")}
+    told = Shell("").fork("config", "--format", "json", env=env)
 
     assert told.code == 0, told.err
     named = {row["setting"] for row in told.json if "lifecircle.toml" in row["said by"]}
