@@ -288,11 +288,13 @@ def test_a_bad_moment(file_shop: Shell, moment: str) -> None:
         assert "Traceback" not in done.err + known.err
 
 
-def test_a_moment_before_the_log_begins_says_so(built: Shell) -> None:
+def test_a_moment_before_the_log_begins_says_so(file_shop: Shell) -> None:
+    placed = ("OrderPlaced", "--subject", "c1", "--time", "2026-03-01T10:00:00Z", "order=o", "total=3 EUR")
+    assert file_shop("record", *placed).code == 0
     for typed in (("query", "select count(*) as customers from loyalty"), ("view", "loyalty")):
-        done = built(*typed, "--as-of", "1999-12-31")
+        done = file_shop(*typed, "--as-of", "2026-02-28")
         assert (done.code, "by this moment nothing had occurred" in done.err) == (0, True)
-        assert built(*typed, "--as-of", "2999-12-31").err == ""
+        assert file_shop(*typed, "--as-of", "2026-03-01").err == ""
 
 
 def test_a_cursor_of_another_log(shop: Shell, tmp_path: Any) -> None:
