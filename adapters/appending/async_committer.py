@@ -35,7 +35,21 @@ class AsyncCommitter:
         Raises:
             LogUnavailable: the database was lost and the outcome could not be learnt; send the same again.
         """
-        return await self._queues[lane(group, self._log)].commit(group)
+        return await self._put(group)
+
+    async def commit_all(self, groups: Sequence[Group]) -> list[Verdict]:
+        """Store several groups as if a task had sent each; answer their verdicts, in their order.
+
+        Raises:
+            LogUnavailable: as `commit`; of some groups the outcome may be known all the same, and is not told.
+        """
+        answers = [self._put(group) for group in groups]
+        # All are waited for, also where one has failed, so that no failure is left that nobody looked at.
+        await asyncio.gather(*answers, return_exceptions=True)
+        return [answer.result() for answer in answers]
+
+    def _put(self, group: Group) -> "asyncio.Future[Verdict]":
+        return self._queues[lane(group, self._log)].put(group)
 
 
 _Waiting = tuple[Group, "asyncio.Future[Verdict]", "Span | None"]
@@ -49,14 +63,15 @@ class _Queue:
         self._waiting: list[_Waiting] = []
         self._rounds: asyncio.Task[None] | None = None
 
-    async def commit(self, group: Group) -> Verdict:
+    def put(self, group: Group) -> "asyncio.Future[Verdict]":
+        """Let a group wait for the next round; the answer comes with it."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Verdict] = loop.create_future()
         self._waiting.append((group, answer, tracing.current()))
         if self._rounds is None or self._rounds.done():
             # It starts when the tasks that are ready now have had their turn, and so joined it.
             self._rounds = loop.create_task(self._go_round())
-        return await answer
+        return answer
 
     async def _go_round(self) -> None:
         while taken := self._waiting[: LIMITS.commit_group_max]:

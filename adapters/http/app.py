@@ -30,6 +30,7 @@ from adapters.http import events, quarantine, reading, rights, sealed, watching
 from adapters.http.answers import Ready, answers
 from adapters.http.apikeys import ApiKeys, Principal
 from adapters.http.contract import openapi
+from adapters.http.direct import DirectAppends
 from adapters.http.noting import Noted
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import Service, service_at
@@ -105,6 +106,7 @@ def application(
     app.add_exception_handler(LifecircleError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _failed)
+    app.add_middleware(DirectAppends, refused=_refused)
     app.add_middleware(Noted)
     app.get(
         "/readyz",

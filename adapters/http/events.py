@@ -7,11 +7,13 @@ from time import perf_counter
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import unquote
 
+import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse
 
 from adapters.clock import clock_us
 from adapters.codec import parse_json, read_envelope
+from adapters.engine import Engine
 from adapters.http.answers import ReceiptTold, Recorded, Results, answers
 from adapters.http.answers import refusal as told_refusal
 from adapters.http.apikeys import Principal, Role
@@ -19,7 +21,7 @@ from adapters.http.bodies import body_of, too_large
 from adapters.http.contract import BATCHED, JSON, STRUCTURED
 from adapters.http.problems import PROBLEM_TYPE, RequestRefused, problem_of, refusal, status_of
 from adapters.http.service import Service, denied, in_turn, needs, service_of, within
-from adapters.log import Receipt
+from adapters.log import Receipt, Verdict
 from adapters.settings import LIMITS
 from adapters.told import receipt
 from domain.errors import InvalidTouchpoint, LifecircleError, Refused, UnknownSubject, UnreadableInput
@@ -45,6 +47,13 @@ class _Sent(NamedTuple):
 
 
 Outcome = Receipt | LifecircleError
+
+
+class _Told(JSONResponse):
+    """An answer as orjson writes it: of a batch there are a thousand receipts."""
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
 
 
 @router.post(
@@ -112,6 +121,20 @@ async def append(
         )
 
 
+(APPEND,) = router.routes
+"""The route by which touchpoints are appended."""
+
+
+async def append_plainly(request: Request) -> JSONResponse:
+    """The same for a request without a query, read off it directly.
+
+    Raises:
+        LifecircleError: the request as a whole is refused.
+    """
+    principal = await _appender(request)
+    return await append(request, principal, request.headers.get("if-match"), request.headers.get("prefer"))
+
+
 async def _append(
     service: Service,
     principal: Principal,
@@ -147,32 +170,48 @@ async def _append(
     began = perf_counter()
     flawed = {str(sent.events[place].get("subject", "")) for place, found in enumerate(outcomes) if found}
     sound = {subject: group for subject, group in groups.items() if subject not in flawed}
-    appended = await asyncio.gather(
-        *(
-            service.engine.append_async(
-                [envelope for _, envelope in group],
-                expected=expected,
-                strict=strict,
-                recordedby=recordedby,
-            )
-            for group in sound.values()
-        ),
-        return_exceptions=True,
+    verdicts = await _verdicts(
+        service.engine,
+        [[envelope for _, envelope in group] for group in sound.values()],
+        expected,
+        recordedby,
+        strict=strict,
     )
-    for group, answer in zip(sound.values(), appended, strict=True):
-        if isinstance(answer, LifecircleError):
+    for group, verdict in zip(sound.values(), verdicts, strict=True):
+        if isinstance(verdict, LifecircleError):
             for at, (place, _) in enumerate(group):
-                outcomes[place] = answer if at == 0 else _fellow()
-        elif isinstance(answer, BaseException):
-            raise answer
+                outcomes[place] = verdict if at == 0 else _fellow()
         else:
-            for (place, _), given in zip(group, answer, strict=True):
+            for (place, _), given in zip(group, verdict, strict=True):
                 outcomes[place] = given
     settled = [found or _fellow() for found in outcomes]
     if service.metrics:
         service.metrics.appended(settled, perf_counter() - began)
     breaches = await asyncio.to_thread(_breaches, service, settled) if wait else None
     return _answer(settled, breaches, batched=sent.batched)
+
+
+async def _verdicts(
+    engine: Engine,
+    groups: Sequence[Sequence[Envelope]],
+    expected: int | Mapping[str, int] | None,
+    recordedby: str,
+    *,
+    strict: bool,
+) -> list[Verdict]:
+    """Append groups of one subject each; what became of each."""
+    if len(groups) > 1 and not strict:
+        verdicts = await engine.append_each_async(groups, recordedby=recordedby)
+        engine.refusals.note_all(verdicts, groups, recordedby)
+        return verdicts
+
+    async def verdict(group: Sequence[Envelope]) -> Verdict:
+        try:
+            return await engine.append_async(group, expected=expected, strict=strict, recordedby=recordedby)
+        except LifecircleError as error:
+            return error
+
+    return [await verdict(groups[0])] if len(groups) == 1 else await asyncio.gather(*map(verdict, groups))
 
 
 def _fellow() -> LifecircleError:
@@ -195,15 +234,15 @@ def _answer(outcomes: Sequence[Outcome], breaches: list[dict[str, Any]] | None, 
             return refusal(failed)
         body = receipt(receipts[0]) | ({} if breaches is None else {"breaches": breaches})
         status = HTTPStatus.OK if receipts[0].repeat else HTTPStatus.CREATED
-        return JSONResponse(body, status, headers | {"ETag": f'"{receipts[0].version}"'})
+        return _Told(body, status, headers | {"ETag": f'"{receipts[0].version}"'})
     if failed and not receipts:
         told = problem_of(failed) | {"results": [_result(found) for found in outcomes]}
-        return JSONResponse(told, status_of(failed), media_type=PROBLEM_TYPE)
+        return _Told(told, status_of(failed), media_type=PROBLEM_TYPE)
     status = HTTPStatus.OK if all(each.repeat for each in receipts) else HTTPStatus.CREATED
     results: dict[str, Any] = {"results": [_result(found) for found in outcomes]}
     if breaches is not None:
         results["breaches"] = breaches
-    return JSONResponse(results, HTTPStatus.MULTI_STATUS if failed else status, headers)
+    return _Told(results, HTTPStatus.MULTI_STATUS if failed else status, headers)
 
 
 def _result(found: Outcome) -> dict[str, Any]:
