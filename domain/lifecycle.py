@@ -84,7 +84,8 @@ class World:
 
     def life(self, key: str, entity: str) -> Life | None:
         """Another life, as the lifecycles that were judged earlier have left it."""
-        return self.changes.get((key, entity)) or self._before.get((key, entity))
+        place = (key, entity)
+        return self.changes.get(place) or self._before.get(place)
 
     def life_before(self, key: str, entity: str) -> Life | None:
         """Another life, as it was before the touchpoint."""
@@ -162,7 +163,8 @@ class Lifecycle:
         """Whether an entity belongs to one customer, because the opening itself names it."""
         self.keeps: dict[str, Callable[[Step], Any]] = _by_name(keeps)
         self._stays = _by_name(stays)
-        self._entities = entities
+        self.entities = entities or self._named
+        """The entities that a touchpoint concerns."""
         self.kinds = frozenset(self.opens).union(*self.steps.values())
         # Where a step goes that the table forbids: where it leads when allowed, or nowhere if it never moves anything.
         self._lands = {
@@ -172,10 +174,7 @@ class Lifecycle:
             if state != before
         }
 
-    def entities(self, fact: Fact, world: World) -> Iterable[str]:
-        """The entities that a touchpoint concerns."""
-        if self._entities:
-            return self._entities(fact, world)
+    def _named(self, fact: Fact, _: World) -> Iterable[str]:
         named = fact.data.get(self.key)
         return (named,) if named else ()
 
@@ -201,13 +200,15 @@ class Lifecycle:
     def _open(
         self, fact: Fact, entity: str, life: Life, world: World, found: list[Breach], healed: list[Breach]
     ) -> Life:
-        day = world.company.day(fact)
-        step = Step(fact, entity, None, world)
-        if fact.kind in self.guards:
-            found += [self._breach(*rule, fact, entity, world) for rule in self._guarded(step)]
-        keeps = self.keeps.get(fact.kind)
-        after = Life(self.opens[fact.kind], keeps(step) if keeps else None, fact.stream, day, fact.is_date)
-        for early in _oldest_first(life.waiting):
+        kind, day, memo = fact.kind, world.company.day(fact), None
+        keeps, guarded = self.keeps.get(kind), kind in self.guards
+        if keeps or guarded:
+            step = Step(fact, entity, None, world)
+            if guarded:
+                found += [self._breach(*rule, fact, entity, world) for rule in self._guarded(step)]
+            memo = keeps(step) if keeps else None
+        after = Life(self.opens[kind], memo, fact.stream, day, fact.is_date)
+        for early in _oldest_first(life.waiting) if life.waiting else ():
             healed.append(self._unopened(early, entity, world))
             # Everything that waited sorts before the opening; only calendar dates can say that it was not earlier.
             same_day = (early.is_date or fact.is_date) and world.company.day(early) >= day
@@ -220,7 +221,8 @@ class Lifecycle:
     def _step(
         self, life: Life, fact: Fact, entity: str, world: World, *, waited: bool = False
     ) -> tuple[Life, list[tuple[str, str]]]:
-        kind, rules = fact.kind, list[tuple[str, str]]()
+        kind = fact.kind
+        rules: list[tuple[str, str]] = []
         step = Step(fact, entity, life.memo, world, waited)
         state = self.steps.get(life.state, {}).get(kind)
         if self.exclusive and kind in self.opens and fact.stream != life.stream:
@@ -285,12 +287,14 @@ def weigh(state: RuleState, fact: Fact, company: Company) -> Verdict:
 
 def _weighed(state: RuleState, fact: Fact, company: Company, concerned: Iterable[Lifecycle]) -> Verdict:
     world = World(state, company)
-    found, healed = list[Breach](), list[Breach]()
+    found: list[Breach] = []
+    healed: list[Breach] = []
     for lifecycle in concerned:
         for entity in lifecycle.entities(fact, world):
             lifecycle.take(fact, entity, world, found, healed)
-    after = state.updated(world.changes) if world.changes else state
-    return Verdict(after, tuple(found), tuple(healed))
+    if not world.changes:
+        return Verdict(state, (), ())
+    return Verdict(state.updated(world.changes), tuple(found), tuple(healed))
 
 
 def lived(state: RuleState, fact: Fact, company: Company, tables: Sequence[Lifecycle]) -> RuleState:

@@ -46,9 +46,9 @@ class Book(NamedTuple):
         """The book with another total; without one it can no longer be told."""
         if not total:
             return self._replace(total=None)
-        return self._replace(total=total["micros"], currency=self.currency or total["currency"]).in_currency(
-            total["currency"]
-        )
+        micros, currency = total["micros"], total["currency"]
+        unclear = self.unclear or self.currency not in ("", currency)
+        return self._replace(total=micros, currency=self.currency or currency, unclear=unclear)
 
     def placed(self, items: Iterable[Mapping[str, Any]]) -> "Book":
         """The book with the lines of an order that was placed; placed a second time, with those of the last."""
@@ -59,12 +59,12 @@ class Book(NamedTuple):
 
     def with_lines(self, lines: Mapping[str, tuple[str, int]]) -> "Book":
         """The book with other lines."""
-        return self._replace(lines=lines, ordered=sum_of(lines.values())).with_cancelled(self.cancelled)
+        ordered = sum_of(lines.values())
+        return self._replace(lines=lines, ordered=ordered, standing=_standing(ordered, self.cancelled))
 
     def with_cancelled(self, cancelled: Goods) -> "Book":
         """The book with other cancelled goods."""
-        standing = {name: max(0, ordered - cancelled.get(name, 0)) for name, ordered in self.ordered.items()}
-        return self._replace(cancelled=cancelled, standing=standing)
+        return self._replace(cancelled=cancelled, standing=_standing(self.ordered, cancelled))
 
     def goods(self, items: Iterable[Mapping[str, Any]]) -> dict[str, int]:
         """Goods of a later touchpoint, under the names that the order knows them by."""
@@ -118,6 +118,13 @@ class Book(NamedTuple):
             return self.with_cancelled(added(self.cancelled, self.goods(items)))
         rest = {name: max(0, ordered - self.shipped.get(name, 0)) for name, ordered in self.ordered.items()}
         return self.with_cancelled(rest)
+
+
+def _standing(ordered: Goods, cancelled: Goods) -> Goods:
+    """What is left of goods that were ordered."""
+    if not cancelled:
+        return ordered
+    return {name: max(0, quantity - cancelled.get(name, 0)) for name, quantity in ordered.items()}
 
 
 def sum_of(goods: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -33,7 +33,7 @@ class Shards(Generic[K, V]):
 
     def updated(self, changes: Mapping[K, V]) -> "Shards[K, V]":
         """This mapping with some entries replaced."""
-        after = Shards[K, V]()
+        after: Shards[K, V] = Shards()
         if len(self._shards) == 1 and self._count < _SHARD_MIN:
             only = {**self._shards[0], **changes}
             after._count, after._shards = len(only), (only,)

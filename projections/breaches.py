@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable
 from typing import Annotated, NamedTuple
 
 from domain.company import Company
-from domain.lifecycle import Breach, Life, RuleState, judged_kinds, weigh
+from domain.lifecycle import Breach, RuleState, judged_kinds, weigh
 from domain.shards import Owned
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
@@ -33,7 +33,7 @@ class Standing:
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
-        self.rules: RuleState = Owned[tuple[str, str], Life]()
+        self.rules: RuleState = Owned()
         self.breaches: dict[Hashable, Breach] = {}
 
 

@@ -61,11 +61,11 @@ _NAMELESS = Names(None, None, None, None)
 
 
 class Step(NamedTuple):
-    """A touchpoint that is a touch, or goes on with one."""
+    """A touchpoint that is a touch, or goes on with one; `names` are told where counting it needed them."""
 
     place: int
     new: bool
-    names: Names
+    names: Names | None
 
 
 class Walk:
@@ -75,44 +75,41 @@ class Walk:
 
     def __init__(self) -> None:
         self.count = 0
-        self._messages: dict[str, Names] = {}
-        self._visit: Step | None = None
+        self._messages: dict[str, Fact] = {}
+        self._visit: tuple[int, Names] | None = None
         self._seen_at = 0
 
     def step(self, fact: Fact) -> Step | None:
         """Count a touchpoint, if it is a touch."""
-        names = self._names(fact)
-        if names is None:
-            return None
-        if fact.kind in _VIEWS:
-            visit, seen_at, self._seen_at = self._visit, self._seen_at, fact.at
-            if visit and 0 <= fact.at - seen_at <= VISIT_GAP_US and _agree(visit.names, names, fact):
-                return Step(visit.place, False, visit.names)  # noqa: FBT003 - a field's own word
-        self.count += 1
-        step = Step(self.count, True, names)  # noqa: FBT003 - a field's own word
-        if fact.kind in _VIEWS:
-            self._visit = step
-        return step
-
-    def _names(self, fact: Fact) -> Names | None:
-        """Where a touch came from; None for what is no touch."""
-        kind, data = fact.kind, fact.data
+        kind, names = fact.kind, None
         counts = _counts(kind)
         if counts is None:
             return None
-        names = _told(fact)
-        match kind:
-            case "MessageSent":
-                self._messages[data["message"]] = names
-            case "MessageEngaged":
-                if data["how"] not in ("clicked", "answered"):
-                    return None
-                sent = self._messages.get(data["message"])
-                if sent:
-                    names = Names(*(mine or theirs for mine, theirs in zip(names, sent, strict=True)))
-            case "FirstResponseGiven" if "inquiry" not in data:
+        if kind in _VIEWS:
+            names = _told(fact)
+            visit, seen_at, self._seen_at = self._visit, self._seen_at, fact.at
+            if visit and 0 <= fact.at - seen_at <= VISIT_GAP_US and _agree(visit[1], names, fact):
+                return Step(visit[0], False, None)  # noqa: FBT003 - a field's own word
+            self._visit = (self.count + 1, names)
+        elif not counts:
+            names = _told(fact)
+            if not (names.source or names.campaign or names.partner):
                 return None
-        return names if counts or names.source or names.campaign or names.partner else None
+        elif kind == "MessageSent":
+            self._messages[fact.data["message"]] = fact
+        elif (kind == "MessageEngaged" and fact.data["how"] not in ("clicked", "answered")) or (
+            kind == "FirstResponseGiven" and "inquiry" not in fact.data
+        ):
+            return None
+        self.count += 1
+        return Step(self.count, True, names)  # noqa: FBT003 - a field's own word
+
+    def names(self, fact: Fact) -> Names:
+        """Where a touch came from; the answer to a message also from where the message did."""
+        names = _told(fact)
+        if fact.kind == "MessageEngaged" and (sent := self._messages.get(fact.data["message"])):
+            return Names(*(mine or theirs for mine, theirs in zip(names, _told(sent), strict=True)))
+        return names
 
 
 def _counts(kind: str) -> bool | None:
@@ -310,7 +307,7 @@ class Touches(View[Journey]):
         if not step.new:
             state.touches[step.place - 1].steps += 1
             return state, changed
-        state.touches.append(Touch(fact, step.names))
+        state.touches.append(Touch(fact, step.names or state.walk.names(fact)))
         if fact.kind == "InquiryReceived":
             state.inquiries.setdefault(fact.data["inquiry"], step.place)
         elif fact.kind == "FirstResponseGiven" and (place := state.inquiries.get(fact.data["inquiry"])):

@@ -162,7 +162,8 @@ def fold(view: View[S], subject: str, history: Iterable[Fact]) -> dict[Hashable,
 
 def fold_dealt(view: View[S], subject: str, dealt: Iterable[Fact]) -> dict[Hashable, Row]:
     """The same of the facts that were dealt to the view."""
-    state, keys = view.initial(subject), set[Hashable]()
+    state = view.initial(subject)
+    keys: set[Hashable] = set()  # not made by calling set[Hashable], which takes ten times as long
     evolve, row_of = view.evolve, view.row
     for fact in dealt:
         state, changed = evolve(state, fact)

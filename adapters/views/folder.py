@@ -190,7 +190,8 @@ class Folder:
             for member in family:
                 self._drop(self._root_of.get(member, member))
             lives = self._fold(family, facts, changes)
-            before, after = dict[str, list[Row]](), dict[str, list[Row]]()
+            before: dict[str, list[Row]] = {}
+            after: dict[str, list[Row]] = {}
             for name, rows in chain.from_iterable(old.get(member, {}).items() for member in family):
                 before.setdefault(name, []).extend(rows)
             for name, (_, kept) in chain.from_iterable(life.folds.items() for life in lives):
@@ -220,11 +221,13 @@ class Folder:
         lives = []
         for root, history in histories.items():
             last = history[-1].order_key if history else (0, 0, "", 0)
-            folds, whole = dict[str, tuple[Any, _Rows]](), True
+            folds: dict[str, tuple[Any, _Rows]] = {}
+            whole = True
             for name, dealt in self._dealer.dealt(self._pseudonyms.put_into(history)).items():
                 view, at = self._views[name], newest
                 try:
-                    state, keys = view.initial(root), dict[Hashable, None]()
+                    state = view.initial(root)
+                    keys: dict[Hashable, None] = {}
                     for at in dealt:
                         state, touched = view.evolve(state, at)
                         keys.update(dict.fromkeys(touched))
