@@ -9,14 +9,14 @@ import os
 import signal
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import groupby, islice
 from multiprocessing import connection, get_context, parent_process
 from operator import attrgetter
 from threading import Thread
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from adapters.addresses import open_sweep, open_tables
 from adapters.codec import fact_of
@@ -38,6 +38,9 @@ Progress = Callable[[int, int], None]
 _FAMILIES_AT_ONCE = 500
 
 Family = frozenset[str]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class _Plan(NamedTuple):
@@ -70,6 +73,8 @@ def fold_log(
     workers: int = 2,
 ) -> None:
     """Fold what the log holds within a cut into generations that are building, where it is not folded yet.
+
+    When all of it is there, their keys are made.
 
     Args:
         log: what is folded.
@@ -133,6 +138,8 @@ def _folded(plan: _Plan, families: Sequence[Family], folded: Mapping[Part, int],
         worker = _Worker(plan)
         try:
             yield from map(worker.fold, tasks())
+            for generation in plan.made:
+                worker.finish(generation)
         finally:
             worker.close()
     finally:
@@ -167,20 +174,22 @@ def _folded_in_processes(plan: _Plan, tasks: Iterator[_Task], workers: int) -> I
     # Spawned, for a forked child would share this process's connections and locks.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(plan,))
 
-    def submitted(count: int) -> Iterator[Future[int]]:
+    def submitted(work: Callable[[T], R], items: Iterable[T]) -> list[Future[R]]:
         # Ctrl-C reaches every process of a terminal. The workers are born deaf to it: this process stops them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            yield from [pool.submit(_fold, task) for task in islice(tasks, count)]
+            return [pool.submit(work, item) for item in items]
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     try:
-        waiting = deque(submitted(2 * workers))
+        waiting = deque(submitted(_fold, islice(tasks, 2 * workers)))
         while waiting:
             folded = waiting.popleft().result()
-            waiting.extend(submitted(1))
+            waiting.extend(submitted(_fold, islice(tasks, 1)))
             yield folded
+        for finished in submitted(_finish, plan.made):
+            finished.result()
     except BrokenProcessPool:
         raise FoldingStopped(
             "a process that folds was killed, by somebody or for want of memory",
@@ -215,6 +224,10 @@ def _fold(task: _Task) -> int:
     return _worker.fold(task)
 
 
+def _finish(generation: Generation) -> None:
+    _worker.finish(generation)
+
+
 class _Worker:
     """Folds parts of the log, one after the other, and writes their rows."""
 
@@ -242,6 +255,11 @@ class _Worker:
                 raise
             self._load(task.part, done, rows, parked)
         return done
+
+    def finish(self, generation: Generation) -> None:
+        """Make the key of a generation."""
+        with self._tables.building() as transaction:
+            transaction.finish(generation)
 
     def _streams(self, task: _Task) -> Iterator[list[Stored]]:
         if task.part.bucket:

@@ -159,8 +159,6 @@ def views_at(
                 made = transaction.create(told, str(cut))
             fold_log(log, tables, made, cut, moment.as_of, on_progress, workers)
             with tables.transaction() as transaction:
-                for generation in made:
-                    transaction.finish(generation)
                 transaction.switch(made, cut)
                 transaction.set_clock(moment.today(log, cut), pinned=True)
             yield tables

@@ -69,7 +69,7 @@ def rebuild(
         heads = log.heads()
         with tables.transaction() as transaction:
             made, cut = _begun(log, tables, company, view_names, transaction, heads)
-        _build(log, tables, made, cut, on_progress, workers)
+        fold_log(log, tables, made, cut, on_progress=on_progress, workers=workers)
         new = {generation.view: generation for generation in made}
         folder = _caught_up(log, tables, company, new, cut, log.heads, on_progress)
         _switch(log, tables, company, made, folder, heads)
@@ -97,7 +97,7 @@ def compared(
         with tables.transaction() as transaction:
             shown = _shown(log, transaction)
             made, cut = _begun(log, tables, company, view_names, transaction, shown)
-        _build(log, tables, made, cut, on_progress, workers)
+        fold_log(log, tables, made, cut, on_progress=on_progress, workers=workers)
         new = {generation.view: generation for generation in made}
         folder = _caught_up(
             log, tables, company, new, cut, lambda: position_cursor(log, tables.state()[1]), on_progress
@@ -171,15 +171,6 @@ def _begun(
                 return building, cut
     transaction.forget([each for each in known if each.state != "live"])
     return transaction.create(wanted, str(upto)), upto
-
-
-def _build(
-    log: Log, tables: Tables, made: Sequence[Generation], cut: Cursor, on_progress: Progress | None, workers: int
-) -> None:
-    fold_log(log, tables, made, cut, on_progress=on_progress, workers=workers)
-    for generation in made:
-        with tables.building() as transaction:
-            transaction.finish(generation)
 
 
 def _caught_up(
