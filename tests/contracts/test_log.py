@@ -223,16 +223,9 @@ def test_a_stream_within_a_cut(log: Log) -> None:
     assert [row.version for row in log.stream("C-1", cut)] == [1, 2]
     assert [row.version for row in log.stream("C-1")] == [1, 2, 3]
     assert log.stream("C-1", log.start()) == log.stream("C-9") == []
+    assert log.streams(["C-2", "C-1", "C-9"], cut) == {name: log.stream(name, cut) for name in ("C-1", "C-2")}
+    assert log.streams(["C-1"], log.start()) == log.streams([], cut) == {}
     assert log.version("C-9") == 0
-
-
-def test_several_streams_at_once_are_each_as_alone(log: Log) -> None:
-    append(log, draft("C-1"), draft("C-2"), draft("C-1"), draft("C-3"))
-    cut = log.heads()
-    append(log, draft("C-1"), draft("C-4"))
-    found = log.streams(["C-2", "C-1", "C-4", "C-9"], cut)
-    assert found == {"C-1": log.stream("C-1", cut), "C-2": log.stream("C-2", cut)}
-    assert log.streams([], cut) == log.streams(["C-1"], log.start()) == {}
 
 
 def test_reading_goes_on_from_any_cursor(log: Log) -> None:
