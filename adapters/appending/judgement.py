@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from adapters.log import Draft, Group, Receipt, Stored, Verdict, bucket_of
+from adapters.log import Draft, Group, Receipt, Stored, Verdict, bucket_of, stored_of
 from domain.errors import IdReused, LifecircleError, RepeatMixedWithNew, VersionConflict
 
 Key = tuple[str, str, str]
@@ -45,20 +45,22 @@ class Judgement:
 
     def verdict(self, group: Group) -> Verdict:
         """Judge the next group: known ids first, then expected versions; number what is new."""
+        if len(group.drafts) == 1 and not group.expected and (key := key_of(group.drafts[0])) not in self._known:
+            return [_receipt(self._taken(key, group.drafts[0]).stored, repeat=False)]  # nearly always
         keys = [key_of(draft) for draft in group.drafts]
         if (refusal := self._refusal(group, keys)) is not None:
             return refusal
         receipts: list[Receipt] = []
         for key, draft in zip(keys, group.drafts, strict=True):
-            row = held = self._known.get(key)
-            if row is None:
-                row = self._known[key] = Known(self._numbered(draft), draft.content_hmac)
-                self.rows.append((*row.stored, row.content_hmac))
-            bucket, number, stream, version, _, _, _, _, recorded, _, state = row.stored
-            receipts.append(
-                Receipt(bucket, number, stream, version, recorded, sha256(state).digest(), held is not None)
-            )
+            held = self._known.get(key)
+            receipts.append(_receipt((held or self._taken(key, draft)).stored, repeat=held is not None))
         return receipts
+
+    def _taken(self, key: Key, draft: Draft) -> Known:
+        """Number a draft that is new."""
+        row = self._known[key] = Known(self._numbered(draft), draft.content_hmac)
+        self.rows.append((*row.stored, row.content_hmac))
+        return row
 
     def _refusal(self, group: Group, keys: Sequence[Key]) -> LifecircleError | None:
         repeats, fresh = 0, dict[Key, Draft]()
@@ -90,7 +92,14 @@ class Judgement:
         self._numbers[bucket - 1] = number = self._numbers[bucket - 1] + 1
         self._versions[draft.stream] = version = self._versions[draft.stream] + 1
         stream, kind, id_, source, occurred, recordedby, state, _ = draft
-        return Stored(bucket, number, stream, version, kind, id_, source, occurred, self._recorded, recordedby, state)
+        return stored_of(
+            (bucket, number, stream, version, kind, id_, source, occurred, self._recorded, recordedby, state)
+        )
+
+
+def _receipt(stored: Stored, *, repeat: bool) -> Receipt:
+    bucket, number, stream, version, _, _, _, _, recorded, _, state = stored
+    return Receipt(bucket, number, stream, version, recorded, sha256(state).digest(), repeat)
 
 
 def _id_reused(draft: Draft, held: Stored | None) -> IdReused:

@@ -19,7 +19,7 @@ _PAGE = """
 """
 
 _INSERT = """
-    INSERT INTO touchpoints
+    INSERT OR FAIL INTO touchpoints
         (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state, content_hmac)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """

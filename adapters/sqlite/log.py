@@ -74,8 +74,9 @@ _HEADS = """
 
 _RECORDED = "SELECT recorded FROM touchpoints WHERE bucket = ? AND number = ?"
 
+# OR FAIL, for the transaction is undone as a whole: no row needs a journal of its own (see the trigger in schema.sql).
 _INSERT = """
-    INSERT INTO touchpoints
+    INSERT OR FAIL INTO touchpoints
         (bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state, content_hmac)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """

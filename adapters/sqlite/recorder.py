@@ -26,7 +26,7 @@ _FIRST, _LAST = -(2**63), 2**63 - 1
 _HEAD = "SELECT number, recorded FROM touchpoints WHERE bucket = ? ORDER BY number DESC LIMIT 1"
 
 _INSERT = """
-    INSERT INTO touchpoints (bucket, number, stream, version, kind, recorded, state)
+    INSERT OR FAIL INTO touchpoints (bucket, number, stream, version, kind, recorded, state)
     VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
