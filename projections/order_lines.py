@@ -309,6 +309,8 @@ def _came_of(order: Order) -> dict[str, _Came]:
     if not lines and order.placed is not None:
         lines = {"": OrderedLine(None, 0, gross, {})}
     came = {name: _Came(line, order.currency) for name, line in lines.items()}
+    if not (order.cancelled or order.called_off or order.returned):
+        return came
     for item in order.cancelled:
         name = line_named(item, lines)
         if name in came:
