@@ -1,4 +1,4 @@
-"""Columns of an append as binary arrays.
+"""Columns of an append, or of rows of views that changed, as binary arrays.
 
 psycopg picks the array's type by the values in it (int2, int4, int8), so the same statement would be prepared many
 times; and it dumps item by item through its type map, which costs more than the insert itself in large batches.
@@ -13,22 +13,27 @@ from psycopg.pq import Format
 
 _INTEGER = Struct(">ii").pack
 _BIGINT = Struct(">iq").pack
+_DOUBLE = Struct(">id").pack
 _NULL = b"\xff\xff\xff\xff"
 
 
-class _Array(list[Any]):
+class Array(list[Any]):
     """A column; None is null."""
 
 
-class Integers(_Array):
+class Integers(Array):
     """integer[]."""
 
 
-class Bigints(_Array):
+class Bigints(Array):
     """bigint[]."""
 
 
-class Texts(_Array):
+class Doubles(Array):
+    """double precision[]."""
+
+
+class Texts(Array):
     """text[]."""
 
 
@@ -36,7 +41,7 @@ class Names(Texts):
     """text[] of few different texts, none of them null."""
 
 
-class Blobs(_Array):
+class Blobs(Array):
     """bytea[]."""
 
 
@@ -44,13 +49,13 @@ class _ArrayDumper(Dumper):
     format = Format.BINARY
     element_oid: ClassVar[int]
 
-    def dump(self, obj: _Array) -> Buffer | None:
+    def dump(self, obj: Array) -> Buffer | None:
         if not obj:
             return pack(">iiI", 0, 0, self.element_oid)
         # One dimension, no flags, lower bound 1.
         return b"".join([pack(">iiIii", 1, 0, self.element_oid, len(obj), 1), *self.items(obj)])
 
-    def items(self, column: _Array) -> list[bytes]:
+    def items(self, column: Array) -> list[bytes]:
         """The items in order, each with its length before it."""
         raise NotImplementedError
 
@@ -58,7 +63,7 @@ class _ArrayDumper(Dumper):
 class _IntegersDumper(_ArrayDumper):
     oid, element_oid = 1007, 23
 
-    def items(self, column: _Array) -> list[bytes]:
+    def items(self, column: Array) -> list[bytes]:
         if None not in column:
             # Each with its length before it, all in one call.
             words = [4] * (2 * len(column))
@@ -70,19 +75,26 @@ class _IntegersDumper(_ArrayDumper):
 class _BigintsDumper(_ArrayDumper):
     oid, element_oid = 1016, 20
 
-    def items(self, column: _Array) -> list[bytes]:
+    def items(self, column: Array) -> list[bytes]:
         return [_NULL if item is None else _BIGINT(8, item) for item in column]
+
+
+class _DoublesDumper(_ArrayDumper):
+    oid, element_oid = 1022, 701
+
+    def items(self, column: Array) -> list[bytes]:
+        return [_NULL if item is None else _DOUBLE(8, item) for item in column]
 
 
 class _TextsDumper(_ArrayDumper):
     oid, element_oid = 1009, 25
 
-    def items(self, column: _Array) -> list[bytes]:
+    def items(self, column: Array) -> list[bytes]:
         return [_NULL if item is None else len(raw := item.encode()).to_bytes(4) + raw for item in column]
 
 
 class _NamesDumper(_TextsDumper):
-    def items(self, column: _Array) -> list[bytes]:
+    def items(self, column: Array) -> list[bytes]:
         packed = {name: len(raw := name.encode()).to_bytes(4) + raw for name in set(column)}
         return [packed[name] for name in column]
 
@@ -90,13 +102,14 @@ class _NamesDumper(_TextsDumper):
 class _BlobsDumper(_ArrayDumper):
     oid, element_oid = 1001, 17
 
-    def items(self, column: _Array) -> list[bytes]:
+    def items(self, column: Array) -> list[bytes]:
         return [_NULL if item is None else len(item).to_bytes(4) + item for item in column]
 
 
-_DUMPERS: dict[type[_Array], type[_ArrayDumper]] = {
+_DUMPERS: dict[type[Array], type[_ArrayDumper]] = {
     Integers: _IntegersDumper,
     Bigints: _BigintsDumper,
+    Doubles: _DoublesDumper,
     Texts: _TextsDumper,
     Names: _NamesDumper,
     Blobs: _BlobsDumper,
@@ -109,7 +122,7 @@ def register(connection: Connection[Any]) -> None:
         connection.adapters.register_dumper(column, dumper)
 
 
-def packed(column: _Array) -> tuple[Buffer | None, int]:
+def packed(column: Array) -> tuple[Buffer | None, int]:
     """A column as the driver's own queries would send it, and the id of its type."""
     dumper = _DUMPERS[type(column)]
     return dumper(type(column)).dump(column), dumper.oid

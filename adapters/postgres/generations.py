@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from adapters.clock import clock_us
 from adapters.log import Cursor
+from adapters.postgres.arrays import Array, Bigints, Doubles, Texts
 from adapters.postgres.datastore import sql as sql_file
 from adapters.postgres.report import TYPES, comments, declared, listed, publish
 from adapters.postgres.rows import CSV, as_csv
@@ -88,7 +89,10 @@ class PostgresTransaction:
         for generation in made:
             view = self._tables.views[generation.view]
             table = Identifier(generation.table)
-            making = SQL("CREATE TABLE {} ({});").format(table, declared(view.columns()))
+            # Vacuum would read a table over and over that only grows.
+            making = SQL("CREATE TABLE {} ({}) WITH (autovacuum_enabled = off);").format(
+                table, declared(view.columns())
+            )
             # In one text, as for the public names: one by one, several hundred would each wait for an answer.
             self._connection.execute(making + comments("TABLE", table, relation(view)), prepare=False)
             self._connection.execute("INSERT INTO generations VALUES (%s, %s, %s, %s, %s, %s)", generation)
@@ -99,7 +103,8 @@ class PostgresTransaction:
         if self._connection.execute(_HAS_KEY, (generation.table,)).fetchone():
             return
         key = listed(primary_key(self._tables.views[generation.view]))
-        self._connection.execute(SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(Identifier(generation.table), key))
+        finishing = SQL("ALTER TABLE {} ADD PRIMARY KEY ({}), RESET (autovacuum_enabled)")
+        self._connection.execute(finishing.format(Identifier(generation.table), key))
         self._connection.execute(SQL("ANALYZE {}").format(Identifier(generation.table)))
 
     def forget(self, generations: Iterable[Generation]) -> None:
@@ -178,9 +183,9 @@ class PostgresTransaction:
     def _apply(self, generation: Generation, changes: Changes) -> None:
         statements = self._tables.statements(generation, self._connection)
         if changes.deletes:
-            self._connection.execute(statements.delete, _by_column(changes.deletes))
+            self._connection.execute(statements.delete, _by_column(statements.key, changes.deletes))
         if changes.upserts:
-            self._connection.execute(statements.upsert, _by_column(changes.upserts.values()))
+            self._connection.execute(statements.upsert, _by_column(statements.columns, changes.upserts.values()))
         if changes.freed:
             self._connection.execute(
                 "DELETE FROM parked WHERE view = %s AND generation = %s AND subject = ANY(%s)",
@@ -281,6 +286,12 @@ def position(connection: Connection[Any]) -> dict[int, int]:
     return {int(bucket): number for bucket, number in found}
 
 
+Arrays = tuple[type[Array], ...]
+"""What the cells of each column go in as."""
+
+_ARRAYS: dict[type, type[Array]] = {str: Texts, int: Bigints, float: Doubles}
+
+
 class Statements(NamedTuple):
     """What is done to the rows of one generation, over and over; rows that change go in as one array a column."""
 
@@ -288,6 +299,8 @@ class Statements(NamedTuple):
     standing: bytes
     delete: bytes
     upsert: bytes
+    key: Arrays
+    columns: Arrays
 
     @classmethod
     def of(cls, view: type[View[Any]], table_name: str, connection: Connection[Any]) -> Self:
@@ -306,12 +319,23 @@ class Statements(NamedTuple):
         upsert = SQL("INSERT INTO {} ({}) SELECT * FROM {} ON CONFLICT ({}) DO {}").format(
             table, names, _unnest(columns), keys, conflict
         )
-        return cls(*(each.as_bytes(connection) for each in (copy, standing, delete, upsert)))
+        return cls(
+            copy.as_bytes(connection),
+            standing.as_bytes(connection),
+            delete.as_bytes(connection),
+            upsert.as_bytes(connection),
+            _arrays(by_name[name] for name in key),
+            _arrays(columns),
+        )
+
+
+def _arrays(columns: Iterable[Column]) -> Arrays:
+    return tuple(_ARRAYS[column.type] for column in columns)
 
 
 def _unnest(columns: Iterable[Column]) -> Composed:
-    return SQL("unnest({})").format(SQL(", ").join(SQL("%s::{}[]").format(TYPES[column.type]) for column in columns))
+    return SQL("unnest({})").format(SQL(", ").join(SQL("%b::{}[]").format(TYPES[column.type]) for column in columns))
 
 
-def _by_column(rows: Iterable[Row]) -> list[list[Any]]:
-    return [list(cells) for cells in zip(*rows, strict=True)]
+def _by_column(arrays: Arrays, rows: Iterable[Row]) -> list[Array]:
+    return [array(cells) for array, cells in zip(arrays, zip(*rows, strict=True), strict=True)]

@@ -10,6 +10,7 @@ from psycopg import Connection, errors
 from psycopg.sql import SQL, Identifier
 
 from adapters.clock import clock_us
+from adapters.postgres import arrays
 from adapters.postgres.datastore import Datastore, in_our_words
 from adapters.postgres.generations import PostgresTransaction, Statements, Tracker, position, stands
 from adapters.postgres.report import PUBLIC, ask, listed
@@ -178,6 +179,7 @@ class PostgresTables:
 
     def _connect(self) -> Connection[Any]:
         connection = psycopg.connect(self.url, autocommit=True, connect_timeout=LIMITS.postgres_connect_s)
+        arrays.register(connection)
         connection.execute("SELECT set_config('search_path', %s, false)", (self.schema,))
         return connection
 
