@@ -4,16 +4,20 @@ Whoever logs hands over what it knows to be harmless. What others log goes throu
 and the places in the code are told, for its words may hold what a customer sent.
 """
 
-import json
 import logging
 import sys
 import threading
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
+import orjson
 import structlog
+
+# structlog's own go through all that a context holds, at each line.
+_names: ContextVar[Mapping[str, str]] = ContextVar("names of what is served", default={})  # noqa: B039 - only ever replaced
 
 FRAMES_MAX = 12
 """How many places in the code are told of an error, the innermost ones."""
@@ -22,13 +26,18 @@ FRAMES_MAX = 12
 def as_json() -> None:
     """Let this process write its log lines so, those of libraries included."""
     structlog.configure(
-        processors=[*_PROCESSORS, structlog.processors.JSONRenderer()],
+        processors=[*_PROCESSORS, _rendered],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whichever it is when something is logged
     )
     root = logging.getLogger()
     for handler in [each for each in root.handlers if isinstance(each, _Lines)]:
         root.removeHandler(handler)
     root.addHandler(_Lines())
+
+
+def named(ids: Mapping[str, str]) -> None:
+    """Let every line from now on have these names, as long as it is written for what this is called for."""
+    _names.set(ids)
 
 
 def thread_failed(failed: threading.ExceptHookArgs) -> None:
@@ -53,8 +62,17 @@ def _without_words(_logger: Any, _level: str, line: MutableMapping[str, Any]) ->
     return line
 
 
+def _with_names(_logger: Any, _level: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    line.update(_names.get())
+    return line
+
+
+def _rendered(_logger: Any, _level: str, line: MutableMapping[str, Any]) -> str:
+    return orjson.dumps(line, default=lambda value: type(value).__name__).decode()
+
+
 _PROCESSORS = (
-    structlog.contextvars.merge_contextvars,
+    _with_names,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso"),
     _without_words,
@@ -70,4 +88,4 @@ class _Lines(logging.Handler):
             line["exc_info"] = record.exc_info[1]
         for process in _PROCESSORS:
             line = process(None, record.levelname.lower(), line)
-        print(json.dumps(line), file=sys.stderr, flush=True)
+        print(_rendered(None, "", line), file=sys.stderr, flush=True)

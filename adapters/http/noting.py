@@ -10,7 +10,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adapters import tracing
+from adapters import loglines, tracing
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import Service
 
@@ -58,8 +58,7 @@ class Noted:
             return
         headers = Headers(scope=scope)
         name, together = named(headers)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=name, correlation_id=together)
+        loglines.named({"request_id": name, "correlation_id": together})
         noting = _Noting(scope, send, {REQUEST_ID: name, CORRELATION_ID: together})
         try:
             if tracing.active() and scope["path"] not in _UNTRACED:

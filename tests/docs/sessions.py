@@ -121,6 +121,8 @@ def _same(shown: list[str], said: list[str]) -> bool:
 
 
 def _same_word(shown: str, said: str) -> bool:
+    if shown[-1] == said[-1] == ",":
+        return _same_word(shown[:-1], said[:-1])
     if shown == said or any(form.fullmatch(shown) and form.fullmatch(said) for form in (_HEX, _UUID, _CURSOR, _RULE)):
         return True
     return bool(_TIME.fullmatch(shown) and _TIME.fullmatch(said)) and _just_now(said)

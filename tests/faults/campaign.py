@@ -22,7 +22,7 @@ from tests.postgres_server import PostgresServer
 PRODUCERS = 4
 TOUCHPOINTS_OF_A_SUBJECT = 50
 PATIENCE_S = 300
-WORKING = {"server": b'"event": "request"', "projector": b"touchpoints folded", "sealer": b"sealed "}
+WORKING = {"server": b'"event":"request"', "projector": b"touchpoints folded", "sealer": b"sealed "}
 """What each process says once it is at work."""
 
 _IMPORTED = ("uvicorn", "adapters.http.app", "adapters.audit.sealer")

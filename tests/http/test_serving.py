@@ -170,7 +170,7 @@ def test_workers_add_up_what_they_count_and_end_when_what_began_them_is_killed(f
                 assert client.post("/events", content=json.dumps(sent)).status_code == 201
                 figures = client.get("/metrics").text
             assert f'lifecircle_touchpoints_total{{outcome="new"}} {number}.0' in figures
-            served |= set(re.findall(r'"event": "Started server process \[(\d+)\]"', service.told))
+            served |= set(re.findall(r'"event":"Started server process \[(\d+)\]"', service.told))
         assert len(served) == 2
         os.kill(int(max(served)), signal.SIGKILL)
         with caller(port, key) as client:

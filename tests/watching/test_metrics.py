@@ -1,15 +1,21 @@
 """Figures for Prometheus: each touchpoint is counted by what became of it, and no label names a customer."""
 
+import re
+from contextlib import closing
 from typing import Any
 
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from adapters.audit.seal import seal_path
+from adapters.audit.sealer import sealer
 from adapters.clock import clock_us
 from adapters.engine import Engine
-from adapters.health import Examiner
+from adapters.health import Examiner, Trouble
 from adapters.http.apikeys import ApiKeys, Role
-from tests.cli.program import event
+from adapters.outgoing.subscriptions import Subscriptions
+from adapters.outgoing.wanted import Wanted
+from tests.cli.program import ROOT, event
 from tests.http.calls import orders, send
 from tests.http.test_reading import project
 
@@ -69,6 +75,27 @@ def test_lags_are_told_and_nobody_is_named(client: TestClient) -> None:
     if service.engine.url.startswith("postgres"):
         assert figure(found, "database_connections", state="idle") >= 1
     assert "anna" not in client.get("/metrics").text.lower()
+
+
+def test_every_figure_that_the_page_names_is_told(file_client: TestClient) -> None:
+    service: Any = file_client.app.state.service  # type: ignore[attr-defined]
+    project(file_client)
+    with closing(Subscriptions(service.engine.url)) as subscriptions:
+        subscriptions.add(Wanted(name="hook", to="https://example.org/hook"), service.engine.log.heads())
+    with sealer(service.engine.log, service.engine.url, seal_path(service.engine.url, None)) as sealing:
+        sealing.seal()
+    file_client.get("/livez")
+    told = {name for name, _ in figures(file_client)}
+    page = (ROOT / "docs" / "how-to" / "watch.md").read_text("utf-8")
+    named = set(re.findall(r"lifecircle_\w+", page))
+    families = {re.sub("_(bucket|sum|count)$", "", name) for name in told}
+    assert len(named) > 20
+    assert named - told - families == {"lifecircle_database_connections", "lifecircle_database_waiting"}, "of a server"
+    alerts = re.search(r"```yaml lifecircle.rules.yml\n(.*?)```", page, re.DOTALL)
+    assert alerts
+    troubles = set(re.findall(r"[\w.*-]+", "".join(re.findall(r'trouble=~"(.*?)"', alerts[1]))))
+    assert troubles
+    assert all(any(re.fullmatch(trouble, each) for each in Trouble) for trouble in troubles)
 
 
 def test_figures_are_for_who_watches_and_a_watcher_sees_nothing_else(file_client: TestClient, keyring: ApiKeys) -> None:
