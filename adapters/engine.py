@@ -236,15 +236,13 @@ class Engine:
         self, groups: Sequence[Sequence[Envelope]], *, recordedby: str = EMBEDDED
     ) -> list[Verdict]:
         """Append as `append_each` does, from a task of an event loop; what many tasks send commits in groups."""
-        from asyncio import to_thread
-
         await self._async_committer.keys.fetch([each for group in groups for each in group])
         batch = encoded(groups, self.sealing, recordedby)
         if any(isinstance(entry, Undecided) for entry in batch):
-            return await to_thread(self._one_by_one, batch, recordedby)
+            return await _in_thread(self._one_by_one, batch, recordedby)
         answers = await self._async_committer.commit_all([entry for entry in batch if isinstance(entry, Group)])
         if any(isinstance(answer, IdReused) for answer in answers):
-            return await to_thread(self._answered, batch, answers)
+            return await _in_thread(self._answered, batch, answers)
         return self._answered(batch, answers)
 
     def append_each(self, groups: Iterable[Sequence[Envelope]], *, recordedby: str = EMBEDDED) -> list[Verdict]:

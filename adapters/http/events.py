@@ -24,7 +24,7 @@ from adapters.http.service import Service, denied, in_turn, needs, service_of, w
 from adapters.log import Receipt, Verdict
 from adapters.settings import LIMITS
 from adapters.told import receipt
-from domain.errors import InvalidTouchpoint, LifecircleError, Refused, UnknownSubject, UnreadableInput
+from domain.errors import InvalidTouchpoint, LifecircleError, LogUnavailable, Refused, UnknownSubject, UnreadableInput
 from domain.example import example
 from domain.kinds.order import OrderPlaced
 from domain.touchpoint import Envelope
@@ -170,13 +170,12 @@ async def _append(
     began = perf_counter()
     flawed = {str(sent.events[place].get("subject", "")) for place, found in enumerate(outcomes) if found}
     sound = {subject: group for subject, group in groups.items() if subject not in flawed}
-    verdicts = await _verdicts(
-        service.engine,
-        [[envelope for _, envelope in group] for group in sound.values()],
-        expected,
-        recordedby,
-        strict=strict,
-    )
+    sent_on = [[envelope for _, envelope in group] for group in sound.values()]
+    try:
+        verdicts = await _verdicts(service.engine, sent_on, expected, recordedby, strict=strict)
+    except LogUnavailable as error:
+        service.count([found or error for found in outcomes], perf_counter() - began)
+        raise
     for group, verdict in zip(sound.values(), verdicts, strict=True):
         if isinstance(verdict, LifecircleError):
             for at, (place, _) in enumerate(group):
@@ -185,8 +184,7 @@ async def _append(
             for (place, _), given in zip(group, verdict, strict=True):
                 outcomes[place] = given
     settled = [found or _fellow() for found in outcomes]
-    if service.metrics:
-        service.metrics.appended(settled, perf_counter() - began)
+    service.count(settled, perf_counter() - began)
     breaches = await asyncio.to_thread(_breaches, service, settled) if wait else None
     return _answer(settled, breaches, batched=sent.batched)
 

@@ -1,7 +1,7 @@
 """What all routes of the service share: the engine, who may what, and how much is taken at once."""
 
 from asyncio import Semaphore, sleep, to_thread
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -16,7 +16,9 @@ from adapters.health import Examiner
 from adapters.http.apikeys import ApiKeys, Principal, Role
 from adapters.http.problems import RequestRefused
 from adapters.http.tokens import Tokens
+from adapters.log import Receipt
 from adapters.settings import LIMITS
+from domain.errors import LifecircleError
 
 if TYPE_CHECKING:
     from adapters.http.metrics import Metrics
@@ -53,6 +55,11 @@ class Service:
         if self.tokens is not None and sent.count(".") == 2:  # no key of ours has a full stop
             return self.tokens.principal(sent)
         return self.keys.principal(sent)
+
+    def count(self, outcomes: Sequence[Receipt | LifecircleError], seconds: float) -> None:
+        """Count what became of the touchpoints of a request, and how long that took."""
+        if self.metrics:
+            self.metrics.appended(outcomes, seconds)
 
     def sample(self) -> None:
         """Take down for the figures what changes without anybody counting it."""
