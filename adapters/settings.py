@@ -158,6 +158,12 @@ class Limits:
     http_body_max_bytes: int = 16_000_000
     """The largest body of a request."""
 
+    http_bodies_max_bytes: int = 256_000_000
+    """How much of bodies that have not come whole one process keeps for one log; more are asked to come again."""
+
+    http_body_aside_bytes: int = 65_536
+    """Beyond which size a body is read beside the others, which would have to wait for it."""
+
     http_batch_max: int = 1_000
     """How many touchpoints one request may append."""
 
@@ -166,6 +172,24 @@ class Limits:
 
     http_followers_max: int = 200
     """How many followers one process serves at the same moment; more are asked to come again."""
+
+    http_problem_max_chars: int = 2_000
+    """How much of where and why something was refused an answer tells at most."""
+
+    http_connections_max: int = 800
+    """How many connections one process has at most; more are asked to come again."""
+
+    http_head_max_bytes: int = 65_536
+    """How much of a request may come before its body does."""
+
+    http_head_s: float = 10.0
+    """How long a connection may take to send the head of a request."""
+
+    http_body_s: float = 60.0
+    """How long it may take to send the body."""
+
+    http_reader_s: float = 60.0
+    """How long it may take nothing of an answer that waits for it."""
 
     http_threads: int = 40
     """How many requests to one log one process answers by threads at the same moment; more wait for their turn."""
@@ -184,6 +208,9 @@ class Limits:
 
     http_tenant_ready_s: float = 5.0
     """How long each tenant may take to say whether it is ready, until it counts as one that is not."""
+
+    http_heartbeat_s: float = 15.0
+    """How long a stream is silent at most while nothing is recorded."""
 
     http_token_max_chars: int = 16_000
     """The longest token of an identity provider."""

@@ -66,6 +66,7 @@ def command(
             host=host,
             port=port,
             workers=workers,
+            http="adapters.http.connections:Connection",
             access_log=False,
             log_config=None,
             log_level="info",

@@ -1,5 +1,6 @@
 """Bodies of requests, read strictly and only as far as they may go."""
 
+from asyncio import to_thread
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from adapters.codec import parse_json
 from adapters.http.problems import RequestRefused
+from adapters.http.service import service_of
 from adapters.settings import LIMITS
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -19,12 +21,23 @@ async def body_of(request: Request) -> bytes:
     """The body of a request.
 
     Raises:
-        RequestRefused: it is too large, and no more of it was read; or its caller went away before its end.
+        RequestRefused: it is too large, and no more of it was read; it is packed; it broke off; or too much of others
+            is on its way.
     """
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise RequestRefused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "the body is packed",
+            where="Content-Encoding",
+            rule="bodies are taken as they are: nobody knows how large a packed one is before it is unpacked",
+            way_out="send it unpacked, in several parts where it is large",
+        )
     body = bytearray()
+    service = service_of(request)
     try:
         async for chunk in request.stream():
             body += chunk
+            service.take(len(chunk))
             if len(body) > LIMITS.http_body_max_bytes:
                 raise too_large(f"it has at most {LIMITS.http_body_max_bytes} bytes")
     except ClientDisconnect:
@@ -34,7 +47,21 @@ async def body_of(request: Request) -> bytes:
             rule="what did not arrive whole is not looked at",
             way_out="send it again",
         ) from None
+    finally:
+        service.give_back(len(body))
     return bytes(body)
+
+
+async def json_of(request: Request, size_max: int = LIMITS.http_body_max_bytes) -> Any:
+    """The body of a request as strict JSON.
+
+    Raises:
+        RequestRefused: it cannot be taken. UnreadableInput: it is no strict JSON, or larger than this.
+    """
+    body = await body_of(request)
+    if len(body) <= LIMITS.http_body_aside_bytes:
+        return parse_json(body, "the body", size_max)
+    return await to_thread(parse_json, body, "the body", size_max)
 
 
 def too_large(rule: str) -> RequestRefused:
@@ -52,7 +79,7 @@ def reads(shape: type[Asked]) -> Callable[[Request], Awaitable[Asked]]:
     """What a route takes as JSON of this shape; stated after the principal, whose right is looked at first."""
 
     async def asked(request: Request) -> Asked:
-        found = parse_json(await body_of(request), "the body", LIMITS.http_body_max_bytes)
+        found = await json_of(request)
         try:
             return shape.model_validate(found, strict=True)
         except ValidationError as error:

@@ -183,9 +183,6 @@ def _complete_operation(operation: dict[str, Any], roles: list[str]) -> None:
         answers.setdefault("429", refusal(HTTPStatus.TOO_MANY_REQUESTS))
     answers.setdefault("503", refusal(HTTPStatus.SERVICE_UNAVAILABLE))
     for answer in answers.values():
-        for form in answer.get("content", {}).values():
-            if form.pop("itemSchema", None):  # a word of OpenAPI 3.2; the items are in the AsyncAPI document
-                form["schema"] = {"type": "string", "description": "server-sent events, each a TouchpointRecorded"}
         answer["headers"] = _REQUEST_ID | answer.get("headers", {})
 
 

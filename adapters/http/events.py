@@ -12,12 +12,12 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse
 
 from adapters.clock import clock_us
-from adapters.codec import parse_json, read_envelope
+from adapters.codec import read_envelope
 from adapters.engine import Engine
 from adapters.http.answers import ReceiptTold, Recorded, Results, answers
 from adapters.http.answers import refusal as told_refusal
 from adapters.http.apikeys import Principal, Role
-from adapters.http.bodies import body_of, too_large
+from adapters.http.bodies import json_of, too_large
 from adapters.http.contract import BATCHED, JSON, STRUCTURED
 from adapters.http.problems import PROBLEM_TYPE, RequestRefused, problem_of, refusal, status_of
 from adapters.http.service import Service, denied, in_turn, needs, service_of, within
@@ -30,6 +30,7 @@ from domain.kinds.order import OrderPlaced
 from domain.touchpoint import Envelope
 
 _BINARY_PREFIX = "ce-"
+_ONCE = ("content-type", "content-encoding", "if-match", "prefer")
 _EVENT = {"$ref": "#/components/schemas/CloudEvent"}
 _EXAMPLE = example(OrderPlaced)
 _ETAG = {"ETag": {"description": "the version of the subject, of one touchpoint", "schema": {"type": "string"}}}
@@ -269,11 +270,27 @@ async def _sent(request: Request) -> _Sent:
             rule=f"it is {STRUCTURED}, {BATCHED}, or {JSON} with the attributes in ce- headers",
             way_out="name the form that the body has",
         )
-    body = await body_of(request)
+    names = [name for name in request.headers if name.startswith(_BINARY_PREFIX) or name in _ONCE]
+    if len(names) != len(set(names)):
+        raise RequestRefused(
+            HTTPStatus.BAD_REQUEST,
+            "a header came twice",
+            where=", ".join(sorted({name for name in names if names.count(name) > 1})),
+            rule="two readers could choose different ones",
+            way_out="send each of them once",
+        )
     if form == BATCHED:
-        return _Sent(_batch(parse_json(body, "the body", LIMITS.http_body_max_bytes)), batched=True)
-    found = parse_json(body, "the body")
+        return _Sent(_batch(await json_of(request)), batched=True)
+    found = await json_of(request, LIMITS.touchpoint_size_max_bytes)
     if binary:
+        flawed = [name for name in names if not request.headers[name].isascii() or name == "ce-data"]
+        if flawed:
+            raise UnreadableInput(
+                "an attribute in a header is not ASCII, or is the data",
+                where=", ".join(flawed),
+                rule="the CloudEvents binding percent-encodes what is not ASCII, and the data is the body",
+                way_out="write %C3%A9 for é",
+            )
         attributes = {
             name.removeprefix(_BINARY_PREFIX): unquote(value)
             for name, value in request.headers.items()

@@ -23,7 +23,7 @@ from adapters.http.apikeys import ApiKeysUnusable, key_id
 from adapters.http.app import application, ending, process
 from adapters.http.noting import TENANT, Noted
 from adapters.http.problems import RequestRefused, refusal
-from adapters.http.service import service_of
+from adapters.http.service import bearer, service_of
 from adapters.http.tenancy import Tenancy, Threads
 from adapters.http.tenants import TenantsUnusable, read_tenants
 from adapters.http.tokens import Tokens
@@ -85,8 +85,7 @@ class Hosting:
             name = path.removeprefix(_PREFIX).partition("/")[0]
             scope["root_path"] = scope.get("root_path", "") + _PREFIX + name
             return self._tenants.get(name)
-        scheme, _, sent = Headers(scope=scope).get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not (sent := sent.strip()):
+        if not (sent := bearer(Headers(scope=scope))):
             return None
         if self._tokens and sent.count(".") == 2:
             return self._tenants.get(self._tokens.tenant_named(sent) or "")

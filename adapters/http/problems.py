@@ -9,6 +9,8 @@ from adapters.health import Health
 from adapters.http.apikeys import ApiKeysUnusable
 from adapters.http.tokens import IdentityUnusable
 from adapters.log import Stored
+from adapters.settings import LIMITS
+from adapters.views.moments import MomentInvalid
 from adapters.views.tables import ViewNotBuilt
 from domain.errors import (
     CursorInvalid,
@@ -44,6 +46,7 @@ _STATUSES: tuple[tuple[type[LifecircleError], HTTPStatus], ...] = (
     (UnreadableInput, HTTPStatus.BAD_REQUEST),
     (Refused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CursorInvalid, HTTPStatus.BAD_REQUEST),
+    (MomentInvalid, HTTPStatus.BAD_REQUEST),
     (QueryRefused, HTTPStatus.BAD_REQUEST),
     (UnknownSubject, HTTPStatus.NOT_FOUND),
     (UnknownView, HTTPStatus.NOT_FOUND),
@@ -95,7 +98,7 @@ def problem_of(error: LifecircleError) -> dict[str, Any]:
     name, what = told.pop("error"), told.pop("what")
     status = status_of(error)
     found: dict[str, Any] = {"type": f"urn:lifecircle:error:{name}", "title": name, "status": int(status)}
-    found |= {"detail": what, **told}
+    found |= {"detail": what, **{part: _shortened(text) for part, text in told.items()}}
     if isinstance(error, VersionConflict):
         found["current"] = error.current
     if isinstance(error, IdReused) and isinstance(error.stored, Stored):
@@ -110,6 +113,12 @@ def problem_of(error: LifecircleError) -> dict[str, Any]:
     if isinstance(error, NotReady):
         found["causes"] = error.told
     return found
+
+
+def _shortened(text: str) -> str:
+    """What may be named in an answer: a caller that is wrong in everything is not told all of it."""
+    most = LIMITS.http_problem_max_chars
+    return text if len(text) <= most else f"{text[:most]} … and more"
 
 
 def refusal(error: LifecircleError) -> JSONResponse:

@@ -96,6 +96,7 @@ def rows(request: Request, principal: _Operator, batch: str | None = None) -> JS
         HTTPStatus.NOT_FOUND,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ),
     openapi_extra=taking(Release),
 )

@@ -11,8 +11,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import JSONResponse, Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from adapters.addresses import open_tables
 from adapters.http.answers import Catalogue, Followed, HistoryTold, Kinds, Rows, answers
@@ -43,6 +42,8 @@ _FORMATS = {
     "arrow": "application/vnd.apache.arrow.stream",
 }
 _SCHEMA = "application/schema+json"
+_EVENTS = "text/event-stream"
+_STREAMED = {"type": "string", "description": "server-sent events, each a TouchpointRecorded"}
 _PAGE_MAX = 10 * LIMITS.http_page_rows
 
 
@@ -276,29 +277,50 @@ async def poll(
     return JSONResponse({"touchpoints": told, "cursor": str(cursor)})
 
 
+async def _place(request: Request) -> AsyncIterator[None]:
+    """A place among the followers until the answer is through; asked for before anything is answered."""
+    with service_of(request).following():
+        yield
+
+
 @router.get(
     "/stream",
     summary="Touchpoints as they are recorded",
-    response_class=EventSourceResponse,
-    responses={429: told_refusal(HTTPStatus.TOO_MANY_REQUESTS)},
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "Those that are there, and each that comes", "content": {_EVENTS: {"schema": _STREAMED}}},
+        429: told_refusal(HTTPStatus.TOO_MANY_REQUESTS),
+    },
 )
 async def stream(
     request: Request,
     principal: Annotated[Principal, Depends(needs(Role.AUDITOR))],
+    _: Annotated[None, Depends(_place)],
     after: Annotated[str | None, Query(description="begin behind this cursor; with the first where none")] = None,
     last_event_id: Annotated[str | None, Header(description="where a broken stream goes on: a cursor")] = None,
-) -> AsyncIterator[ServerSentEvent]:
+) -> StreamingResponse:
     """Server-sent events: a touchpoint each, whose id is the cursor to go on from; nothing is ever skipped."""
     service = service_of(request)
     begin = last_event_id or after
     cursor = service.engine.cursor(begin) if begin else service.engine.log.start()
-    with service.following():
-        while not service.feed.ended:
-            batch = await service.feed.after(cursor, LIMITS.follow_batch_max, LIMITS.http_wait_max_s)
-            for stored in batch:
-                cursor = cursor.advanced(stored.bucket, stored.number)
-                if principal.covers(stored.stream, stored.kind):
-                    yield ServerSentEvent(data=recorded_event(stored, cursor), event=stored.kind, id=str(cursor))
+    return StreamingResponse(
+        _events(service, principal, cursor), media_type=_EVENTS, headers={"Cache-Control": "no-cache"}
+    )
+
+
+async def _events(service: Service, principal: Principal, cursor: Cursor) -> AsyncIterator[bytes]:
+    """What is recorded behind a cursor, as server-sent events; a comment while nothing is, so that the line is kept."""
+    while not service.feed.ended:
+        batch = await service.feed.after(cursor, LIMITS.follow_batch_max, LIMITS.http_heartbeat_s)
+        told, cursor = _shown(principal, batch, cursor)
+        yield (
+            b"".join(
+                b"event: %b\nid: %b\ndata: %b\n\n"
+                % (each["type"].encode(), each["cursor"].encode(), orjson.dumps(each))
+                for each in told
+            )
+            or b":\n\n"
+        )
 
 
 def _shown(principal: Principal, batch: list[Stored], cursor: Cursor) -> tuple[list[dict[str, Any]], Cursor]:

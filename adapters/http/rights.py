@@ -63,6 +63,7 @@ class Forgotten(TypedDict):
         HTTPStatus.CONFLICT,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ),
     openapi_extra=taking(Erasure),
 )
@@ -120,7 +121,13 @@ def export(request: Request, principal: _Operator, subject: str, recipient: str 
     "/subjects/{subject:path}/opened",
     summary="A subject's history in clear",
     response_model=None,
-    responses=answers(HistoryTold, "Its history, opened", HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    responses=answers(
+        HistoryTold,
+        "Its history, opened",
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ),
     openapi_extra=taking(Opening),
 )
 def open_history(

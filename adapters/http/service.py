@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
+from starlette.datastructures import Headers
 
 from adapters.engine import Engine
 from adapters.feed import Feed
@@ -44,6 +45,7 @@ class Service:
             engine.rounds.observe = self.metrics.stored
         self._appends = 0
         self._asked = 0
+        self._taken_bytes = 0
         self._threads = Semaphore(LIMITS.http_threads)
 
     def principal(self, sent: str) -> Principal | None:
@@ -86,6 +88,20 @@ class Service:
             yield
         finally:
             self._appends -= 1
+
+    def take(self, size: int) -> None:
+        """Take in a part of a body, unless too much waits for the rest of itself already.
+
+        Raises:
+            RequestRefused: it does. What was taken is to be given back all the same.
+        """
+        self._taken_bytes += size
+        if self._taken_bytes > LIMITS.http_bodies_max_bytes:
+            raise _busy("bytes of bodies", LIMITS.http_bodies_max_bytes)
+
+    def give_back(self, size: int) -> None:
+        """Of a body so much was taken, and is now whole or of no use."""
+        self._taken_bytes -= size
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -158,15 +174,22 @@ def service_of(request: Request) -> Service:
     return service
 
 
+def bearer(headers: Headers) -> str:
+    """The key or token that came; nothing where there is none, or more than one, for others may choose another."""
+    sent = headers.getlist("Authorization")
+    scheme, _, value = (sent[0] if len(sent) == 1 else "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
+
+
 def needs(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
     """What a route asks of its caller: a key with one of these roles. Every route has this or is public by name."""
 
     async def principal(request: Request) -> Principal:
         service = service_at(request)
-        scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+        sent = bearer(request.headers)
         found = None
-        if service is not None and scheme.lower() == "bearer":
-            asked = partial(service.principal, sent.strip())
+        if service is not None and sent:
+            asked = partial(service.principal, sent)
             # A token may take a question to its provider, which others must not wait for.
             found = await to_thread(asked) if "." in sent else asked()
         if found is None:
@@ -180,6 +203,12 @@ def needs(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
         request.state.principal = found
         if found.roles.isdisjoint(roles):
             raise denied(f"this key has none of the roles {', '.join(sorted(roles))}")
+        if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+            raise RequestRefused(
+                HTTPStatus.BAD_REQUEST,
+                "the address holds a NUL character",
+                rule="no name in a log does, and PostgreSQL takes none",
+            )
         return found
 
     principal.roles = frozenset(roles)  # type: ignore[attr-defined]

@@ -144,7 +144,7 @@ class Tokens:
             return None
         try:
             claims = jwt.decode(sent, options={"verify_signature": False})
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, RecursionError):  # of what is nested too deeply
             return None
         claim = self._provider.tenant_claim
         name = claims.get(claim) if claim is not None else None
@@ -176,7 +176,7 @@ class Tokens:
                 leeway=provider.leeway_s,
                 options={"require": _REQUIRED},
             )
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, RecursionError):  # of what is nested too deeply
             return None
         return self._granted(claims)
 

@@ -78,7 +78,7 @@ def record_handover(
     digest = sha256(document).hexdigest()
     time = datetime.fromtimestamp(clock_us() / 1_000_000, tz=UTC).isoformat()
     fields = {"id": uuid4().hex, "source": SOURCE, "type": DataExported.kind, "subject": subject, "time": time}
-    data = DataExported(recipient=recipient or subject, scope=_SCOPE, digest=digest)
+    data = {"recipient": recipient or subject, "scope": _SCOPE, "digest": digest}
     engine.append([Envelope.read({**fields, "data": data})], recordedby=recordedby)
     return held, document, digest
 

@@ -93,6 +93,13 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield Served(client, folder / "tenants.toml", urls, keys, about)
 
 
+def until(found: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not found():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def counts(url: str) -> dict[str, int]:
     """What a log holds, beside its notes of what was refused."""
     with Engine.open(url) as engine:
@@ -144,6 +151,7 @@ def test_nothing_of_one_is_reachable_by_the_key_of_another_on_any_route(served: 
 
 
 def test_what_is_public_is_a_tenants_below_its_prefix_alone(served: Served) -> None:
+    until(lambda: served.client.get("/readyz").status_code == 200)
     told: dict[str, dict[str, str]] = {}
     for name in ("", *NAMES, "nobody"):
         prefix = f"/tenants/{name}" if name else ""
@@ -165,13 +173,6 @@ def test_a_key_of_one_tenant_approves_nothing_for_another(served: Served) -> Non
     headers = {"Authorization": f"Bearer {served.keys['beta']}", "Approval": f"Bearer {served.keys['alpha']}"}
     answer = served.client.post(asked, json={"basis": "Art. 17"}, headers=headers)
     assert (answer.status_code, answer.json()["where"]) == (403, "Approval")
-
-
-def until(found: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not found():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture

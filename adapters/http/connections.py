@@ -1,0 +1,101 @@
+"""Connections whose other end may not take as long as it likes: to send a request, or to take its answer."""
+
+from asyncio import TimerHandle, Transport
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from adapters.http.problems import RequestRefused, refusal
+from adapters.settings import LIMITS
+
+_HEAD, _BODY, _WHOLE = "head", "body", "whole"
+"""What the other end is sending: the head of a request, its body, or nothing, for it has sent all of it."""
+
+
+class Connection(HttpToolsProtocol):
+    """A connection of the server's. It is cut when the head or the body of a request, or a reader, takes too long."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._sends = self._awaited = _HEAD
+        self._head_bytes = 0
+        self._sending: TimerHandle | None = None
+        self._reading: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Begin to wait for a request; where there are too many connections, to refuse it."""
+        super().connection_made(transport)
+        if len(self.connections) > LIMITS.http_connections_max:
+            self.app = refusal(_TOO_MANY)
+        self._sending = self.loop.call_later(LIMITS.http_head_s, self._too_slow)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and wait for what is still to come."""
+        super().data_received(data)
+        if self._sends is _HEAD:
+            self._head_bytes += len(data)
+            if self._head_bytes > LIMITS.http_head_max_bytes and not self.transport.is_closing():
+                self.send_400_response("The head of the request is too large.")
+        self._wait()
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._sends, self._head_bytes = _BODY, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is there, or there is none."""
+        super().on_message_complete()
+        self._sends = _HEAD if self.cycle.response_complete else _WHOLE
+
+    def on_response_complete(self) -> None:
+        """Wait for the rest of the request that was answered, or for the next."""
+        super().on_response_complete()
+        if self._sends is _WHOLE:
+            self._sends = _HEAD
+        self._wait()
+
+    def pause_writing(self) -> None:
+        """Give the reader, whose buffers are full, a time to take something."""
+        super().pause_writing()
+        self._reading = self.loop.call_later(LIMITS.http_reader_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It did."""
+        super().resume_writing()
+        self._reading = _none_of(self._reading)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        super().connection_lost(exc)
+        self._sending, self._reading = _none_of(self._sending), _none_of(self._reading)
+
+    def _wait(self) -> None:
+        """Give the head of a request one time, and its body another, however little comes at once."""
+        if self._sends is self._awaited:
+            return
+        self._sending, self._awaited = _none_of(self._sending), self._sends
+        if self._sends is not _WHOLE and not self.transport.is_closing():
+            within_s = LIMITS.http_head_s if self._sends is _HEAD else LIMITS.http_body_s
+            self._sending = self.loop.call_later(within_s, self._too_slow)
+
+    def _too_slow(self) -> None:
+        if self._sends is _HEAD and self.cycle is not None and not self.cycle.response_complete:
+            return  # it began to send its next request before this one is answered
+        self.transport.close()
+
+
+def _none_of(timer: TimerHandle | None) -> TimerHandle | None:
+    """What a timer becomes that is not waited for any more: none."""
+    if timer is not None:
+        timer.cancel()
+    return None
+
+
+_TOO_MANY = RequestRefused(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "too many connections at the same moment",
+    rule=f"one process has at most {LIMITS.http_connections_max}",
+    way_out="send the same again a little later; keep a connection for several requests",
+)

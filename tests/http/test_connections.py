@@ -1,0 +1,180 @@
+"""Callers who take their time, or come in crowds, over real sockets: each is cut off in turn, and the others served."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from time import monotonic, sleep
+from typing import NamedTuple
+
+import httpx2
+import pytest
+import uvicorn
+
+from adapters.engine import Engine
+from adapters.http.apikeys import ApiKeys, Role
+from adapters.http.app import create
+from adapters.http.connections import Connection
+from adapters.settings import LIMITS
+from tests.http.calls import orders
+
+SHORT = replace(
+    LIMITS, http_head_s=1.0, http_body_s=0.4, http_reader_s=0.4, http_connections_max=12, http_followers_max=3
+)
+CUT_WITHIN_S = 10
+
+
+class Server(NamedTuple):
+    """A server that is short of patience."""
+
+    port: int
+    key: str
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), CUT_WITHIN_S)
+
+    def get(self, path: str) -> httpx2.Response:
+        url, sent = f"http://127.0.0.1:{self.port}{path}", {"Authorization": f"Bearer {self.key}"}
+        return httpx2.get(url, headers=sent, timeout=30)
+
+
+@contextmanager
+def listening(app: object) -> Iterator[int]:
+    """Serve an application as `lifecircle serve` does, in a thread; answer the port."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Connection, log_level="error"))  # type: ignore[arg-type]
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        sleep(0.02)
+    (listener,) = server.servers[0].sockets
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)  # or the kernel takes megabytes for a reader
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("crowd")
+    Engine.create(f"sqlite:///{folder}/log.db").close()
+    keyring = ApiKeys(Path(folder / "keys"))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("connections", "service"):
+            patch.setattr(f"adapters.http.{module}.LIMITS", SHORT)
+        with listening(create(f"sqlite:///{folder}/log.db", keyring)) as port:
+            yield Server(port, keyring.make("all", Role))
+
+
+def until_cut(connection: socket.socket, *drops: bytes) -> bytes:
+    """Send little by little, and read what comes until the other end closes."""
+    began, told, left = monotonic(), b"", list(drops)
+    connection.settimeout(0.05)
+    while monotonic() - began < CUT_WITHIN_S:
+        try:
+            if left:
+                connection.sendall(left.pop(0))
+            found = connection.recv(65_536)
+            told += found
+            if not found:
+                return told
+        except TimeoutError:
+            continue
+        except OSError:
+            return told
+    raise AssertionError("it was not cut")
+
+
+def head(server: Server, length: int, path: str = "/events", key: str | None = None) -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key or server.key}\r\n"
+        f"Content-Type: application/cloudevents+json\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+def test_a_head_or_a_body_that_trickles_is_cut(server: Server) -> None:
+    drops = [b"x"] * 200
+    trickles = {
+        "nothing": (),
+        "a head": (b"GET /livez HTTP/1.1\r\n", *(b"X-A: b\r\n" for _ in drops)),
+        "a body": (head(server, 1_000), *drops),
+        "a body of nobody": (head(server, 1_000, key="lc_0_0"), *drops),
+        "a second head": (b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\n", *drops),
+    }
+    told = {}
+    for name, sent in trickles.items():
+        with server.connect() as connection:
+            told[name] = until_cut(connection, *sent)
+    assert told["nothing"] == told["a head"] == b""
+    assert b"401" in told["a body of nobody"]
+    assert told["a second head"].count(b"200 OK") == 1
+    assert server.get("/livez").status_code == 200
+
+
+def test_too_many_followers_and_too_many_connections_are_asked_to_come_again(server: Server) -> None:
+    ask = f"GET /stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\n\r\n".encode()
+    with ExitStack() as stack:
+        followers = [stack.enter_context(server.connect()) for _ in range(SHORT.http_followers_max)]
+        for follower in followers:
+            follower.sendall(ask)
+            assert b"200 OK" in follower.recv(1_000)
+        refused = server.get("/stream")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+        assert server.get("/events?wait=0").status_code == 429
+        crowd = [stack.enter_context(server.connect()) for _ in range(SHORT.http_connections_max + 1)]
+        crowd[-1].sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        told = crowd[-1].recv(10_000).lower()
+        assert told.startswith(b"http/1.1 503")
+        assert b"retry-after: 1" in told
+        assert b"application/problem+json" in told
+    deadline = monotonic() + CUT_WITHIN_S
+    while server.get("/livez").status_code != 200 or server.get("/status").json()["followers"]:
+        assert monotonic() < deadline
+        sleep(0.05)
+
+
+def test_a_reader_that_takes_nothing_is_cut_and_gives_its_place_back(server: Server) -> None:
+    headers = {"Authorization": f"Bearer {server.key}", "Content-Type": "application/cloudevents-batch+json"}
+    sent = [each | {"campaign": "x" * 180} for each in orders(900)]
+    url = f"http://127.0.0.1:{server.port}/events"
+    assert httpx2.post(url, content=json.dumps(sent), headers=headers, timeout=60).status_code == 201
+    with server.connect() as follower:
+        follower.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        follower.sendall(f"GET /stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\n\r\n".encode())
+        assert b"200 OK" in follower.recv(100)
+        deadline = monotonic() + CUT_WITHIN_S
+        while server.get("/status").json()["followers"]:
+            assert monotonic() < deadline
+            sleep(0.05)
+
+
+MALFORMED = (
+    b"GET /livez HTTP/1.1\r\nHost : x\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: a\x00b\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: a\r\n b\r\nX B: c\r\n\r\n",
+    b"GET /li\x00vez HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST /events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: " + b"b" * 200_000 + b"\r\n\r\n",
+    b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+)
+
+
+def test_what_is_no_request_is_refused_or_cut_and_never_two_requests(server: Server) -> None:
+    taken = []
+    for sent in MALFORMED:
+        with server.connect() as connection:
+            told = until_cut(connection, sent)
+        if told.count(b"HTTP/1.1") > 1 or (told and not told.startswith((b"HTTP/1.1 4", b"HTTP/1.1 501"))):
+            taken.append((sent[:80], told[:80]))
+    assert taken == []
+    assert server.get("/livez").status_code == 200
