@@ -1,5 +1,6 @@
 """Which database an address means. A database's driver is imported only when an address chooses it."""
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -15,7 +16,7 @@ from adapters.transfer import NewLog, Reading
 from adapters.views.sweep import Sweep
 from adapters.views.tables import Tables, Views
 from domain.company import Company
-from domain.errors import LogNotFound, WrongBuckets
+from domain.errors import LogNotFound, OlderSchema, WrongBuckets
 from projections import views
 
 _DATABASES = {
@@ -132,6 +133,21 @@ def open_writing(url: str, company: Company, buckets: int, log_id: bytes | None 
     """
     writing: NewLog = _chosen(url, "Writing", ".copying").making(url, company, buckets, log_id)
     return writing
+
+
+def upgrade_log(url: str) -> list[int]:
+    """Take the steps of the schema that the log at an address lacks; answer which they were.
+
+    Raises:
+        LogNotFound, NotOurLog: there is no log that this program can read.
+        LogNotWritable: this account may not change the schema.
+    """
+    try:
+        open_log(url).close()
+    except OlderSchema:
+        upgrade: Callable[[str], list[int]] = _chosen(url, "Upgrading", ".upgrading").upgrade
+        return upgrade(url)
+    return []
 
 
 def open_outgoing(url: str) -> Outgoing:

@@ -256,6 +256,10 @@ class OlderLog(NotOurLog):
     """The log was made before personal data was sealed."""
 
 
+class OlderSchema(NotOurLog):
+    """The schema of the log lacks a step that this program needs."""
+
+
 class ProjectorFenced(LifecircleError):
     """Another projector leads these views."""
 

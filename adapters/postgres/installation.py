@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from adapters.log import FORMAT_VERSION, Origin, checked_format
 from adapters.postgres.datastore import no_log, sql
+from adapters.postgres.upgrading import steps_taken, take_steps
+from adapters.schema_steps import checked_steps
 from domain.company import Company
 from domain.errors import LogExists, NotOurLog
 
@@ -50,6 +52,8 @@ def install(cursor: Cursor[Any], company: Company, buckets: int = 1, log_id: byt
         return False
     for name in ("schema.sql", "append.sql", "append_facts.sql", "cut.sql"):
         cursor.execute(sql(name))
+    cursor.row_factory = tuple_row
+    take_steps(cursor)
     cursor.execute(_INSERT_META, (log_id or token_bytes(16), FORMAT_VERSION, buckets, company.model_dump_json()))
     return True
 
@@ -60,7 +64,7 @@ def read_meta(cursor: Cursor[Any], where: str) -> Meta:
     Raises:
         LogNotFound: there is none.
         NotOurLog: something else stands in its place.
-        NewerLog, OlderLog: another version of lifecircle wrote it.
+        NewerLog, OlderLog, OlderSchema: another version of lifecircle wrote it.
     """
     cursor.row_factory = tuple_row
     if not cursor.execute(_SCHEMA_EXISTS).fetchone():
@@ -72,6 +76,7 @@ def read_meta(cursor: Cursor[Any], where: str) -> Meta:
         raise _foreign(where)
     log_id, format_version, buckets, company = row
     checked_format(format_version, where)
+    checked_steps(*steps_taken(cursor), where)
     try:
         settings = Company.model_validate_json(company)
     except ValidationError as error:

@@ -34,6 +34,7 @@ TABLES: Mapping[str, Mapping[str, Verbs]] = {
     "touchpoints": _READS,
     "log": _READS,
     "origins": _READS,
+    "schema_steps": _READS,
     "settings": {**_READS, "operator": ("SELECT", "INSERT")},
     "quarantine": {**_READS, "appender": ("SELECT", "INSERT"), "operator": ("SELECT", "INSERT", "UPDATE")},
     "imports": {**_READS, **dict.fromkeys(("appender", "operator"), ("SELECT", "INSERT", "UPDATE"))},
@@ -41,7 +42,7 @@ TABLES: Mapping[str, Mapping[str, Verbs]] = {
 }
 """What each role may do with each table of the log; its owner, migration, may do all that no trigger refuses."""
 
-NEVER_CHANGED = ("touchpoints", "log", "origins", "settings")
+NEVER_CHANGED = ("touchpoints", "log", "origins", "settings", "schema_steps")
 """The tables on which a trigger refuses to change or delete rows, whoever asks."""
 
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {

@@ -36,7 +36,7 @@ _LIBRARY_ERRORS: dict[type[sqlite3.Error], type[PersistenceError]] = {
 }
 
 
-_NEVER_CHANGED = ("touchpoints", "log", "origins", "settings")
+_NEVER_CHANGED = ("touchpoints", "log", "origins", "settings", "schema_steps")
 
 _DEFINITIONS = (
     sqlite3.SQLITE_ALTER_TABLE,

@@ -25,10 +25,12 @@ from adapters.log import (
     checked_format,
     stored_of,
 )
+from adapters.schema_steps import checked_steps
 from adapters.settings import LIMITS
 from adapters.sqlite.books import Books
 from adapters.sqlite.datastore import Datastore, connect, explained
 from adapters.sqlite.recorder import Factory, head_of, recorded_now, statements_of
+from adapters.sqlite.upgrading import steps_taken, take_steps
 from domain.company import Company
 from domain.errors import LogExists, LogNotFound, LogNotWritable, NotOurLog
 
@@ -151,6 +153,7 @@ class SQLiteLog(Books):
                 raise _exists(address.path)
             for statement in (*statements_of("schema.sql"), *statements_of("library.sql")):
                 connection.execute(statement)
+            take_steps(connection)
             made = (log_id or secrets.token_bytes(16), FORMAT_VERSION, buckets, company.model_dump_json())
             connection.execute(_CREATE, made)
             connection.execute(f"PRAGMA application_id = {_OURS:d}")
@@ -180,7 +183,9 @@ class SQLiteLog(Books):
                 raise NotOurLog("this database holds something else", where=where, way_out="check the log's address")
             log_id, format_version, buckets, company = connection.execute(_OPEN).fetchone()
             origins = connection.execute(_ORIGINS).fetchall()
+            steps = steps_taken(connection)
         checked_format(format_version, where)
+        checked_steps(*steps, where)
         return cls(address, log_id, buckets, Company.model_validate_json(company), origins)
 
     def factory(self, bucket: int = 1) -> Factory:

@@ -40,6 +40,7 @@ QUARANTINED = [
 NOT_COPIED = {
     "log": "the copy has an id of its own; number of buckets and company are given when it is made",
     "touchpoints": "they are copied, under new positions",
+    "schema_steps": "the copy is made with all that there are",
     "stored_snapshots": "rule state, made anew when it is asked for",
     "tracking": "how far the library's processes had come, in positions of the log before",
     "notification_tracking": "how far the library's processes had come, in positions of the log before",
