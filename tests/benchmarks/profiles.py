@@ -41,6 +41,7 @@ from domain.history import effective_histories
 from domain.touchpoint import Envelope
 from projections import view_named
 from projections.view import fold
+from tests.benchmarks import report
 from tests.benchmarks.appends import BATCH, fill, given
 from tests.benchmarks.flames import sampled, svg
 from tests.benchmarks.ground import Ground, Site
@@ -266,10 +267,11 @@ def main(count: int) -> None:
     page = [
         "# Where the time goes",
         "",
-        f"Made by `make profile` over {count:,} seeded touchpoints on PostgreSQL, in one process. A stage is",
-        "timed by itself, batch by batch, without a profiler: µs per touchpoint of this process's processor, and of",
-        "waiting for the server, the disk or a processor. The lists below are cProfile's, by each function's own time;",
-        "it makes small functions look dearer than they are. The flame graphs are sampled, and do not.",
+        f"Made by `make profile` over {count:,} seeded touchpoints on PostgreSQL, in one process; the machine's load",
+        f"was {report.load().get('load_at_start', 'unknown')}. A stage is timed by itself, batch by batch, without a",
+        "profiler: µs per touchpoint of this process's processor, and of waiting for the server, the disk or a",
+        "processor. The lists below are cProfile's, by each function's own time; it makes small functions look dearer",
+        "than they are. The flame graphs are sampled, and do not.",
     ]
     PAGES.mkdir(exist_ok=True)
     with Ground(Sizes()) as ground:
