@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from threading import Event, Thread
 
 from adapters.log import Cursor, Log, Stored
+from adapters.settings import LIMITS
 from domain.errors import LifecircleError
 
 
@@ -21,7 +22,10 @@ class Feed:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Watch the log from its present end until the block ends; then all followers end."""
+        """Watch the log from its present end until the block ends; then all followers end.
+
+        While it is away, followers that wait learn of that; when it is back, it is watched again.
+        """
         loop = asyncio.get_running_loop()
         watch = Thread(target=self._watch, args=(loop,), daemon=True)
         watch.start()
@@ -63,13 +67,16 @@ class Feed:
                 continue
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            for batch in self._log.follow(self._log.heads(), self._stop):
-                if batch:
-                    loop.call_soon_threadsafe(self._wake)
-        except LifecircleError as error:
-            self._failure = error
-        loop.call_soon_threadsafe(self._wake)
+        while not self._stop.is_set():
+            try:
+                for batch in self._log.follow(self._log.heads(), self._stop):
+                    if batch or self._failure:  # what was recorded meanwhile may have been passed by
+                        self._failure = None
+                        loop.call_soon_threadsafe(self._wake)
+            except LifecircleError as error:
+                self._failure = error
+                loop.call_soon_threadsafe(self._wake)
+                self._stop.wait(LIMITS.feed_retry_s)
 
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()

@@ -59,6 +59,9 @@ class Limits:
     postgres_poll_s: float = 0.5
     """How often a follower looks for itself, in case a notification was lost."""
 
+    feed_retry_s: float = 1.0
+    """How long what wakes followers waits before it looks for a log again that did not come back in time."""
+
     follow_batch_max: int = 1_000
     """How many touchpoints a follower is given at once."""
 
@@ -244,6 +247,9 @@ class Limits:
 
     health_fresh_s: float = 1.0
     """How long what an examination found is told again before the next one."""
+
+    traces_stop_s: float = 2.0
+    """How long a service that stops waits for a receiver of traces that does not answer."""
 
     metrics_sample_s: float = 1.0
     """How often each process of a service takes down its connections and what it has under way."""

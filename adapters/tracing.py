@@ -9,8 +9,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
+from threading import Timer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from adapters.settings import LIMITS
 from domain.errors import ExtraMissing
 
 if TYPE_CHECKING:
@@ -88,13 +90,18 @@ def exporting() -> Iterator[None]:
 
     named = {"service.name": os.environ.get(_NAME) or "lifecircle", "service.version": version("lifecircle")}
     provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    exporter = OTLPSpanExporter()
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     _on = _On(provider.get_tracer("lifecircle", version("lifecircle")), SpanKind, StatusCode.ERROR)
     try:
         yield
     finally:
         _on = None
+        # What is left is sent, but a receiver that is away is not waited for long: this lets it go.
+        given_up = Timer(LIMITS.traces_stop_s, exporter.shutdown)
+        given_up.start()
         provider.shutdown()
+        given_up.cancel()
 
 
 def active() -> bool:

@@ -63,6 +63,8 @@ class Noted:
         try:
             if tracing.active() and scope["path"] not in _UNTRACED:
                 with tracing.request(noting.method, headers.get("traceparent", "")) as span:
+                    trace = f"{span.get_span_context().trace_id:032x}"
+                    loglines.named({"request_id": name, "correlation_id": together, "trace_id": trace})
                     try:
                         await self._app(scope, receive, noting.send)
                     finally:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
@@ -27,6 +27,7 @@ from adapters.outgoing.wanted import Wanted
 from adapters.settings import LIMITS
 from adapters.views.projector import Projector
 from domain.company import Company
+from tests.http.calls import send
 from tests.postgres_server import PostgresServer
 from tests.read_side.projecting import follow
 from tests.read_side.story import called
@@ -45,6 +46,13 @@ def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def engine(url: str) -> Iterator[Engine]:
     with Engine.create(url, Company(zone="Europe/London")) as opened:
         yield opened
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = monotonic() + 60
+    while not holds():
+        assert monotonic() < deadline
+        sleep(0.02)
 
 
 def project(engine: Engine) -> None:
@@ -99,10 +107,7 @@ def test_a_projector_that_is_away_is_told_from_one_that_stands_still(engine: Eng
         assert 60 <= cause.seconds < 70
         assert before - 1_000_000 <= cause.since <= clock_us() + 1_000_000
         os.kill(process, signal.SIGCONT)
-        deadline = monotonic() + 30
-        while soon(engine).causes:
-            assert monotonic() < deadline
-            sleep(0.02)
+        until(lambda: not soon(engine).causes)
     engine.append([called("anna", "a3")])
     assert only(soon(engine)).trouble == Trouble.PROJECTOR_AWAY
     assert soon(engine).ready, "touchpoints can be appended all the same"
@@ -210,8 +215,11 @@ def test_a_server_that_is_stopped_or_hangs_is_told_at_once_and_over_when_it_is_b
         Engine.create(server.url()).close()
         limits = replace(LIMITS, health_fresh_s=0.0, health_wait_s=30.0)
         monkeypatch.setattr("adapters.health.LIMITS", limits)
+        for patient in ("datastore", "log"):
+            impatient = replace(LIMITS, postgres_reconnect_s=0.2)
+            monkeypatch.setattr(f"adapters.postgres.{patient}.LIMITS", impatient)
         with TestClient(create(server.url(), keyring)) as client:
-            client.headers["Authorization"] = f"Bearer {keyring.make('watch', [Role.MONITOR])}"
+            client.headers["Authorization"] = f"Bearer {keyring.make('watch', Role)}"
             assert client.get("/readyz").json() == {"status": "ready", "causes": []}
             postmaster = int((server.data / "postmaster.pid").read_text().split()[0])
             os.kill(postmaster, signal.SIGSTOP)
@@ -233,10 +241,10 @@ def test_a_server_that_is_stopped_or_hangs_is_told_at_once_and_over_when_it_is_b
             assert 'lifecircle_trouble{trouble="database-away"} 1.0' in figures
             assert client.get("/livez").status_code == 200
             server.start()
-            deadline = monotonic() + 60
-            while client.get("/readyz").status_code != 200:  # what began before may still be told
-                assert monotonic() < deadline
-                sleep(0.02)
+            until(lambda: client.get("/readyz").status_code == 200)  # what began before may still be told
+            assert send(client).status_code == 201
+            cursor = client.get("/events").json()["cursor"]
+            until(lambda: client.get("/events", params={"after": cursor, "wait": 1}).status_code == 200)
     finally:
         server.remove()
 
