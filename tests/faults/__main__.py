@@ -4,6 +4,7 @@ Writes build/faults.json, a row for each fault on each database; what could not 
 """
 
 import json
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+import structlog
 
 from tests.cli.program import ROOT, Shell
 from tests.faults.campaign import campaign, told_afterwards
@@ -67,6 +69,7 @@ def _clock_jumps(url: str, folder: Path) -> dict[str, Any]:
 
 def _main(kills: int, words: Sequence[str]) -> None:
     FIGURES.parent.mkdir(exist_ok=True)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # requests are told of
     found: dict[str, dict[str, Any]] = json.loads(FIGURES.read_text()) if words and FIGURES.exists() else {}
     server = PostgresServer()
     try:

@@ -23,8 +23,15 @@ from tests.load.caller import Asked, Told, ask
 
 LOAD = ROOT / "build" / "load.json"
 ROUNDS = 3
-SIZES = {"requests": 60_000, "stock_requests": 6_000, "open_s": 15, "batches": 1_500, "batch": 100, "connections": 64}
-WARM_REQUESTS = 4_000
+SIZES = {
+    "requests": 60_000,
+    "warm_requests": 4_000,
+    "stock_requests": 6_000,
+    "open_s": 15,
+    "batches": 1_500,
+    "batch": 100,
+    "connections": 64,
+}
 AIMS: dict[str, Aim] = {
     "service_by_engine_x": at_least(0.5),
     "service_by_stock_x": at_least(5),
@@ -62,7 +69,7 @@ class Load:
 
     def _service(self, site: Site) -> float:
         with services.ours(site.fresh(), site.folder()) as (url, key, _):
-            self._ask(url, key, WARM_REQUESTS, seed=1)
+            self._ask(url, key, self._sizes["warm_requests"], seed=1)
             told = self._ask(url, key, self._sizes["requests"], seed=2)
         self._add("service_p50_ms", told.p50_ms)
         self._add("service_p99_ms", told.p99_ms)
@@ -76,7 +83,7 @@ class Load:
 
     def _open_and_batches(self, site: Site, rate: float) -> None:
         with services.ours(site.fresh(), site.folder()) as (url, key, _):
-            self._ask(url, key, WARM_REQUESTS, seed=1)
+            self._ask(url, key, self._sizes["warm_requests"], seed=1)
             told = self._ask(url, key, int(rate * self._sizes["open_s"]), rate=rate, seed=2)
             for name, figure in (("rate_per_s", rate), ("p50_ms", told.p50_ms), ("p99_ms", told.p99_ms)):
                 self._add(f"half_{name}", figure)
