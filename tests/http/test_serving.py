@@ -165,7 +165,7 @@ def test_workers_add_up_what_they_count_and_end_when_what_began_them_is_killed(f
     key = file_shop("apikey", "make", "tests", "--role", "appender", "--role", "monitor").out.strip()
     with serving(file_shop, port, "--workers", "2") as service:
         served = set[str]()
-        for number, sent in enumerate(orders(24), 1):
+        for number, sent in enumerate(orders(8), 1):
             with caller(port, key) as client:  # a connection each, so that both come to serve some
                 assert client.post("/events", content=json.dumps(sent)).status_code == 201
                 figures = client.get("/metrics").text
@@ -180,7 +180,7 @@ def test_workers_add_up_what_they_count_and_end_when_what_began_them_is_killed(f
                     break
                 except httpx2.TransportError:
                     pass  # the killed one had this connection
-        assert 'lifecircle_touchpoints_total{outcome="new"} 24.0' in figures, "what it counted stays counted"
+        assert 'lifecircle_touchpoints_total{outcome="new"} 8.0' in figures, "what it counted stays counted"
         service.kill()
         service.wait()
         deadline = monotonic() + STARTED_WITHIN_S

@@ -27,6 +27,7 @@ from adapters.outgoing.wanted import Wanted
 from adapters.settings import LIMITS
 from adapters.views.projector import Projector
 from domain.company import Company
+from tests.cli.program import Shell
 from tests.http.calls import send
 from tests.postgres_server import PostgresServer
 from tests.read_side.projecting import follow
@@ -165,6 +166,15 @@ def test_a_subscription_that_waits_is_refused_or_has_parked(engine: Engine) -> N
         cause = only(soon(engine))
         assert (cause.trouble, cause.about, cause.subjects) == (Trouble.SUBSCRIPTION_PARKED, "hook", 1)
         assert "anna" not in str(cause.as_dict())
+    told = Shell(engine.url)("status").out
+    assert "wrong        subscription-parked (hook, 1 subjects): lifecircle subscription parked, then release\n" in told
+    (found,) = Shell(engine.url)("status", "--format", "json").json["causes"]
+    assert (found["trouble"], found["about"], found["subjects"], found["blocks"]) == (
+        "subscription-parked",
+        "hook",
+        1,
+        False,
+    )
 
 
 def test_keys_that_are_away_and_a_disk_that_is_nearly_full(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,16 +36,16 @@ def figure(found: Figures, name: str, **labels: str) -> float:
     return found[f"lifecircle_{name}", frozenset(labels.items())]
 
 
-def test_touchpoints_are_counted_by_what_became_of_them(client: TestClient) -> None:
-    before = figures(client)
+def test_touchpoints_are_counted_by_what_became_of_them(file_client: TestClient) -> None:
+    before = figures(file_client)
     assert figure(before, "touchpoints_total", outcome="new") == 0
-    send(client, orders(3, "anna-karenina"))
-    send(client, orders(3, "anna-karenina"))
-    send(client, event(subject="bert"), **{"If-Match": '"7"'})
-    send(client, [event(id="x", subject="bert", data={}), event(id="y", subject="cleo")])
-    service: Any = client.app.state.service  # type: ignore[attr-defined]
+    send(file_client, orders(3, "anna-karenina"))
+    send(file_client, orders(3, "anna-karenina"))
+    send(file_client, event(subject="bert"), **{"If-Match": '"7"'})
+    send(file_client, [event(id="x", subject="bert", data={}), event(id="y", subject="cleo")])
+    service: Any = file_client.app.state.service  # type: ignore[attr-defined]
     service.examiner = Examiner(service.engine)  # which has not looked yet
-    found = figures(client)
+    found = figures(file_client)
     assert {outcome: figure(found, "touchpoints_total", outcome=outcome) for outcome in ("new", "repeat")} == {
         "new": 4,
         "repeat": 3,
