@@ -28,7 +28,7 @@ TRAILS: Final = """
     roles AS (
         SELECT DISTINCT partner FROM partners WHERE role = 'intermediary'
     )
-    SELECT kinds.kind, touches.subject, conversions.conversion,
+    SELECT kinds.kind, touches.subject, conversions.conversion, conversions.currency,
            touches.channel, touches.source, touches.campaign, touches.partner, roles.partner AS intermediary
     FROM touches
     CROSS JOIN kinds
@@ -49,15 +49,25 @@ Path = tuple[tuple[Name, ...], bool]
 """The names that a walk came by, None for a touch that names none, and whether it ended in a conversion."""
 
 _WEIGHT_SCALE = 1 << 53
+_NOWHERE = ""
 
 
 def paths_by_kind(trails: Iterable[Row], dimension: str) -> dict[str, Counter[Path]]:
     """The paths of each kind of conversion, each with how often it was walked; `trails` are the rows of `TRAILS`."""
-    at = 3 + DIMENSIONS.index(dimension)
     found: dict[str, Counter[Path]] = {}
-    for (kind, _, conversion), touches in groupby(trails, key=lambda row: row[:3]):
+    for (kind, _), paths in _paths(trails, dimension).items():
+        found.setdefault(kind, Counter()).update(paths)
+    return found
+
+
+def _paths(trails: Iterable[Row], dimension: str) -> dict[tuple[str, Name], Counter[Path]]:
+    """The same by the currency of the conversion; paths to nothing stand under an empty one."""
+    at = 4 + DIMENSIONS.index(dimension)
+    found: dict[tuple[str, Name], Counter[Path]] = {}
+    for (kind, _, conversion, currency), touches in groupby(trails, key=lambda row: row[:4]):
         path = tuple(touch[at] for touch in touches)
-        found.setdefault(kind, Counter())[path, conversion is not None] += 1
+        converted = conversion is not None
+        found.setdefault((kind, currency if converted else _NOWHERE), Counter())[path, converted] += 1
     return found
 
 
@@ -107,19 +117,20 @@ def with_markov(
 ) -> list[dict[str, Any]]:
     """The answer to the question `attribution` for one dimension, with the removal effect as its sixth rule.
 
-    One chain is made for each kind of conversion; each currency's conversions and value are shared by its effects. A
-    name that no conversion in a currency came by may be given some of it: the chain knows paths, not currencies.
+    One chain is made for each kind of conversion and currency, of the paths to it and of those to nothing. A name that
+    no conversion came by may be given some of it: a chain remembers a single step.
     """
     table = [dict(zip(columns, row, strict=True)) for row in rows]
     table = [row for row in table if row.pop("dimension") == dimension]
-    chains = {kind: removal_effects(paths) for kind, paths in paths_by_kind(trails, dimension).items()}
+    paths = _paths(trails, dimension)
     groups: dict[tuple[str, Name], list[dict[str, Any]]] = {}
     for row in table:
         groups.setdefault((row["conversion_kind"], row["currency"]), []).append(row)
     answer = []
     for (kind, currency), group in groups.items():
         known = {row["name"]: row for row in group}
-        lost = chains.get(kind, {})  # costs alone make no chain
+        led = paths.get((kind, currency))
+        lost = removal_effects(led + paths.get((kind, _NOWHERE), Counter())) if led else {}  # costs alone make no chain
         shares = {
             f"markov_{what}_micros": apportioned(sum(row[f"linear_{what}_micros"] or 0 for row in group), lost)
             for what in ("credit", "value")

@@ -322,6 +322,24 @@ def test_whatever_the_rule_credits_add_up_to_what_the_conversions_are_worth(live
                 ], (dimension, rule)
 
 
+def test_what_was_sold_in_another_currency_is_not_credited_to_who_never_led_to_it(report: Report) -> None:
+    story = [
+        click("2026-03-01", "search", "anna"),
+        happened("2026-03-02", "OrderPlaced", "anna", order="a", total=eur("10")),
+        click("2026-03-01", "fair", "bert"),
+        happened("2026-03-02", "OrderPlaced", "bert", order="b", total="7 USD"),
+        click("2026-03-01", "search", "cleo"),
+    ]
+    filled(report, *story)
+    answers = [tuple(each.values()) for each in report.ask(ATTRIBUTION)]
+    trails = [tuple(each.values()) for each in report.ask(TRAILS)]
+    found = with_markov(ATTRIBUTION_COLUMNS, answers, trails, "channel")
+    assert [(each["name"], each["currency"], each["markov_value_micros"]) for each in found] == [
+        ("search", "EUR", 10_000_000),
+        ("fair", "USD", 7_000_000),
+    ]
+
+
 def test_a_campaign_that_cost_and_touched_nobody_is_no_chain_and_gets_nothing(report: Report) -> None:
     bought = happened("2026-03-02", "OrderPlaced", order="o", total=eur("10"))
     launched = happened("2026-03-01", "CampaignLaunched", "company", campaign="spring")
