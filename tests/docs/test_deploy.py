@@ -16,7 +16,7 @@ import yaml
 from adapters.configuration import CONFIG, SETTINGS
 from cli.main import lifecircle
 from tests.cli.program import ROOT, Shell
-from tests.http.test_serving import free_port, serving
+from tests.http.serving import free_port, serving
 
 DEPLOY = ROOT / "docs" / "deploy"
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text().replace("\\\n", " ")

@@ -16,7 +16,7 @@ import httpx2
 from adapters.engine import Engine
 from tests.cli.forked import Forked
 from tests.cli.program import Done, Shell, event
-from tests.http.test_serving import free_port
+from tests.http.serving import free_port
 from tests.postgres_server import PostgresServer
 
 PRODUCERS = 4

@@ -34,7 +34,7 @@ from adapters.engine import Engine
 from projections import views
 from tests.cli.program import ROOT, Shell
 from tests.http.producers import SUBJECTS, one, several
-from tests.http.test_serving import free_port, serving
+from tests.http.serving import free_port, serving
 from tests.keys import keys_in
 
 CHECKS: list[Callable[..., bool | None]] = [

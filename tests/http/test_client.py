@@ -13,7 +13,7 @@ import pytest
 from adapters.engine import Engine
 from tests.cli.program import ROOT, Shell
 from tests.docs.sessions import BLOCK
-from tests.http.test_serving import free_port, serving
+from tests.http.serving import free_port, serving
 
 PAGE = ROOT / "docs" / "how-to" / "call.md"
 CLIENT = ROOT / "adapters" / "http" / "client"

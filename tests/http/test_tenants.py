@@ -1,5 +1,6 @@
 """Several companies in one server: nothing of one is another's, whatever is asked, fails, comes or goes."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +20,11 @@ from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.hosting import Hosting
 from adapters.http.tenants import TenantsUnusable, read_tenants
 from adapters.http.tokens import Tokens, identity
-from tests.cli.program import Shell
+from tests.cli.program import Shell, event
 from tests.conftest import fresh_database
 from tests.http.calls import Response, send
 from tests.http.routes import PUBLIC, RIGHTS, STREAM, Somebody, ask
+from tests.http.serving import caller, free_port, serving
 from tests.http.test_tokens import PROVIDER, RSA, key_set, token
 from tests.http.worlds import populate, somebody
 
@@ -315,3 +317,23 @@ def test_an_account_that_may_enter_another_tenants_database_is_not_served(
             write(served.file, urls)
             assert client.get("/readyz").json()["tenants"]["beta"]["error"] == "TenantsNotSeparate"
             assert (status(served, "alpha"), status(served, "beta")) == (200, 503)
+
+
+def test_a_server_as_a_process_serves_tenants_to_their_own_callers(alone: Served) -> None:
+    write(alone.file, alone.urls)
+    shell, port = Shell(alone.urls["alpha"]), free_port()
+    analyst = ApiKeys.of_log(alone.urls["alpha"]).make("ann", [Role.ANALYST])
+    with serving(shell, port, "--tenants", str(alone.file)):
+        for name in NAMES:
+            with caller(port, alone.keys[name]) as client:
+                sent = event(id=f"of-{name}", subject=name)
+                assert client.post("/events", content=json.dumps(sent)).status_code == 201
+                with client.stream("GET", "/stream") as stream:
+                    told = next(line for line in stream.iter_lines() if "of-" in line)
+                assert json.loads(told.removeprefix("data: "))["subject"] == name
+        for key, status in ((analyst, 403), ("lc_0_0", 401)):
+            with caller(port, key) as client:
+                assert client.get("/stream").status_code == status
+    alone.file.write_text('[alpha]\nlog = "nowhere"\n')
+    refused = shell("serve", "--tenants", str(alone.file))
+    assert (refused.code, "TenantsUnusable" in refused.err) == (8, True)

@@ -27,7 +27,7 @@ from adapters.http.tokens import IdentityUnusable, Tokens, identity
 from domain.company import Company
 from tests.cli.program import Shell, event
 from tests.http.calls import send
-from tests.http.test_serving import free_port, serving
+from tests.http.serving import free_port, serving
 
 RSA = rsa.generate_private_key(65_537, 2_048)
 EC = ec.generate_private_key(ec.SECP256R1())

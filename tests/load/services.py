@@ -14,7 +14,7 @@ from adapters.engine import Engine
 from adapters.http.apikeys import ApiKeys, Role
 from domain.company import Company
 from tests.cli.program import PROGRAM, Shell
-from tests.http.test_serving import STARTED_WITHIN_S, free_port
+from tests.http.serving import STARTED_WITHIN_S, free_port
 from tests.load.stock_service import DATABASE
 
 

@@ -23,7 +23,7 @@ from adapters.http.app import create
 from adapters.http.noting import named
 from adapters.loglines import as_json, thread_failed
 from tests.cli.program import Shell, event
-from tests.http.test_serving import caller, free_port, serving
+from tests.http.serving import caller, free_port, serving
 
 CANARY = "anna-karenina"
 REQUEST, TOGETHER = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736", "01ARZ3NDEKTSV4RRFFQ69G5FAV"

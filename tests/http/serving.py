@@ -1,0 +1,70 @@
+"""A service as a process of its own, and who calls it."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+from time import monotonic, sleep
+from typing import Any
+
+import httpx2
+
+from tests.cli.program import PROGRAM, Shell
+
+STARTED_WITHIN_S = 60
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+class Serving(subprocess.Popen[bytes]):
+    """A service as a process. What it tells goes to a file: a pipe that nobody reads would fill, and stop it."""
+
+    def __init__(self, shell: Shell, port: int, *options: str) -> None:
+        self._lines = TemporaryFile("a+b")  # noqa: SIM115 - it is closed with the process
+        words = [*PROGRAM, "serve", "--port", str(port), *options]
+        super().__init__(words, env=shell.environment(), stdout=self._lines, stderr=self._lines)
+
+    def __exit__(self, *ended: Any) -> None:  # noqa: PYI036 - they go on as they are
+        super().__exit__(*ended)
+        self._lines.close()
+
+    @property
+    def told(self) -> str:
+        """All that it told until now."""
+        self._lines.seek(0)
+        return self._lines.read().decode()
+
+
+@contextmanager
+def serving(shell: Shell, port: int, *options: str) -> Iterator[Serving]:
+    """A service that answers, until the block ends."""
+    with Serving(shell, port, *options) as started:
+        try:
+            deadline = monotonic() + STARTED_WITHIN_S
+            while True:
+                try:
+                    httpx2.get(f"http://127.0.0.1:{port}/livez")
+                    break
+                except httpx2.TransportError:
+                    assert started.poll() is None, started.told
+                    assert monotonic() < deadline
+                    sleep(0.1)
+            yield started
+        finally:
+            started.kill()
+
+
+def caller(port: int, key: str) -> httpx2.Client:
+    """A caller of the service at a port."""
+    return httpx2.Client(
+        base_url=f"http://127.0.0.1:{port}",
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"},
+        timeout=30,
+    )
