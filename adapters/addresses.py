@@ -3,21 +3,22 @@
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
-from adapters.audit.rows import AuditRows
 from adapters.configuration import without_password
-from adapters.extensions import load_extensions
-from adapters.log import Log
-from adapters.outgoing.store import Outgoing
 from adapters.settings import LIMITS
-from adapters.transfer import NewLog, Reading
-from adapters.views.sweep import Sweep
-from adapters.views.tables import Tables, Views
-from domain.company import Company
 from domain.errors import LogNotFound, OlderSchema, WrongBuckets
-from projections import views
+
+if TYPE_CHECKING:  # a process that only reads an address, or rows as they are, must not wait for kinds and views
+    from adapters.audit.rows import AuditRows
+    from adapters.log import Log
+    from adapters.outgoing.store import Outgoing
+    from adapters.privacy.keystore import Keys
+    from adapters.transfer import NewLog, Reading
+    from adapters.views.sweep import Sweep
+    from adapters.views.tables import Tables, Views
+    from domain.company import Company
 
 _DATABASES = {
     "sqlite": ("adapters.sqlite", "SQLite"),
@@ -44,7 +45,7 @@ class SQLiteAddress(NamedTuple):
         return self._replace(read_only=True).uri
 
 
-def open_log(url: str) -> Log:
+def open_log(url: str) -> "Log":
     """Open the log at an address.
 
     Raises:
@@ -55,7 +56,7 @@ def open_log(url: str) -> Log:
     return _logs(url).open(url)
 
 
-def create_log(url: str, company: Company, buckets: int = 1) -> Log:
+def create_log(url: str, company: "Company", buckets: int = 1) -> "Log":
     """Make a log at an address, of a number of buckets that it keeps.
 
     Raises:
@@ -85,8 +86,8 @@ def checked_buckets(buckets: int) -> int:
 
 
 class _LogClass(Protocol):
-    def open(self, url: str) -> Log: ...
-    def create(self, url: str, company: Company, buckets: int) -> Log: ...
+    def open(self, url: str) -> "Log": ...
+    def create(self, url: str, company: "Company", buckets: int) -> "Log": ...
 
 
 def _logs(url: str) -> _LogClass:
@@ -94,7 +95,7 @@ def _logs(url: str) -> _LogClass:
     return chosen
 
 
-def open_tables(url: str, company: Company, chosen: Views | None = None, place: str = "") -> Tables:
+def open_tables(url: str, company: "Company", chosen: "Views | None" = None, place: str = "") -> "Tables":
     """Open the view store of the log at an address; nothing is made before the first write.
 
     Args:
@@ -103,23 +104,26 @@ def open_tables(url: str, company: Company, chosen: Views | None = None, place: 
         chosen: the views to keep; all that are registered when not given.
         place: which moment's tables, by eight hexadecimal digits; those that are live when not given.
     """
-    tables: Tables = _chosen(url, "Tables", ".tables")(url, company, views() if chosen is None else chosen, place)
+    from projections import views
+
+    opening = _chosen(url, "Tables", ".tables")
+    tables: Tables = opening(url, company, views() if chosen is None else chosen, place)
     return tables
 
 
-def open_sweep(url: str) -> Sweep:
+def open_sweep(url: str) -> "Sweep":
     """Begin to read the log at an address, stream by stream."""
     sweep: Sweep = _chosen(url, "Sweep", ".sweep")(url)
     return sweep
 
 
-def open_reading(url: str) -> Reading:
+def open_reading(url: str) -> "Reading":
     """Begin to read the tables of the log at an address whole."""
     reading: Reading = _chosen(url, "Reading", ".copying")(url)
     return reading
 
 
-def open_writing(url: str, company: Company, buckets: int, log_id: bytes | None = None) -> NewLog:
+def open_writing(url: str, company: "Company", buckets: int, log_id: bytes | None = None) -> "NewLog":
     """Make a log at an address that is there, whole, at the end of the block, or not at all.
 
     Args:
@@ -150,24 +154,41 @@ def upgrade_log(url: str) -> list[int]:
     return []
 
 
-def open_outgoing(url: str) -> Outgoing:
+def open_outgoing(url: str) -> "Outgoing":
     """Open where the subscriptions to the log at an address are kept; nothing is made before the first use."""
     outgoing: Outgoing = _chosen(url, "Outgoing", ".outgoing")(url)
     return outgoing
 
 
-def open_audit_rows(url: str) -> AuditRows:
-    """Begin to read the rows of the log at an address, every column of them."""
-    rows: AuditRows = _chosen(url, "AuditRows", ".audit")(url)
+def open_audit_rows(url: str) -> "AuditRows":
+    """Begin to read the rows of the log at an address, every column of them, as they are."""
+    rows: AuditRows = _class(url, "AuditRows", ".audit")(url)
     return rows
 
 
+def keys_class(url: str) -> "type[Keys]":
+    """The sort of key store that an address names."""
+    keys: type[Keys] = _class(url, "Keys", ".keys")
+    return keys
+
+
 def _chosen(url: str, part: str, module: str) -> Any:
-    package, name = _DATABASES.get(url.partition("://")[0], ("", ""))
-    if not package:
-        raise _no_address("the address names no database that can hold a log", url)
+    from adapters.extensions import load_extensions
+
+    _package(url)
     load_extensions()  # in every process, before a touchpoint is read or a view folded
+    return _class(url, part, module)
+
+
+def _class(url: str, part: str, module: str) -> Any:
+    package, name = _package(url)
     return getattr(import_module(package + module), name + part)
+
+
+def _package(url: str) -> tuple[str, str]:
+    if found := _DATABASES.get(url.partition("://")[0]):
+        return found
+    raise _no_address("the address names no database that can hold a log", url)
 
 
 def read_sqlite_url(url: str) -> SQLiteAddress:

@@ -1,11 +1,11 @@
-"""Statements that both databases understand, with parameters as $1, $2 …, run on either."""
+"""Statements that both databases understand, with parameters as $1, $2 …, and the small stores that run them on either.
 
-import sqlite3
+A small store lies beside a log and is no part of it: subscriptions, or keys. Its one connection is shared by threads.
+"""
+
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:  # a database's driver is imported only when an address chooses it
-    from psycopg import RawCursor
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 
 class Run(Protocol):
@@ -15,42 +15,30 @@ class Run(Protocol):
         """Run one statement; answer its rows."""
         ...
 
-    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row of parameters."""
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run one statement for each row of parameters; answer how many rows were written."""
         ...
 
 
-class SQLiteRun:
-    """Runs statements on a connection to a SQLite file."""
+class Statements(Protocol):
+    """A small store. Safe to share between threads."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def transaction(self, *, alone: bool = False) -> AbstractContextManager[Run]:
+        """One transaction; under `alone` nobody else writes meanwhile.
 
-    def __call__(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run one statement; answer its rows."""
-        return self._connection.execute(sql, _named(parameters)).fetchall()
+        Raises:
+            LifecircleError: of the sort that belongs to this store; it cannot be read or written.
+        """
+        ...
 
-    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row of parameters."""
-        self._connection.executemany(sql, map(_named, rows))
+    def statement(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Run one statement, which is a transaction of its own; answer its rows.
 
+        Raises:
+            As `transaction`.
+        """
+        ...
 
-def _named(parameters: Sequence[Any]) -> dict[str, Any]:
-    return {str(place): value for place, value in enumerate(parameters, 1)}
-
-
-class PostgresRun:
-    """Runs statements on a connection to a PostgreSQL database whose cursors are raw."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def __call__(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run one statement; answer its rows."""
-        cursor: RawCursor[Any] = self._connection.execute(sql, parameters)
-        return cursor.fetchall() if cursor.description is not None else []
-
-    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row of parameters."""
-        with self._connection.cursor() as cursor:
-            cursor.executemany(sql, list(rows))
+    def close(self) -> None:
+        """Give the connection back."""
+        ...

@@ -53,18 +53,19 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644, sync: bool = T
         Path(name).unlink(missing_ok=True)
         raise
     if sync:
-        _sync(path.parent)
+        to_disk(path.parent)
 
 
 def sync_all(paths: Iterable[Path]) -> None:
     """Bring files to the disk, and the folders that name them; several at once, for a disk does them together."""
     files = list(paths)
     with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
-        list(pool.map(_sync, files))
-        list(pool.map(_sync, {path.parent for path in files}))
+        list(pool.map(to_disk, files))
+        list(pool.map(to_disk, {path.parent for path in files}))
 
 
-def _sync(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Bring a file, or what a folder names, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -29,9 +29,8 @@ class Problem(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What is verified: where the log is, what was signed of it, and the folder for what is found on the way."""
+    """What is verified: what was signed of the log, and the folder for what is found on the way."""
 
-    url: str
     scratch: Path
     log_id: bytes
     signed: tuple[int, ...]
@@ -78,33 +77,42 @@ def _mapped(path: Path) -> mmap.mmap:
 PROBLEMS_OF_PART_MAX = 100
 """How many problems one part tells of: who changes a whole log need not be told of each."""
 
-_state: tuple[Task, AuditRows, dict[int, Scratch]]
+_rows: AuditRows
+_files: dict[int, Scratch] = {}
 
 
-def begin(task: Task) -> None:
-    """Get this process ready."""
-    global _state
-    files = {bucket: Scratch(task, bucket) for bucket, rows in enumerate(task.rows, 1) if rows}
-    _state = task, open_audit_rows(task.url), files
+def begin(url: str) -> None:
+    """Get this process ready to read the log at an address."""
+    global _rows
+    _rows = open_audit_rows(url)
 
 
 def end() -> None:
-    """Give back what `begin` took."""
-    _, rows, files = _state
-    rows.close()
-    for each in files.values():
-        each.close()
+    """Give back all that was taken."""
+    _rows.close()
+    while _files:
+        _files.popitem()[1].close()
+
+
+def wait() -> None:
+    """Do nothing: whoever waits for this knows that a process is ready."""
+
+
+def _scratch(task: Task, bucket: int) -> Scratch:
+    if bucket not in _files:
+        _files[bucket] = Scratch(task, bucket)
+    return _files[bucket]
 
 
 def read_damage() -> list[Problem]:
     """What the database finds wrong with its own table and indexes."""
-    return [Problem(0, None, f"the database is damaged: {said}") for said in _state[1].damage()]
+    return [Problem(0, None, f"the database is damaged: {said}") for said in _rows.damage()]
 
 
-def read_tiles(bucket: int, first: int, last: int) -> tuple[list[Problem], bytes]:
+def read_tiles(task: Task, bucket: int, first: int, last: int) -> tuple[list[Problem], bytes]:
     """Take the signed leaves out of tiles `first` up to before `last`; answer the hashes of those that are full."""
-    task, _, files = _state
-    leaves, signed, tiles = files[bucket].leaves, task.signed[bucket - 1], Tiles(task.trees[bucket - 1])
+    files = _scratch(task, bucket)
+    leaves, signed, tiles = files.leaves, task.signed[bucket - 1], Tiles(task.trees[bucket - 1])
     problems: list[Problem] = []
     above = []
     for tile in range(first, last):
@@ -121,17 +129,17 @@ def read_tiles(bucket: int, first: int, last: int) -> tuple[list[Problem], bytes
     return problems[:PROBLEMS_OF_PART_MAX], b"".join(above)
 
 
-def read_places(bucket: int, after: bytes, last: bytes | None) -> tuple[int, list[Problem], bytes]:
+def read_places(task: Task, bucket: int, after: bytes, last: bytes | None) -> tuple[int, list[Problem], bytes]:
     """Follow whole streams from version to version: how many rows, what is wrong, and the entries of sealed tails."""
-    task, rows, files = _state
-    leaves, previous = files[bucket].leaves, files[bucket].previous
+    files = _scratch(task, bucket)
+    leaves, previous = files.leaves, files.previous
     count, signed, highest = task.rows[bucket - 1], task.signed[bucket - 1], task.lasts[bucket - 1]
     problems: list[Problem] = []
     tails: list[bytes] = []
     current: bytes | None = None
     version_before, number_before, end_of_sealed = 0, _FIRST, (0, 0)
     try:
-        found = rows.places(bucket, after, last)
+        found = _rows.places(bucket, after, last)
     except LifecircleError as error:
         return 0, [Problem(bucket, None, f"streams cannot be read: {error.what}")], b""
     for number, stream, version in found:
@@ -170,21 +178,21 @@ def _belongs(stream: bytes, bucket: int, buckets: int) -> bool:
     return buckets == 1 or bucket_of(stream.decode("utf-8", "replace"), buckets) == bucket
 
 
-def read_rows(bucket: int, after: int, last: int) -> tuple[int, list[Problem]]:
+def read_rows(task: Task, bucket: int, after: int, last: int) -> tuple[int, list[Problem]]:
     """Compare rows with what was signed and with their own bytes, those of numbers above `after`, up to `last`.
 
     A leaf is made with the signed leaf of the version before, which is compared where that one stands: so one row that
     was changed makes one leaf another, and not all that follow it. Answers how many rows there are, and what is wrong.
     """
-    task, rows, files = _state
-    leaves, previous = files[bucket].leaves, files[bucket].previous
+    files = _scratch(task, bucket)
+    leaves, previous = files.leaves, files.previous
     count, signed = task.rows[bucket - 1], task.signed[bucket - 1]
     leaf_of = leaves_of(task.log_id, bucket)
     problems: list[Problem] = []
     try:
         # Numbers below the first one stand in the first page, and numbers beyond the count in the last one.
         upto = last if last < count else max(count, task.lasts[bucket - 1])
-        found = rows.page(bucket, after - 1 if after else LOWEST, upto)
+        found = _rows.page(bucket, after - 1 if after else LOWEST, upto)
     except LifecircleError as error:
         return 0, [Problem(bucket, after + 1, f"rows from here on cannot be read: {error.what}")]
     at, recorded = after, found[0][4] if found else 0

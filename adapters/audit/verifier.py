@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from adapters.addresses import open_audit_rows
 from adapters.audit.progress import Progress, unseen
-from adapters.audit.reading import Problem, Task, begin, end, read_damage, read_places, read_rows, read_tiles
+from adapters.audit.reading import Problem, Task, begin, end, read_damage, read_places, read_rows, read_tiles, wait
 from adapters.audit.rows import AuditRows
 from adapters.audit.seal import Seal, read_checkpoint
 from adapters.audit.tiles import TILE_BYTES, WIDTH, Tiles, subtree_over
@@ -31,6 +31,7 @@ from domain.tails import ENTRY, Tails, slots_in
 T = TypeVar("T")
 
 _TILES_AT_ONCE = 256
+_WORKERS = os.cpu_count() or 1
 _SHARES = 256
 """Into how many files the tails are parted to be sorted, by the first byte of their keys."""
 
@@ -49,7 +50,12 @@ def verify_log(log: Log, url: str, seal: Seal, on_progress: Progress = unseen) -
     problems = _signed_alike(seal, log)
     if problems:
         return Verified(sum(head.sizes), 0, problems)
-    with closing(open_audit_rows(url)) as rows, TemporaryDirectory(prefix="lifecircle-verify-") as scratch:
+    size = max(sum(head.sizes), sum(log.heads().numbers))
+    with (
+        _pool(url, size) as pool,
+        closing(open_audit_rows(url)) as rows,
+        TemporaryDirectory(prefix="lifecircle-verify-") as scratch,
+    ):
         counted = {extent.bucket: extent for extent in rows.extents()}
         for extent in counted.values():
             if not 1 <= extent.bucket <= log.buckets:
@@ -60,8 +66,8 @@ def verify_log(log: Log, url: str, seal: Seal, on_progress: Progress = unseen) -
         counts = tuple(counted[at].rows if at in counted else 0 for at in buckets)
         lasts = tuple(counted[at].last if at in counted else 0 for at in buckets)
         trees = tuple(map(seal.tree, buckets))
-        task = Task(url, Path(scratch), log.log_id, head.sizes, counts, lasts, trees)
-        problems += _Verification(task, seal, rows, on_progress).problems()
+        task = Task(Path(scratch), log.log_id, head.sizes, counts, lasts, trees)
+        problems += _Verification(task, seal, rows, on_progress).problems(pool)
     unsealed = sum(max(0, count - size) for count, size in zip(counts, head.sizes, strict=True))
     # What has a position first, and by it.
     return Verified(sum(head.sizes), unsealed, sorted(set(problems), key=_by_place))
@@ -102,24 +108,22 @@ class _Verification:
                 with task.scratch_file(name, bucket).open("wb") as file:
                     file.truncate(count * width)
 
-    def problems(self) -> list[Problem]:
-        workers = os.cpu_count() or 1
+    def problems(self, pool: Executor) -> list[Problem]:
         found: list[Problem] = []
-        with _pool(self._task, workers) as pool:
-            damage = pool.submit(read_damage)  # one long statement, beside all else
-            for bucket in range(1, len(self._task.rows) + 1):
-                found += self._tree(pool, bucket)
-            parts = (pool.submit(read_places, *part) for part in self._parts())
-            for count, problems, tails in _in_flight(parts, 2 * workers):
-                found += problems
-                self._keep(tails)
-                self._tell(count)
-            found += self._ends()
-            pages = (pool.submit(read_rows, *page) for page in self._pages())
-            for count, problems in _in_flight(pages, 2 * workers):
-                found += problems
-                self._tell(count)
-            return found + damage.result()
+        damage = pool.submit(read_damage)  # one long statement, beside all else
+        for bucket in range(1, len(self._task.rows) + 1):
+            found += self._tree(pool, bucket)
+        parts = (pool.submit(read_places, self._task, *part) for part in self._parts())
+        for count, problems, tails in _in_flight(parts, 2 * _WORKERS):
+            found += problems
+            self._keep(tails)
+            self._tell(count)
+        found += self._ends()
+        pages = (pool.submit(read_rows, self._task, *page) for page in self._pages())
+        for count, problems in _in_flight(pages, 2 * _WORKERS):
+            found += problems
+            self._tell(count)
+        return found + damage.result()
 
     def _tell(self, rows: int) -> None:
         """Every row is read twice: where it stands, and what it is."""
@@ -161,7 +165,8 @@ class _Verification:
             return found
         tiles = -(-size // WIDTH)
         runs = [(at, min(tiles, at + _TILES_AT_ONCE)) for at in range(0, tiles, _TILES_AT_ONCE)]
-        answers = list(pool.map(read_tiles, [bucket] * len(runs), *zip(*runs, strict=True))) if runs else []
+        asked = [pool.submit(read_tiles, self._task, bucket, *run) for run in runs]
+        answers = [each.result() for each in asked]
         found += [problem for problems, _ in answers for problem in problems]
         sealed, levels = self._seal.tiles(bucket), [b"", b"".join(above for _, above in answers)]
         while len(levels[-1]) >= TILE_BYTES:
@@ -219,15 +224,19 @@ def _unlike(bucket: int, level: int, hashes: bytes, sealed: Tiles, size: int) ->
 
 
 @contextmanager
-def _pool(task: Task, workers: int) -> Iterator[Executor]:
+def _pool(url: str, size: int) -> Iterator[Executor]:
     """Processes that share the work, or a thread of this one where they would take longer to begin than to work."""
-    if sum(task.rows) <= LIMITS.verify_part_touchpoints:
-        with ThreadPoolExecutor(1, initializer=begin, initargs=(task,)) as thread:
-            yield thread
-            thread.submit(end).result()
+    if size <= LIMITS.verify_part_touchpoints:
+        with ThreadPoolExecutor(1, initializer=begin, initargs=(url,)) as thread:
+            try:
+                yield thread
+            finally:
+                thread.submit(end).result()
         return
     # Spawned, for a forked child would share this process's connections.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=begin, initargs=(task,)) as processes:
+    with ProcessPoolExecutor(_WORKERS, get_context("spawn"), initializer=begin, initargs=(url,)) as processes:
+        for _ in range(_WORKERS):
+            processes.submit(wait)  # they begin while the rows are counted
         yield processes
 
 

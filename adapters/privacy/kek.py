@@ -4,18 +4,21 @@ It comes from a file or from the environment. A key-management service fits in t
 unwrap 32 bytes is a `KeyEncryptionKey`, and is asked once when the keys are opened and once when they are rotated.
 """
 
+import fcntl
+import glob
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from secrets import token_bytes
+from secrets import token_bytes, token_hex
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.addresses import path_beside
+from adapters.audit.files import to_disk
 from adapters.configuration import configured, variable
 from adapters.keyfile import KeyFile
 from domain.errors import KeysUnusable
@@ -87,40 +90,76 @@ class _Key:
 
 
 class FileKey(_Key):
-    """A key in a file that only its owner may read."""
+    """A key in a file that only its owner may read.
+
+    Who rotates holds a lock on the file's folder until the new key is in its place. A new key waits in a file beside
+    it: whoever comes after a rotation that was cut off finds there the one that the key store was changed to.
+    """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(KEK_FILE.read(path), str(path))
         self._path = path
-
-    @property
-    def _next(self) -> Path:
-        return self._path.with_name(self._path.name + ".next")
+        try:
+            key = KEK_FILE.read(path)
+        except KeysUnusable:
+            if not path.exists():
+                raise
+            with self._alone():  # it may have been overwritten while it was read
+                key = KEK_FILE.read(path)
+        super().__init__(key, str(path))
 
     def unwrap(self, wrapped: bytes, about: bytes) -> bytes:
         """The key again; a rotation that was cut off after the key store had changed is finished first."""
         try:
             return super().unwrap(wrapped, about)
-        except KeysUnusable:
-            if not self._next.exists():
-                raise
-            unwrapped = _Key(KEK_FILE.read(self._next), self._where).unwrap(wrapped, about)
-            self._replace()
-            return unwrapped
+        except KeysUnusable as error:
+            with self._alone():
+                for path in (self._path, *self._waiting()):
+                    with suppress(KeysUnusable):
+                        unwrapped = _Key(KEK_FILE.read(path), self._where).unwrap(wrapped, about)
+                        self._put_in_place(path)
+                        return unwrapped
+            raise error from None
 
     @contextmanager
     def renewed(self) -> Iterator[KeyEncryptionKey]:
-        """A new key in the file; the old one is overwritten where it lies, then replaced."""
-        self._next.unlink(missing_ok=True)  # of a rotation that was cut off before the key store had changed
-        yield _Key(KEK_FILE.make(self._next), str(self._path))
-        self._replace()
+        """A new key in the file; the old one is replaced, and overwritten where it lay."""
+        with self._alone():
+            waiting = self._path.with_name(f"{self._path.name}.next-{token_hex(4)}")
+            yield _Key(KEK_FILE.make(waiting), str(self._path))
+            self._put_in_place(waiting)
 
-    def _replace(self) -> None:
-        with self._path.open("r+b") as file:
-            file.write(bytes(self._path.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-        self._next.replace(self._path)
+    def _waiting(self) -> list[Path]:
+        return sorted(self._path.parent.glob(f"{glob.escape(self._path.name)}.next*"))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            folder = os.open(self._path.parent, os.O_RDONLY)
+        except OSError as error:
+            raise KeysUnusable(
+                "the folder of the key-encryption key cannot be read",
+                where=str(self._path.parent),
+                rule=error.strerror or type(error).__name__,
+                way_out="let the account that runs this read it; the key in it stays its owner's alone",
+            ) from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _put_in_place(self, path: Path) -> None:
+        """Have the key that opens the key store be the one in the file, and leave no other."""
+        if path == self._path:
+            return
+        with self._path.open("r+b") as old:
+            path.replace(self._path)
+            to_disk(self._path.parent)  # never is the old one gone before the new one is there
+            old.write(bytes(os.fstat(old.fileno()).st_size))
+            old.flush()
+            os.fsync(old.fileno())
+        for each in self._waiting():
+            each.unlink()
 
 
 class EnvironmentKey(_Key):

@@ -1,7 +1,7 @@
 """The keys of persons, unwrapped and at hand: fetched, made and destroyed in groups, and kept in memory for a while."""
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from secrets import token_bytes
 from threading import Lock
 from time import monotonic
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.keyfile import KEY_BYTES
 from adapters.privacy.kek import KeyEncryptionKey, make_kek, read_kek
-from adapters.privacy.keystore import PLACE, Epoch, KeyStore, keystore_file, keystore_url
+from adapters.privacy.keystore import PLACE, Epoch, KeyStore, keystore_readable, keystore_url
 from adapters.settings import LIMITS
 from domain.errors import KeysUnusable
 
@@ -30,9 +30,18 @@ class DataKey:
     def __init__(self, secret: bytes) -> None:
         self._secret, self.cipher = secret, AESGCM(secret)
 
+    @classmethod
+    def random(cls) -> "DataKey":
+        """A new key."""
+        return cls(token_bytes(KEY_BYTES))
+
     def derived(self, what: bytes) -> bytes:
         """A key or a tag of 32 bytes that is lost with this key."""
         return hmac.digest(self._secret, what, "sha256")
+
+    def wrapped(self, wrapping: AESGCM, about: bytes) -> bytes:
+        """The key as another one protects it."""
+        return _wrap(wrapping, self._secret, about)
 
 
 class Keyring:
@@ -50,6 +59,7 @@ class Keyring:
         self._given_kek = kek
         self._opening = Lock()
         self._opened = store
+        self._there = False
         self._epoch = 0
         self._wrapping = AESGCM(bytes(KEY_BYTES))
         self._kept: dict[tuple[bytes, str], DataKey | None] = {}
@@ -129,7 +139,7 @@ class Keyring:
             with self._queue:
                 taken = self._waiting.pop(realm, set())
             if taken:
-                self._keep(realm, self._made(realm, taken))
+                self._keep(realm, self._settled(realm, {subject: DataKey.random() for subject in taken}))
 
     def of(self, realm: bytes, subject: str) -> DataKey | None:
         """The key of one subject, made where there was none; None where it was destroyed."""
@@ -186,9 +196,9 @@ class Keyring:
 
     @property
     def there(self) -> bool:
-        """Whether there is a key store; an auditor may read a log without one, but opens nothing."""
-        path = keystore_file(keystore_url(self._url))
-        return path is None or path.exists()
+        """Whether there is a key store for this account; an auditor may read a log without one, but opens nothing."""
+        self._there = self._there or keystore_readable(self._url)
+        return self._there
 
     def rotate(self) -> int:
         """Protect all keys by a new key-encryption key and a new epoch; answer the number of that epoch.
@@ -233,7 +243,12 @@ class Keyring:
         for _ in range(_ROUNDS_MAX):
             epoch, keys = self._store.keys(realm, wanted)
             if epoch.number != self._epoch:
-                wrapping = self._kek().unwrap(epoch.wrapped, _about_epoch(epoch.number))
+                try:
+                    wrapping = self._kek().unwrap(epoch.wrapped, _about_epoch(epoch.number))
+                except KeysUnusable:
+                    if self._store.keys(realm, [])[0] == epoch:
+                        raise
+                    continue  # both were changed since the store was asked
                 self._wrapping, self._epoch = AESGCM(wrapping), epoch.number
             try:
                 return {subject: self._unwrapped(realm, subject, wrapped) for subject, wrapped in keys.items()}
@@ -246,16 +261,16 @@ class Keyring:
             return None
         return DataKey(_unwrap(self._wrapping, wrapped, _about_key(realm, subject)))
 
-    def _made(self, realm: bytes, subjects: Iterable[str]) -> dict[str, DataKey | None]:
-        made = {subject: token_bytes(KEY_BYTES) for subject in subjects}
+    def _settled(self, realm: bytes, made: Mapping[str, DataKey]) -> dict[str, DataKey | None]:
+        """The keys that subjects have from now on: those made, for whom had none."""
         for _ in range(_ROUNDS_MAX):
             if not self._epoch:
                 self._read(realm, [])
             epoch, wrapping = self._epoch, self._wrapping
-            wrapped = {subject: _wrap(wrapping, key, _about_key(realm, subject)) for subject, key in made.items()}
+            wrapped = {subject: key.wrapped(wrapping, _about_key(realm, subject)) for subject, key in made.items()}
             if (new := self._store.ensure(realm, wrapped, epoch)) is not None:
                 found = self._read(realm, made.keys() - new) if len(new) < len(made) else {}
-                return found | {subject: DataKey(made[subject]) for subject in new}
+                return found | {subject: made[subject] for subject in new}
             self._epoch = 0
         raise self._moved()
 

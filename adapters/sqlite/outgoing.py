@@ -2,15 +2,16 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
-from threading import Lock
 
 from adapters.addresses import read_sqlite_url
 from adapters.outgoing.store import TABLES
 from adapters.settings import LIMITS
+from adapters.sqlite.statements import SQLiteRun, SQLiteStatements
 from adapters.sqlite.tables import in_our_words
-from adapters.statements import Run, SQLiteRun
+from adapters.statements import Run
 
 _MEND = "put back a copy, or move this file away and subscribe anew"
 
@@ -21,26 +22,18 @@ class SQLiteOutgoing:
     def __init__(self, url: str) -> None:
         path = read_sqlite_url(url).path
         self._path = path.with_name(f"{path.stem}.outgoing{path.suffix or '.db'}")
-        self._connection: sqlite3.Connection | None = None
-        self._lock = Lock()
+        self._in_our_words = partial(in_our_words, self._path, "the subscriptions", _MEND)
+        self._statements = SQLiteStatements(self._open, self._in_our_words)
+        self.close = self._statements.close
 
     @property
     def there(self) -> bool:
         """Whether the file was made."""
         return self._path.exists()
 
-    @contextmanager
-    def transaction(self) -> Iterator[Run]:
+    def transaction(self) -> AbstractContextManager[Run]:
         """One transaction, in which nobody else writes."""
-        with self._lock, in_our_words(self._path, "the subscriptions", _MEND):
-            self._connection = self._connection or self._open()
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield SQLiteRun(self._connection)
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+        return self._statements.transaction(alone=True)
 
     @contextmanager
     def reading(self) -> Iterator[Run | None]:
@@ -48,7 +41,7 @@ class SQLiteOutgoing:
         if not self._path.exists():
             yield None
             return
-        with in_our_words(self._path, "the subscriptions", _MEND):
+        with self._in_our_words():
             uri = f"{self._path.absolute().as_uri()}?mode=ro"
             with closing(sqlite3.connect(uri, uri=True, timeout=LIMITS.sqlite_lock_timeout_s)) as connection:
                 stands = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'held'").fetchone()
@@ -71,7 +64,7 @@ class SQLiteOutgoing:
         lock = Path(f"{self._path}-{name}")
         held = sqlite3.connect(lock, timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            with in_our_words(self._path, "the subscriptions", _MEND):
+            with self._in_our_words():
                 try:
                     held.execute("BEGIN EXCLUSIVE")
                 except sqlite3.OperationalError as error:
@@ -82,10 +75,3 @@ class SQLiteOutgoing:
                 yield SQLiteRun(held)
         finally:
             held.close()
-
-    def close(self) -> None:
-        """Give the connection back."""
-        with self._lock:
-            if self._connection:
-                self._connection.close()
-            self._connection = None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.engine import Engine
-from adapters.privacy.keyring import Keyring
+from adapters.privacy.keyring import DataKey, Keyring
 from domain.errors import KeysUnusable
 from tests.cli.program import Shell
 from tests.conftest import fresh_database
@@ -68,6 +68,26 @@ def test_a_rotation_keeps_all_keys_and_ends_older_copies(keyring_url: str, tmp_p
         shutil.copy(tmp_path / "log.kek", copy / "log.kek")
         with Engine.open(f"sqlite:///{copy}/log.db") as engine, pytest.raises(KeysUnusable):
             engine.sealing.opened(engine.log.stream("anna")[0].state)
+
+
+def test_keys_that_are_made_while_others_rotate_open_afterwards(keyring_url: str) -> None:
+    def make(ring: Keyring, at: int) -> list[DataKey | None]:
+        return [ring.of(REALM, f"p{at}-{number}") for number in range(60)]
+
+    rings = [Keyring(keyring_url) for _ in range(3)]
+    rings[0].prepare()
+    with ThreadPoolExecutor(2) as pool:
+        making = [pool.submit(make, rings[at], at) for at in (1, 2)]
+        while not all(each.done() for each in making):
+            rings[0].rotate()
+        made = {key.derived(b"x") for each in making for key in each.result() if key}
+    with closing(Keyring(keyring_url)) as fresh:
+        found = fresh.at_hand(REALM, [f"p{at}-{number}" for at in (1, 2) for number in range(60)])
+    assert {key.derived(b"x") for key in found.values() if key} == made
+    assert len(made) == 120
+    for ring in rings:
+        ring.close()
+    assert [path.name for path in Path().glob("*.kek*")] == ["log.kek"]
 
 
 def test_a_rotation_that_was_cut_off_is_finished_by_whoever_comes_next(sqlite_url: str, tmp_path: Path) -> None:

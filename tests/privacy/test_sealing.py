@@ -1,6 +1,7 @@
 """What is personal is sealed before it is stored, opens for whoever has the keys, and is the same content again."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,44 @@ def test_tasks_that_meet_new_people_get_their_keys_together(engine: Engine) -> N
             words.add(orjson.loads(opened)["data"]["content"])
     assert len(words) == len(touchpoints)
     assert asyncio.run(send()) == [[receipt._replace(repeat=True)] for (receipt,) in receipts]
+
+
+def test_two_programs_that_meet_the_same_people_at_once_seal_under_the_same_keys(engine: Engine) -> None:
+    persons = [f"p{number}" for number in range(12)]
+
+    async def send(through: Engine, mark: str) -> None:
+        calls = [
+            told(through, "ContactMade", person, f"{mark}{person}", mode="call", content=WORDS) for person in persons
+        ]
+        await asyncio.gather(*(through.append_async([call]) for call in calls))
+
+    with Engine.open(engine.url) as other, ThreadPoolExecutor(2) as both:
+        sent = [both.submit(asyncio.run, send(each, mark)) for each, mark in ((engine, "a"), (other, "b"))]
+        assert [each.result() for each in sent] == [None, None]
+        asyncio.run(send(other, "c"))
+    with Engine.open(engine.url) as fresh:
+        asyncio.run(send(fresh, "d"))  # these keys are there, and not in memory
+        for person in persons:
+            assert all(fresh.sealing.opened(stored.state) for stored in fresh.log.stream(person))
+            assert len(fresh.log.stream(person)) == 4
+
+
+def test_a_round_goes_on_without_those_whose_keys_are_not_to_be_had(sqlite_url: str, tmp_path: Path) -> None:
+    async def send(through: Engine) -> list[object]:
+        groups = [
+            [told(through, "ContactMade", "gone", "c1", mode="call", content=WORDS)],
+            [told(through, "ContactMade", "new", "c2", mode="call", content=WORDS)],
+            [told(through, "OrderPlaced", "bert", "o1", order="o1", total="1 EUR")],
+        ]
+        return await asyncio.gather(*map(through.append_async, groups), return_exceptions=True)
+
+    with Engine.create(sqlite_url) as engine:
+        engine.append([registered(engine, "gone")])
+        engine.sealing.keyring.destroy(engine.sealing.realm, ["gone"])
+    with Engine.open(sqlite_url) as engine:
+        refused, *stored = asyncio.run(send(engine))
+        assert isinstance(refused, SubjectErased)
+        assert not any(isinstance(each, BaseException) for each in stored)
+    (tmp_path / "log.keys.db").rename(tmp_path / "away.db")
+    with Engine.open(sqlite_url) as engine:
+        assert [type(each) for each in asyncio.run(send(engine))] == [KeysUnusable, KeysUnusable, list]
