@@ -1,6 +1,6 @@
 """Roles of a PostgreSQL log: what each may do with each table and function."""
 
-from adapters.postgres.roles import FUNCTIONS, NEVER_CHANGED, REPORT_READERS, ROLES, TABLES
+from adapters.postgres.roles import FUNCTIONS, KEY_TABLES, NEVER_CHANGED, OPERATED, ROLES, TABLES
 from docs.generate.markdown import code, page, table
 
 _ABOUT = """
@@ -20,10 +20,17 @@ _FUNCTIONS = """
 Touchpoints are inserted by the append functions alone: these run with the rights of their owner, under a search path of
 their own.
 """
-_REPORT = """
-## Views
+_KEYS = """
+## Tables of the key store
 
-`operator` owns the schemas `lifecircle_views` and `report`. The names in `report` are read by {readers}.
+In schema `lifecircle_keys`, where `LIFECIRCLE_KEYS` names a PostgreSQL database, the log's own or another one. Several
+logs may share it, so it stays its maker's. MAINTAIN is to vacuum, and known since PostgreSQL 17; before, the owner of
+these tables erases and rotates.
+"""
+_OPERATED = """
+## Other schemas
+
+Each belongs to `operator`, with all that is made in it.
 """
 
 
@@ -37,7 +44,8 @@ def pages() -> dict[str, str]:
     calls = [
         (code(name), *("EXECUTE" if role in callers else "" for role in users)) for name, callers in FUNCTIONS.items()
     ]
-    readers = " and ".join(map(code, REPORT_READERS))
+    keys = [(code(name), *(", ".join(rights.get(role, ())) for role in users)) for name, rights in KEY_TABLES.items()]
+    operated = [(code(schema), " and ".join(map(code, readers))) for schema, readers in OPERATED.items()]
     return {
         "roles.md": page(
             "Roles",
@@ -47,6 +55,9 @@ def pages() -> dict[str, str]:
             table(("table", *users, "changed"), tables),
             _FUNCTIONS,
             table(("function", *users), calls),
-            _REPORT.format(readers=readers),
+            _KEYS,
+            table(("table", *users), keys),
+            _OPERATED,
+            table(("schema", "is read by"), operated),
         )
     }
