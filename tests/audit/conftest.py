@@ -17,14 +17,17 @@ from domain.touchpoint import Envelope
 
 
 def order(subject: str, id: str) -> Envelope:  # noqa: A002 - the envelope's own word
-    given = {
-        "id": id,
-        "source": "shop",
-        "type": "OrderPlaced",
-        "subject": subject,
-        "time": "2026-03-01T10:00:00+01:00",
-        "data": {"order": f"o-{id}", "total": "12.34 EUR"},
-    }
+    return _read(subject, id, "OrderPlaced", order=f"o-{id}", total="12.34 EUR")
+
+
+def call(subject: str, id: str) -> Envelope:  # noqa: A002 - as above
+    """A touchpoint with words of the customer, which are sealed."""
+    return _read(subject, id, "ContactMade", mode="call", content="hello")
+
+
+def _read(subject: str, id: str, kind: str, **data: str) -> Envelope:  # noqa: A002 - as above
+    time = "2026-03-01T10:00:00+01:00"
+    given = {"id": id, "source": "shop", "type": kind, "subject": subject, "time": time, "data": data}
     return read_envelope(given, clock_us(), Company())
 
 
@@ -37,6 +40,11 @@ class Sealed:
     def record(self, *subjects: str) -> None:
         count = sum(self.engine.log.heads().numbers)
         self.engine.append([order(subject, f"e{count + at}") for at, subject in enumerate(subjects)])
+
+    def fill_small(self) -> Head:
+        """Record three touchpoints of two customers, the second with a sealed text, and seal."""
+        self.engine.append([order("anna", "e0"), call("bert", "e1"), order("anna", "e2")])
+        return self.seal()
 
     def seal(self, *, new_origin: bool = False) -> Head:
         with sealer(self.engine.log, self.url, self.folder, new_origin=new_origin) as leading:

@@ -7,7 +7,7 @@ import json
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +19,7 @@ from adapters.audit.keys import SigningKey
 from adapters.engine import Engine
 from domain.company import Company
 from domain.errors import LifecircleError
+from domain.fields import SEALED
 from domain.notes import Note, VerifierKey
 from tests.audit.conftest import Sealed
 from tests.keys import keys_in
@@ -133,18 +134,35 @@ def flipped(column: str, value: Any, bit: int) -> Any:
 
 
 def flips(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Every bit of every column of every row, each in a log that is else as it was."""
+    """Every bit of every column of every row but of sealed texts, each in a log that is else as it was."""
     for at, row in enumerate(rows):
         for place, column in enumerate(COLUMNS):
             value: Any = row[place]
             bits = INTEGERS.get(column) or (0 if value is None else len(as_stored(column, value)) * 8)
-            for bit in range(bits):
-                changed = flipped(column, value, bit)
-                yield f"{column} of row {at + 1}, bit {bit}", [
-                    *rows[:at], (*row[:place], changed, *row[place + 1 :]), *rows[at + 1 :]
-                ]  # fmt: skip
+            sealed = sealed_bits(row) if column == "state" else range(0)
+            yield from _flipped_in(rows, at, place, [bit for bit in range(bits) if bit not in sealed])
         yield f"content_hmac of row {at + 1} set", [*rows[:at], (*row[:-1], b"\1" * 32), *rows[at + 1 :]]
         yield f"content_hmac of row {at + 1} set to zeros", [*rows[:at], (*row[:-1], bytes(32)), *rows[at + 1 :]]
+
+
+def sealed_flips(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Every bit of every personal value that is sealed."""
+    for at, row in enumerate(rows):
+        yield from _flipped_in(rows, at, COLUMNS.index("state"), sealed_bits(row))
+
+
+def sealed_bits(row: Row) -> range:
+    """Which bits of the stored bytes are a sealed text."""
+    state: bytes = row[COLUMNS.index("state")]
+    begins = state.find(SEALED.encode())
+    return range(0) if begins < 0 else range(begins * 8, state.index(b'"', begins) * 8)
+
+
+def _flipped_in(rows: list[Row], at: int, place: int, bits: Iterable[int]) -> Iterator[tuple[str, list[Row]]]:
+    row, column = rows[at], COLUMNS[place]
+    for bit in bits:
+        changed = (*row[:place], flipped(column, row[place], bit), *row[place + 1 :])
+        yield f"{column} of row {at + 1}, bit {bit}", [*rows[:at], changed, *rows[at + 1 :]]
 
 
 def row_operations(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
@@ -329,11 +347,11 @@ def _main() -> int:
             for name, url in (("SQLite", f"sqlite:///{place}/log.db"), ("PostgreSQL", server.url())):
                 with Engine.create(url, Company()) as engine:
                     sealed = Sealed(url, Path(place) / f"{name}.seal", engine)
-                    sealed.record("anna", "bert", "anna")
-                    sealed.seal()
+                    sealed.fill_small()
                     database = SQLiteDatabase(Path(place) / "log.db") if name == "SQLite" else PostgresDatabase(url)
                     campaigns = [
                         ("flips", tampered(sealed, database, flips)),
+                        ("sealed_flips", tampered(sealed, database, sealed_flips)),
                         ("row_operations", tampered(sealed, database, row_operations)),
                         ("seal_operations", tampered_seal(sealed)),
                     ]
