@@ -234,7 +234,7 @@ class QuarantinedRow(NamedTuple):
     raw: str
     recorded: int
     stem: str = ""
-    """What its derived ids are made of, as far as it could be read: the digest of its key, and an ordinal."""
+    """What its derived ids are made of, as far as it could be read: the keyed digest of it, and an ordinal."""
     released: int | None = None
     """When it was let in, in microseconds since 1970 UTC; None while it waits."""
     released_by: str = ""
@@ -244,7 +244,7 @@ class ImportRun(NamedTuple):
     """How far an import of a file has come; batch by batch the log keeps the last one.
 
     plan: the HMAC-SHA256 of the mapping under the log's id key, in hexadecimal; mapping, columns, outcomes: JSON;
-    read_bytes and digest: how much of the file is read, and the SHA-256 of that part; whole: whether a file that it
+    read_bytes and digest: how much of the file is read, and a keyed digest of that part; whole: whether a file that it
     fits may hold nothing more; taken: rows or groups that are settled; recorded: microseconds since 1970 UTC.
     """
 

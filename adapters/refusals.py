@@ -19,6 +19,7 @@ from adapters.log import Group, Log
 from adapters.notes import note
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError, Refused
+from domain.identifiers import may_be_id
 from domain.kinds.log_itself import AccessDenied, TouchpointRefused
 from domain.touchpoint import KINDS, Envelope, Touchpoint
 
@@ -46,9 +47,12 @@ class Refusals:
     def note(self, error: Refused, recordedby: str, kind: Any = None, id: Any = None) -> None:  # noqa: A002 - the envelope's own word
         """Have a refusal noted soon; what it claimed to be may be anything that a producer sent.
 
-        Of its values nothing is kept but the digest of its id. Its kind is, where it is one that the log knows.
+        Of its values nothing is kept but the digest of its id, where that could be one: an e-mail address or a phone
+        number that was sent as an id would be found by trying. Its kind is, where it is one that the log knows.
         """
-        digest = sha256(id.encode("utf-8", "surrogatepass")).hexdigest() if isinstance(id, str) else None
+        digest = (
+            sha256(id.encode("utf-8", "surrogatepass")).hexdigest() if isinstance(id, str) and may_be_id(id) else None
+        )
         known = kind if isinstance(kind, str) and kind in KINDS else None
         self._keep(TouchpointRefused(rule=error.name, refused_kind=known, id_digest=digest), error.name, recordedby)
 

@@ -29,6 +29,14 @@ def _not_personal(value: str) -> str:
     return value
 
 
+def may_be_id(text: str) -> bool:
+    """Whether a text could be an id, and so is no e-mail address or phone number."""
+    try:
+        return 0 < len(_not_personal(text)) <= ID_LENGTH_MAX
+    except ValueError:
+        return False
+
+
 Id = Annotated[
     str,
     StringConstraints(min_length=1, max_length=ID_LENGTH_MAX),

@@ -85,7 +85,7 @@ def destroy_keys(engine: Engine, subject: str, *, recordedby: str) -> None:
     facts = family_facts(engine.log, subject)
     persons = sorted(Families(facts).members(subject))
     held = holding(quarantined(engine, released=True), known_by(engine, persons, facts))
-    amend(engine, [row._replace(raw=ERASED_TEXT) for row in held])
+    amend(engine, [row._replace(raw=ERASED_TEXT, stem="") for row in held])
     engine.sealing.keyring.destroy(engine.sealing.realm, persons)
     log_id = engine.log.log_id
     notes = [[note(log_id, derived_id("key destroyed", person), KeyDestroyed(person=person))] for person in persons]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -95,6 +96,8 @@ def _held(engine: Engine, subject: str) -> dict[str, Any]:
     log = engine.log.stream(log_subject(engine.log.log_id))
     opened = [fact for fact in map(fact_of, log) if fact.kind == PersonalDataOpened.kind]
     return {
+        # Without it, whoever knows the rest could find by trying what a document says whose digest is recorded.
+        "mark": token_hex(16),
         "subject": subject,
         "persons": persons,
         "company": engine.company.name,

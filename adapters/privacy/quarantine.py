@@ -1,7 +1,9 @@
 """Rows in quarantine, sealed whole: nobody knows yet whose they are, so each import has a key of its own for them."""
 
+import re
 from collections.abc import Iterable, Iterator
 
+from adapters.idkey import plain_identifier
 from adapters.log import QuarantinedRow
 from adapters.privacy.sealed import About, Sealed, seal
 from adapters.privacy.sealing import Sealing
@@ -10,6 +12,9 @@ from domain.kinds.log_itself import RowQuarantined
 
 _LENGTH_MIN = 4
 """The shortest text by which a row is known as somebody's."""
+_NUMBER = re.compile(r"\+?\d{7,}")
+_PUNCTUATION = dict.fromkeys(map(ord, " ().-/"))
+"""What may stand between the digits of a telephone number."""
 
 
 def holder(batch: str) -> str:
@@ -51,6 +56,12 @@ def open_rows(sealing: Sealing, rows: Iterable[QuarantinedRow]) -> Iterator[Quar
 
 
 def holding(rows: Iterable[QuarantinedRow], values: Iterable[str]) -> list[QuarantinedRow]:
-    """Those of the rows, in clear, that hold one of some values, in any spelling of case."""
+    """Those of the rows, in clear, that hold one of some values: in any case, and telephone numbers in any spelling."""
     wanted = {value.casefold() for value in values if len(value) >= _LENGTH_MIN}
-    return [row for row in rows if any(value in row.raw.casefold() for value in wanted)]
+    numbers = {plain.lstrip("+") for plain in map(plain_identifier, wanted) if _NUMBER.fullmatch(plain)}
+    return [
+        row
+        for row in rows
+        if any(value in row.raw.casefold() for value in wanted)
+        or any(number in row.raw.translate(_PUNCTUATION) for number in numbers)
+    ]

@@ -187,6 +187,15 @@ class Sealing:
         keys: dict[str, DataKey | None] = dict.fromkeys(gone)
         return [replaced_in(fact, keys) if gone & subjects else fact for fact, subjects in found]
 
+    @cached_property
+    def row_key(self) -> bytes:
+        """The key under which rows of imports are told apart.
+
+        Raises:
+            KeysUnusable: the keys of this log are not to be had.
+        """
+        return self.keyring.of_log(self.realm).derived(b"lifecircle rows 1")
+
     def _content(self, plain: bytes) -> bytes:
         return hmac.digest(self._content_key, plain, "sha256")
 

@@ -8,7 +8,6 @@ to be a repeat.
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -22,7 +21,7 @@ from adapters.evidence import set_aside
 from adapters.idkey import read_id_key
 from adapters.log import QuarantinedRow, Verdict
 from adapters.settings import LIMITS
-from adapters.sources.cells import unreadable
+from adapters.sources.cells import row_digest, unreadable
 from adapters.sources.files import open_source
 from adapters.sources.mapping import Mapping
 from adapters.sources.plan import BLANK, NO_TOUCHPOINT, CloudEvents, FaultyRow, Plan, Recipe
@@ -127,7 +126,7 @@ def import_file(
     Raises:
         UnreadableInput: the file as a whole cannot be read, and nothing was stored; or it changed while it was read.
         MappingInvalid: it names a column that the file has not; nothing was stored.
-        IdKeyUnusable: the mapping derives keyed ids, and the log's key is not to be had; nothing was stored.
+        IdKeyUnusable, KeysUnusable: keys of the log from which it derives ids are not to be had; nothing was stored.
         LogUnavailable: the log was lost on the way; run the import again to complete it.
     """
     source: Source
@@ -139,9 +138,10 @@ def import_file(
         source = open_source(path, mapping.file)
         mapping.check_columns(source.columns, str(path))
         recipe = Plan(mapping, source.columns, key)
-    track = Track(engine.log, source, recipe.name, mapping, key)
+    into, row_key = _IntoLog(engine, recordedby, engine.company), engine.sealing.row_key
+    track = Track(engine.log, source, recipe.name, mapping, key, row_key)
     with Scratch() as scratch, seldom():
-        return Import(_IntoLog(engine, recordedby, engine.company), source, recipe, track, scratch).run(progress)
+        return Import(into, source, recipe, track, scratch, row_key).run(progress)
 
 
 class Destination(Protocol):
@@ -187,8 +187,9 @@ class Import:
         recipe: Recipe,
         track: Track | Untracked,
         scratch: Scratch,
+        row_key: bytes,
     ) -> None:
-        self._into = into
+        self._into, self._row_key = into, row_key
         self._source = source
         self._recipe = recipe
         self._track = track
@@ -343,7 +344,7 @@ class Import:
 
     def _stem_of(self, key: str) -> str:
         """What tells a row or group from all others, those with the same key too."""
-        digest = sha256(key.encode()).digest()
+        digest = row_digest(self._row_key, key)
         return f"{digest.hex()}/{self._scratch.ordinal(digest)}"
 
     def _refuse(self, batch: _Batch, error: LifecircleError, stem: str, *rows: Row) -> None:

@@ -106,5 +106,5 @@ def rehearse(
     rehearsal = Rehearsal(company, first_max, sampled_lines)
     with Scratch() as scratch:
         plan = Plan(mapping, source.columns, key)
-        rehearsal.report = Import(rehearsal, source, plan, Untracked(), scratch).run(progress)
+        rehearsal.report = Import(rehearsal, source, plan, Untracked(), scratch, key).run(progress)
     return rehearsal

@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from adapters.clock import clock_us
@@ -19,7 +18,7 @@ from adapters.evidence import amend, note_quarantined, quarantined, release_id, 
 from adapters.idkey import read_id_key
 from adapters.log import QuarantinedRow
 from adapters.notes import SOURCE, log_subject
-from adapters.sources.cells import unreadable
+from adapters.sources.cells import row_digest, unreadable
 from adapters.sources.importer import FELLOW, rule_and_message
 from adapters.sources.mapping import FileForm, read_stored
 from adapters.sources.plan import CloudEvents, FaultyRow, Plan, Recipe
@@ -199,7 +198,7 @@ class _Batch:
                 report.left_out[reason] += 1
                 self._record(Released(), _Unit([row], [cells], ""), row.stem, [], [], by)
                 continue
-            digest = sha256(self._recipe.key(cells).encode()).hexdigest()
+            digest = self._digest(self._recipe.key(cells))
             # Rows that stand alone never meet, be they alike.
             units.setdefault(digest if self._recipe.group else f"{digest} {row.row}", []).append((row, cells))
         if self._recipe.group:
@@ -221,12 +220,15 @@ class _Batch:
             ordinal += 1
         return stem
 
+    def _digest(self, key: str) -> str:
+        return row_digest(self._engine.sealing.row_key, key).hex()
+
     def _counter(self) -> Callable[[str], str]:
         """Tells rows of one group apart that are alike and become touchpoints of their own."""
         seen: Counter[str] = Counter()
 
         def stem_of(key: str) -> str:
-            digest = sha256(key.encode()).hexdigest()
+            digest = self._digest(key)
             seen[digest] += 1
             return f"{digest}/{seen[digest] - 1}"
 

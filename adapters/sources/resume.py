@@ -8,6 +8,7 @@ from typing import Literal
 
 from adapters.clock import clock_us
 from adapters.log import ImportRun, Log
+from adapters.sources.cells import row_digest
 from adapters.sources.held import Beginning
 from adapters.sources.mapping import Mapping
 from adapters.sources.readers import Source
@@ -40,8 +41,11 @@ class Track:
     and `outcomes` how; `note` what a user should know about it.
     """
 
-    def __init__(self, log: Log, source: Source, name: str, mapping: Mapping | None, key: bytes | None) -> None:
+    def __init__(
+        self, log: Log, source: Source, name: str, mapping: Mapping | None, key: bytes | None, row_key: bytes
+    ) -> None:
         self._log = log
+        self._row_key = row_key
         self._source = source
         self._mapping = stored_mapping(mapping)
         # Another key derives other ids, so what is settled under one is not under another.
@@ -51,7 +55,7 @@ class Track:
         self._beginning = Beginning(source.path)
         runs = log.imports(plan=self._plan)
         run = self._fitting(runs)
-        self.batch = run.batch if run else f"{name}@{source.digest[:16]}"
+        self.batch = run.batch if run else f"{name}@{self._keyed(source.digest)[:16]}"
         self.taken = run.taken if run else 0
         self.outcomes: Counter[str] = Counter(json.loads(run.outcomes)) if run else Counter()
         self.note = CHANGED if not run and any(each.file == source.path.name for each in runs) else ""
@@ -61,9 +65,13 @@ class Track:
         found, beginning, size = None, Beginning(self._source.path), self._source.size_bytes
         for run in sorted(runs, key=lambda run: run.read_bytes):
             fits = run.read_bytes == size or (run.read_bytes < size and not run.whole)
-            if fits and beginning.upto(run.read_bytes) == run.digest:
+            if fits and self._keyed(beginning.upto(run.read_bytes)) == run.digest:
                 found = run
         return found
+
+    def _keyed(self, digest: str) -> str:
+        """What stands for a part of the file in the log: of a file of one row, its digest would tell that row."""
+        return row_digest(self._row_key, digest).hex()
 
     def keep(self, taken: int, outcomes: Counter[str], end: Literal["", "open", "closed"] = "") -> None:
         """Keep with the log how far it has come, so that no crash loses it.
@@ -96,7 +104,7 @@ class Track:
                 self._mapping,
                 json.dumps(self._source.columns),
                 read_bytes,
-                digest,
+                self._keyed(digest),
                 whole,
                 taken,
                 json.dumps(outcomes),

@@ -16,7 +16,9 @@ class TouchpointRefused(Touchpoint):
 
     rule: Annotated[Label, means("the name of the error it was refused with")]
     refused_kind: Annotated[Label | None, means("the kind it claimed to be", stored_as="kind")] = None
-    id_digest: Annotated[Digest | None, means("the SHA-256 of the id it claimed, in hexadecimal")] = None
+    id_digest: Annotated[
+        Digest | None, means("the SHA-256 of the id it claimed, in hexadecimal; none where that is no id")
+    ] = None
     times: Annotated[Count | None, means("how many refusals this note stands for, where they came too fast")] = None
 
 

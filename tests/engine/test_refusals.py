@@ -74,10 +74,12 @@ def test_what_the_program_refuses_at_its_door_is_noted_without_what_was_typed(
     assert shell("init").code == 0
     assert shell("record", "--json", json.dumps(event(type="Mary Jane"))).code == 3
     assert shell("record", "--json", "{").code == 3
+    assert shell("record", "--json", json.dumps(event(id="mary@example.org"))).code == 3
     told = shell("audit", "refused", "--format", "json").json
     assert [each["about"] for each in told] == [
         {"rule": "UnknownKind", "id_digest": sha256(b"e1").hexdigest()},
         {"rule": "UnreadableInput"},
+        {"rule": "InvalidTouchpoint", "kind": "OrderPlaced"},  # a digest of what is personal could be found by trying
     ]
     assert {each["by"].partition(":")[0] for each in told} == {"cli"}
 

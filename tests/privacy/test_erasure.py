@@ -1,5 +1,6 @@
 """Forgetting: what is personal can be read no more, everything else goes on, and the log says who did it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
+from adapters.evidence import quarantined, set_aside
 from adapters.idkey import make_id_key
+from adapters.log import QuarantinedRow
 from adapters.privacy.erasure import erase
 from adapters.privacy.opening import open_facts
 from adapters.views.projector import Projector
@@ -18,6 +21,7 @@ from adapters.views.tables import Tables
 from domain.errors import ErasureRefused, MergeRefused, SubjectErased, SubjectMerged, UnknownSubject
 from tests.privacy.conftest import COMPANY
 from tests.privacy.people import MAIL, NAME, WORDS, merged, registered, told
+from tests.sources.shop import HEADER, bring_in, write
 
 
 @pytest.fixture
@@ -118,6 +122,38 @@ def test_the_log_says_who_forgot_whom_and_why(engine: Engine) -> None:
     assert (noted.kind, noted.data) == ("KeyDestroyed", {"person": "anna"})
     (contact,) = open_facts(engine, engine.history("org-1"), purpose="a test", by="test")
     assert contact.data["content"].startswith(NAME)
+
+
+def test_rows_in_quarantine_that_hold_somebody_are_emptied_in_whatever_spelling(engine: Engine) -> None:
+    engine.append([registered(engine), registered(engine, "bert", "Bert Other")])
+    texts = [
+        f"1;soon;{NAME.upper()}",
+        "2;soon;+49 (30) 123-4567",
+        "3;soon;0049/301234567",
+        f"4;soon;<{MAIL}>",
+        "5;soon;x",
+    ]
+    rows = [QuarantinedRow("b@1", at, "crm", "a time", "no time", raw, 1, f"k/{at}") for at, raw in enumerate(texts, 1)]
+    set_aside(engine, rows, recordedby="test")
+    forget(engine, "anna")
+    left = [(row.raw, row.stem) for row in quarantined(engine)]
+    assert left == [("[erased]", "")] * 4 + [(texts[4], "k/5")]
+
+
+def test_nothing_of_a_row_can_be_found_by_trying(url: str, tmp_path: Path) -> None:
+    """Two logs that read the same file have no digest in common: without a log's key there is nothing to compare."""
+    file = write(tmp_path, HEADER + "anna,2026-03-01T10:00:00,1\n+49 30 1234567,soon,1\n")
+    told: list[set[str]] = []
+    for address in (url, f"sqlite:///{tmp_path}/other.db"):
+        with Engine.create(address) as engine:
+            batch = bring_in(engine, file).batch
+            (waiting,) = engine.log.quarantined()
+            (run,) = engine.log.imports(batch=batch)
+            ids = [each.id for each in engine.log.read(engine.log.start(), 100)]
+            texts = " ".join(map(str, [*ids, *waiting, *run._replace(plan="")]))
+            told.append(set(re.findall(r"(?=[0-9]*[a-f])[0-9a-f]{16,}", texts)))
+            assert len(told[-1]) >= 4
+    assert told[0].isdisjoint(told[1])
 
 
 def test_another_process_stops_within_a_second(
