@@ -1,9 +1,11 @@
 """What a hostile caller sends: none of it breaks the service, is taken for something else, or shows another's data."""
 
+import hmac
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -93,10 +95,11 @@ def asked(client: TestClient, path: str, parameters: dict[str, str]) -> Any:
 
 def test_sql_in_the_filters_order_or_cursor_of_a_view_is_a_value_or_refused(shop: TestClient) -> None:
     whole = shop.get("/views/orders").json()["rows"]
-    for value in INJECTED:
-        for name in ("subject", "subject.ne", "net_micros", "net_micros.ge", value):
+    asking = ("order", "after", "limit", "format", "as_of", "known_at")
+    for place, value in enumerate(INJECTED):
+        for name in ("subject.ne", "net_micros.ge", value):
             asked(shop, "/views/orders", {name: value})
-        for name in ("order", "after", "limit", "format", "as_of", "known_at"):
+        for name in asking[place % 3 :: 3]:
             assert shop.get("/views/orders", params={name: value}).status_code in (400, 406)
         assert asked(shop, f"/views/{quote(value, safe='')}", {}).status_code in (400, 404)
     assert shop.get("/views/orders").json()["rows"] == whole
@@ -110,8 +113,9 @@ def test_no_view_nor_question_takes_a_name_or_a_value_for_sql(shop: TestClient) 
         for place, (name, columns) in enumerate(asked_for):
             value, column = INJECTED[place % len(INJECTED)], columns[place % len(columns)]
             comparison = list(COMPARISONS)[place % len(COMPARISONS)]
-            with suppress(QueryRefused):  # of what is no number
-                page(tables, name, [(f"{column}.{comparison}" if comparison else column, value)])
+            if place % 3 == 0:  # what is a value here is one everywhere; the names differ
+                with suppress(QueryRefused):  # of what is no number
+                    page(tables, name, [(f"{column}.{comparison}" if comparison else column, value)])
             for how in (
                 {"filters": [(value, "1")]},
                 {"filters": [(f"{column}.{value}", "1")]},
@@ -240,7 +244,7 @@ BOMBS: dict[str, bytes] = {
     "nested objects": deep(b'{"a":', b"}", 100_000),
     "a long number": b'{"n": ' + b"9" * 900_000 + b"}",
     "a long fraction": b'{"n": 0.' + b"3" * 900_000 + b"}",
-    "many names": b"{" + b",".join(b'"k%d":0' % place for place in range(80_000)) + b"}",
+    "many names": b"{" + b",".join(b'"k%d":0' % place for place in range(20_000)) + b"}",
     "one name often": b"{" + b",".join([b'"k":0'] * 100_000) + b"}",
     "escapes": b'{"a": "' + b"\\u0041" * 150_000 + b'"}',
     "half a character": b'{"a": "\\ud800"}',
@@ -293,3 +297,20 @@ def test_tokens_that_are_deep_or_large_are_refused(tmp_path_factory: pytest.Temp
         flawed = ".".join([*parts[:place], deep_, *parts[place + 1 :]])
         assert tokens.principal(flawed) is None
         assert tokens.tenant_named(flawed) in (None, "alpha")
+
+
+def test_a_secret_is_compared_by_its_digest_in_the_same_time_whoever_sends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring, compared = ApiKeys(tmp_path / "keys"), list[tuple[int, int]]()
+    key = ring.make("shop", [Role.APPENDER])
+
+    def compare(one: str, other: str) -> bool:
+        compared.append((len(one), len(other)))
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr("adapters.http.apikeys.hmac", SimpleNamespace(compare_digest=compare))
+    sent = [key, key[:-1], "lc_0_0", "", "x", key + "x" * 10_000]
+    assert [ring.principal(each) is not None for each in sent] == [True, False, False, False, False, False]
+    # Once for each, known or not, and of digests: how much of a secret is right shows in nothing.
+    assert compared == [(64, 64)] * len(sent)
