@@ -90,13 +90,14 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._came = b""
         self._due = 0.0
+        self.busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
 
     def send(self, request: bytes, due: float) -> None:
         assert self._transport is not None
-        self._due = due
+        self._due, self.busy = due, True
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -106,11 +107,11 @@ class _Connection(asyncio.Protocol):
             return
         at = came.index(b"content-length: ") + 16
         if len(came) >= end + 4 + int(came[at : came.index(b"\r", at)]):
-            self._came = b""
+            self._came, self.busy = b"", False
             self._load.answered(self, came[9:12], monotonic() - self._due)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's own
-        self._load.lost()
+        self._load.lost(self)
 
 
 class _Load:
@@ -120,6 +121,7 @@ class _Load:
         self._coming = iter(prepared)
         self._left = len(prepared)
         self._rate = rate
+        self._open = 0
         self._idle: deque[_Connection] = deque()
         self._due: deque[float] = deque()
         self.took: list[float] = []
@@ -139,8 +141,12 @@ class _Load:
         else:
             self._idle.append(connection)
 
-    def lost(self) -> None:
-        if not self.done.done():
+    def lost(self, connection: _Connection) -> None:
+        """Go on without a connection that was idle, which the service closes after a while; a busy one is missed."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._open -= 1
+        if not self.done.done() and (connection.busy or not self._open):
             self.done.set_exception(ConnectionError("the service closed a connection"))
 
     def _next(self, connection: _Connection, due: float) -> None:
@@ -148,6 +154,7 @@ class _Load:
             connection.send(request, due)
 
     async def run(self, connections: Sequence[_Connection]) -> None:
+        self._open = len(connections)
         if not self._rate:
             for connection in connections:
                 self._next(connection, monotonic())
