@@ -350,8 +350,10 @@ class Examiner:
         self._under_way: Future[Health] | None = None
         self._begun_at = 0.0
 
-    def health(self) -> Health:
-        """What the last examination found, or the one that is under way does."""
+    async def health(self) -> Health:
+        """What the last examination found, or the one that is under way does; no thread that may hang is waited for."""
+        import asyncio  # here: a command line has no use for it
+
         with self._lock:
             now = monotonic()
             if self._under_way is None:
@@ -361,7 +363,7 @@ class Examiner:
                 Thread(target=self._examine, args=(self._under_way,), name="health", daemon=True).start()
             under_way, left = self._under_way, self._begun_at + LIMITS.health_wait_s - now
         try:
-            return under_way.result(max(0.0, left))
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(under_way)), max(0.0, left))
         except TimeoutError:
             return Health(self._clock(), causes=[Cause(Trouble.DATABASE_AWAY)])
 

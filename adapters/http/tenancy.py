@@ -101,7 +101,7 @@ class Tenancy:
                     await self.app()
                     assert self.service is not None  # noqa: S101 - it is open
                     self.keys.all()  # says so if they cannot be used
-                    return await asyncio.to_thread(readiness, self.service)
+                    return await readiness(self.service)
         except NotReady as error:
             return {"status": "unavailable", "error": error.name, "causes": error.told}
         except RequestRefused as error:

@@ -8,37 +8,37 @@ from fastapi.responses import JSONResponse, Response
 from adapters.http.answers import Alive, answers
 from adapters.http.apikeys import Principal, Role
 from adapters.http.problems import NotReady
-from adapters.http.service import Service, in_turn, service_of
+from adapters.http.service import Service, needs, service_of
 from domain.errors import ExtraMissing
 
 router = APIRouter(tags=["service"])
 
-_Watcher = Annotated[Principal, Depends(in_turn(Role.MONITOR, Role.OPERATOR), scope="function")]
+_Watcher = Annotated[Principal, Depends(needs(Role.MONITOR, Role.OPERATOR))]
 _TEXT = "text/plain"
 
 
 @router.get("/livez", summary="Whether the process answers", responses=answers(Alive, "It does"))
-def livez() -> dict[str, str]:
+async def livez() -> dict[str, str]:
     """The process answers."""
     return {"status": "alive"}
 
 
-def readyz(request: Request) -> JSONResponse:
+async def readyz(request: Request) -> JSONResponse:
     """503 where touchpoints cannot be appended, with every cause by name.
 
     A projector that stands still, a sealer or a delivery that is behind keeps nothing from being appended, and no other
     process of the service would do better: they are told, and the answer is 200.
     """
-    return JSONResponse(readiness(service_of(request)))
+    return JSONResponse(await readiness(service_of(request)))
 
 
-def readiness(service: Service) -> dict[str, Any]:
+async def readiness(service: Service) -> dict[str, Any]:
     """What is wrong with a log that can be appended to.
 
     Raises:
         NotReady: it cannot.
     """
-    health = service.examiner.health()
+    health = await service.examiner.health()
     if not health.ready:
         raise NotReady(health)
     return {"status": "ready", "causes": [cause.as_dict() for cause in health.causes]}
@@ -50,10 +50,10 @@ def readiness(service: Service) -> dict[str, Any]:
     response_model=None,
     responses=answers(dict[str, Any], "How they stand"),
 )
-def status(request: Request, _: _Watcher) -> JSONResponse:
+async def status(request: Request, _: _Watcher) -> JSONResponse:
     """The head of the log with its cursor; what follows it, with its lag in touchpoints and seconds; what is wrong."""
     service = service_of(request)
-    health = service.examiner.health()
+    health = await service.examiner.health()
     if health.heads is None:
         raise NotReady(health)
     told = {
@@ -71,7 +71,7 @@ def status(request: Request, _: _Watcher) -> JSONResponse:
     response_class=Response,
     responses={200: {"description": "Figures", "content": {_TEXT: {"schema": {"type": "string"}}}}},
 )
-def metrics(request: Request, _: _Watcher) -> Response:
+async def metrics(request: Request, _: _Watcher) -> Response:
     """What all processes of the service counted, and how the log stands.
 
     Raises:
@@ -85,4 +85,4 @@ def metrics(request: Request, _: _Watcher) -> Response:
             way_out="install lifecircle[watch]",
         )
     service.sample()
-    return Response(service.metrics.exposition(service.examiner.health()), media_type=f"{_TEXT}; version=0.0.4")
+    return Response(service.metrics.exposition(await service.examiner.health()), media_type=f"{_TEXT}; version=0.0.4")

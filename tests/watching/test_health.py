@@ -1,5 +1,6 @@
 """What is wrong is told by its name: a projector that stands still, a sealer that lags, a database that is away."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -264,9 +265,9 @@ def test_many_who_ask_share_one_examination(sqlite_url: str, monkeypatch: pytest
     with Engine.create(sqlite_url) as engine:
         monkeypatch.setattr("adapters.health.LIMITS", LIMITS)
         examiner = Examiner(engine, (lambda: looked.append(1),))
-        asking = [Thread(target=examiner.health) for _ in range(20)]
-        for thread in asking:
-            thread.start()
-        for thread in asking:
-            thread.join()
+
+        async def ask() -> list[Health]:
+            return await asyncio.gather(*(examiner.health() for _ in range(20)))
+
+        assert len(asyncio.run(ask())) == 20
     assert looked == [1]
