@@ -233,7 +233,8 @@ def _decisions(engine: Engine, tables: Tables, truth: Truth) -> Iterator[Check]:
     chances = {row.subject: row.alive.value for row in _read(engine, tables, decision_named("churn-risk"))}
     expected = sum(1 - chances[subject] for subject in lost) / len(lost)
     left = sum(not truth.alive[subject] for subject in lost) / len(lost)
-    yield Check("of those about to be lost, who left", left, expected, ERRORS * sqrt(2 * left * (1 - left) / len(lost)))
+    error = sqrt(2 * expected * (1 - expected) / len(lost))
+    yield Check("of those about to be lost, who left", left, expected, ERRORS * error)
     waiting = {key[0] for _, key in _proposed(engine, tables, "first-response")}
     yield Check("tickets without an answer", {f"ticket/{name}" for name in truth.unanswered}, waiting)
     owed = {
