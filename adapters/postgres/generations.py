@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 # Locked, so that they are not forgotten, and others made of their names, before the rows of a part are there.
 _BUILDING = "SELECT view FROM generations WHERE state = 'building' AND built = %s FOR SHARE"
 
+# For the disk; a transaction that says so commits with the next one that does wait, or a moment later.
+_WITHOUT_A_WAIT = "SET LOCAL synchronous_commit TO off"
+
 _HAS_KEY = "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass AND indisprimary"
 
 _COLUMNS = """
@@ -176,6 +179,8 @@ class PostgresTransaction:
     def apply(self, changes: Iterable[tuple[Generation, Changes]]) -> None:
         """Write the rows that changed in each generation, and who is parked, in one round trip."""
         with self._connection.pipeline():
+            # What a crash takes away it takes with the position, and is folded again.
+            self._connection.execute(_WITHOUT_A_WAIT)
             for generation, changed in changes:
                 if changed:
                     self._apply(generation, changed)
@@ -207,7 +212,7 @@ class PostgresTransaction:
     ) -> None:
         """Append rows to generations that are building."""
         # A part that a crash takes away is folded again, and the switch waits for the disk for all of them.
-        self._connection.execute("SET LOCAL synchronous_commit TO off")
+        self._connection.execute(_WITHOUT_A_WAIT)
         for generation, appended in rows:
             if appended:
                 copying = self._tables.statements(generation, self._connection).copy
@@ -240,6 +245,7 @@ class PostgresTransaction:
             )
             if went_live.rowcount != 1:
                 raise fenced("rebuild")
+        self._connection.execute("SET LOCAL synchronous_commit TO DEFAULT")
         self._connection.execute(FORGET_PARTS)
         self._connection.execute("UPDATE reference_time SET names = ''")
         self.publish()
