@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any
 
@@ -47,11 +48,13 @@ def full_disk(url: str, folder: Path, *, times: int) -> dict[str, Any]:
 
 
 def _filled_and_freed(database: str, folder: Path, times: int) -> dict[str, Any]:
-    disk = folder / "disk"
-    disk.mkdir()
-    size = SIZES_BYTES[database]
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], check=True)
-    with _database(database, disk) as (url, server), Shop(Shell(url), folder, ("server",)) as shop:
+    with ExitStack() as ending:
+        # Not in the shop's folder, which the account of a PostgreSQL server may not enter.
+        disk = Path(ending.enter_context(TemporaryDirectory(prefix="lc-disk-")))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZES_BYTES[database]}", "tmpfs", str(disk)], check=True)
+        ending.callback(subprocess.run, ["umount", "--lazy", str(disk)], check=True)
+        url, server = ending.enter_context(_database(database, disk))
+        shop = ending.enter_context(Shop(Shell(url), folder, ("server",)))
         for _ in range(times):
             shop.goes_on()
             before = _refusals(shop.trade)
