@@ -231,8 +231,9 @@ def _grants(
         name = Identifier(schema, table)
         grants.append(SQL("REVOKE ALL ON {} FROM PUBLIC").format(name))
         for each, verbs in rights.items():
-            known = [verb for verb in verbs if verb != "MAINTAIN" or connection.info.server_version >= _MAINTAIN_SINCE]
-            grants.append(SQL("GRANT {} ON {} TO {}").format(SQL(", ").join(map(SQL, known)), name, role[each]))
+            maintains = connection.info.server_version >= _MAINTAIN_SINCE
+            known = SQL(", ").join(SQL(verb) for verb in verbs if maintains or verb != "MAINTAIN")
+            grants.append(SQL("GRANT {} ON {} TO {}").format(known, name, role[each]))
     return grants
 
 
