@@ -219,10 +219,7 @@ class Engine:
             options: dict[str, Any] = {"expected": expected, "strict": strict, "recordedby": recordedby}
             return await _in_thread(self.append, touchpoints, **options)
         try:
-            await self._async_committer.keys.fetch(touchpoints)
-            drafts = tuple([self.sealing.draft(each, recordedby) for each in touchpoints])
-            group = Group(drafts, foreseen.subjects)
-            verdict = await self._async_committer.commit(group)
+            group, verdict = await self._async_committer.append(touchpoints, recordedby, foreseen.subjects)
             if isinstance(verdict, IdReused):
                 verdict = await _in_thread(self._reconsidered, verdict, group)
             if isinstance(verdict, LifecircleError):

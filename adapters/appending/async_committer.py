@@ -1,16 +1,20 @@
 """Group commit for an event loop: what its tasks append while one round is stored makes up the next."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from adapters import tracing
 from adapters.appending.committer import lane, lanes
 from adapters.appending.rounds import Rounds
 from adapters.log import Group, Log, Verdict
 from adapters.privacy.flights import KeyFlights
+from adapters.privacy.keyring import Unsettled
 from adapters.privacy.sealing import Sealing
 from adapters.settings import LIMITS
+from domain.errors import LifecircleError
+from domain.touchpoint import Envelope
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -19,23 +23,36 @@ if TYPE_CHECKING:
 class AsyncCommitter:
     """Group commit for the tasks of one loop at a time, with the queues of `Committer`.
 
-    `keys` fetches what the tasks need to seal what they send.
+    `keys` fetches what tasks need that seal many touchpoints at a time.
     """
 
     def __init__(self, log: Log, sealing: Sealing, rounds: Rounds) -> None:
         self._log = log
         self.keys = KeyFlights(sealing)
-        self._queues = [_Queue(rounds) for _ in range(lanes(log))]
+        self._sealing = sealing
+        self._queues = [_Queue(rounds, sealing) for _ in range(lanes(log))]
 
-    async def commit(self, group: Group) -> Verdict:
-        """Store one group, together with whatever else waits; answer its verdict.
+    async def append(
+        self, touchpoints: Sequence[Envelope], recordedby: str, expected: dict[str, int]
+    ) -> tuple[Group, Verdict]:
+        """Store touchpoints as one group, together with whatever else waits; answer it, and its verdict.
 
+        They are sealed at once: keys that are not at hand become safe on the disk just before the round is stored.
         A caller that is cancelled meanwhile does not know the outcome; sending the same again is safe.
 
         Raises:
             LogUnavailable: the database was lost and the outcome could not be learnt; send the same again.
+            As `Sealing.draft`.
         """
-        return await self._put(group)
+        unsettled: list[Unsettled] = []
+        group = Group(
+            tuple([self._sealing.draft_at_once(each, recordedby, unsettled) for each in touchpoints]), expected
+        )
+        early = _Early(unsettled, partial(self._anew, touchpoints, recordedby, expected)) if unsettled else None
+        return group, await self._put(group, early)
+
+    def _anew(self, touchpoints: Sequence[Envelope], recordedby: str, expected: dict[str, int]) -> Group:
+        return Group(tuple([self._sealing.draft(each, recordedby) for each in touchpoints]), expected)
 
     async def commit_all(self, groups: Sequence[Group]) -> list[Verdict]:
         """Store several groups as if a task had sent each; answer their verdicts, in their order.
@@ -48,26 +65,33 @@ class AsyncCommitter:
         await asyncio.gather(*answers, return_exceptions=True)
         return [answer.result() for answer in answers]
 
-    def _put(self, group: Group) -> "asyncio.Future[Verdict]":
-        return self._queues[lane(group, self._log)].put(group)
+    def _put(self, group: Group, early: "_Early | None" = None) -> "asyncio.Future[Verdict]":
+        return self._queues[lane(group, self._log)].put(group, early)
 
 
-_Waiting = tuple[Group, "asyncio.Future[Verdict]", "Span | None"]
+class _Early(NamedTuple):
+    """The keys that come before a group, and how that is made anew should they not be the right ones."""
+
+    keys: Sequence[Unsettled]
+    anew: Callable[[], Group]
+
+
+_Waiting = tuple[Group, "asyncio.Future[Verdict]", "Span | None", _Early | None]
 
 
 class _Queue:
     """Takes all that wait into one transaction, which a thread beside the loop carries out."""
 
-    def __init__(self, rounds: Rounds) -> None:
-        self._store = rounds.store
+    def __init__(self, rounds: Rounds, sealing: Sealing) -> None:
+        self._store, self._sealing = rounds.store, sealing
         self._waiting: list[_Waiting] = []
         self._rounds: asyncio.Task[None] | None = None
 
-    def put(self, group: Group) -> "asyncio.Future[Verdict]":
+    def put(self, group: Group, early: _Early | None) -> "asyncio.Future[Verdict]":
         """Let a group wait for the next round; the answer comes with it."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Verdict] = loop.create_future()
-        self._waiting.append((group, answer, tracing.current()))
+        self._waiting.append((group, answer, tracing.current(), early))
         if self._rounds is None or self._rounds.done():
             # It starts when the tasks that are ready now have had their turn, and so joined it.
             self._rounds = loop.create_task(self._go_round())
@@ -77,8 +101,9 @@ class _Queue:
         while taken := self._waiting[: LIMITS.commit_group_max]:
             del self._waiting[: len(taken)]
             try:
-                groups, _, joined = zip(*taken, strict=True)
-                verdicts = await asyncio.to_thread(self._store, groups, joined)
+                groups, _, joined, early = zip(*taken, strict=True)
+                store = self._store if early.count(None) == len(early) else partial(self._store_early, early)
+                verdicts = await asyncio.to_thread(store, groups, joined)
             except BaseException as error:
                 self._tell(taken, error)
                 if not isinstance(error, Exception):
@@ -88,12 +113,40 @@ class _Queue:
             # Who was answered may have more to send: it joins what came meanwhile, and rounds do not fall into halves.
             await asyncio.sleep(0)
 
+    def _store_early(
+        self, early: "Sequence[_Early | None]", groups: Sequence[Group], joined: "Sequence[Span | None]"
+    ) -> list[Verdict]:
+        """Store a round once its keys are safe; whose keys are not to be had are answered so, and the others stored."""
+        ready = self._settled(early, groups)
+        left = [at for at, group in enumerate(ready) if isinstance(group, Group)]
+        stored = [cast("Group", ready[at]) for at in left]
+        verdicts = iter(self._store(stored, [joined[at] for at in left]))
+        return [next(verdicts) if isinstance(group, Group) else group for group in ready]
+
+    def _settled(self, early: "Sequence[_Early | None]", groups: Sequence[Group]) -> "list[Group | LifecircleError]":
+        try:
+            keys = [key for each in early if each for key in each.keys]
+            others = self._sealing.keyring.settle(self._sealing.realm, keys)
+        except LifecircleError as error:
+            return [error if each else group for each, group in zip(early, groups, strict=True)]
+        return [
+            _made_anew(each.anew) if each and any(subject in others for subject, _ in each.keys) else group
+            for each, group in zip(early, groups, strict=True)
+        ]
+
     @staticmethod
     def _tell(taken: "Sequence[_Waiting]", outcome: Sequence[Verdict] | BaseException) -> None:
-        for place, (_, answer, _) in enumerate(taken):
+        for place, (_, answer, _, _) in enumerate(taken):
             if answer.done():
                 continue
             if isinstance(outcome, BaseException):
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome[place])
+
+
+def _made_anew(make: Callable[[], Group]) -> Group | LifecircleError:
+    try:
+        return make()
+    except LifecircleError as refusal:
+        return refusal

@@ -43,6 +43,14 @@ class DataKey:
         """The key as another one protects it."""
         return _wrap(wrapping, self._secret, about)
 
+    def same_as(self, other: "DataKey | None") -> bool:
+        """Whether both are one key."""
+        return self is other or (other is not None and self.derived(b"same") == other.derived(b"same"))
+
+
+Unsettled = tuple[str, DataKey]
+"""A subject, and a key for it that is in memory alone: nothing that it sealed may be stored before it is settled."""
+
 
 class Keyring:
     """The keys of the persons of one log, or of several that share a key store. Safe to share between threads."""
@@ -64,6 +72,7 @@ class Keyring:
         self._wrapping = AESGCM(bytes(KEY_BYTES))
         self._kept: dict[tuple[bytes, str], DataKey | None] = {}
         self._recheck_at = 0.0
+        self._unsettled: dict[tuple[bytes, str], DataKey] = {}
         self._gone: set[tuple[bytes, str]] = set()
         self._destructions = 0
         self._waiting: dict[bytes, set[str]] = {}
@@ -151,6 +160,33 @@ class Keyring:
             self.ensure(realm, [subject])
             # Others may have made room meanwhile.
             return self.at_hand(realm, [subject])[subject]
+
+    def unsettled(self, realm: bytes, subject: str) -> DataKey:
+        """A key that seals at once for a subject whose key is not in memory; `settle` comes before what it sealed."""
+        if (key := self._unsettled.get((realm, subject))) is None:
+            if len(self._unsettled) >= LIMITS.data_key_cache_subjects:
+                self._unsettled.clear()
+            key = self._unsettled[realm, subject] = DataKey.random()
+        return key
+
+    def settle(self, realm: bytes, keys: Iterable[Unsettled]) -> set[str]:
+        """Make unsettled keys the keys of their subjects, safe on the disk, all in one transaction.
+
+        Answers the subjects that have another key already, or had one that was destroyed: what was sealed for these is
+        to be sealed anew.
+
+        Raises:
+            KeysUnusable: the store or the key-encryption key cannot be used.
+        """
+        given = list(keys)
+        with self._fetching:
+            new = {subject: key for subject, key in reversed(given) if (realm, subject) not in self._kept}
+            if new:
+                self._keep(realm, self._settled(realm, new))
+            settled = self.at_hand(realm, [subject for subject, _ in given])
+        for subject in new:
+            self._unsettled.pop((realm, subject), None)
+        return {subject for subject, key in given if not key.same_as(settled[subject])}
 
     def destroy(self, realm: bytes, subjects: Iterable[str]) -> None:
         """Destroy the keys of subjects, for good; other processes stop using them within `data_key_recheck_s`."""

@@ -9,7 +9,7 @@ import orjson
 
 from adapters.codec import draft_of, encode, envelope_of
 from adapters.log import Draft, Log, Stored
-from adapters.privacy.keyring import DataKey, Keyring
+from adapters.privacy.keyring import DataKey, Keyring, Unsettled
 from adapters.privacy.sealed import About, Sealed, seal
 from domain.company import Company
 from domain.corrections import CORRECTED
@@ -83,6 +83,23 @@ class Sealing:
             return None
         return self._draft(envelope, recordedby, personal=personal)
 
+    def draft_at_once(self, envelope: Envelope, recordedby: str, unsettled: list[Unsettled]) -> Draft:
+        """Encode as `draft` does, without a wait for a key: where none is at hand, under one that is to be settled.
+
+        Args:
+            envelope: as its producer gave it.
+            recordedby: the principal who was authenticated.
+            unsettled: takes that key, to be settled before the draft is stored.
+
+        Raises:
+            As `draft`.
+        """
+        personal, key = holds_personal(envelope, self._log.company), None
+        if personal and self.keyring.lacks(self.realm, envelope.subject):
+            key = self.keyring.unsettled(self.realm, envelope.subject)
+            unsettled.append((envelope.subject, key))
+        return self._draft(envelope, recordedby, personal=personal, key=key)
+
     def _draft(
         self,
         envelope: Envelope,
@@ -91,6 +108,7 @@ class Sealing:
         original: Fact | None = None,
         *,
         personal: bool,
+        key: DataKey | None = None,
     ) -> Draft:
         draft = draft_of(envelope, recordedby, stream)
         if _SEALED_JSON in draft.state:
@@ -103,7 +121,7 @@ class Sealing:
         if not personal:
             return draft
         content = self._content(draft.state)
-        key = self.keyring.of(self.realm, envelope.subject)
+        key = key or self.keyring.of(self.realm, envelope.subject)
         if key is None:
             # The repeat of what was recorded before is known by its content; the bytes are not compared then.
             if self._log.find(draft.stream, draft.source, draft.id) is None:

@@ -18,6 +18,7 @@ from adapters.clock import clock_us
 from adapters.codec import draft_of, read_envelope
 from adapters.engine import Engine
 from adapters.log import Draft, Log, Receipt
+from adapters.privacy.keyring import Unsettled
 from adapters.privacy.sealing import Sealing
 from domain.touchpoint import Envelope, Fact
 from tests.benchmarks import stock
@@ -143,6 +144,9 @@ class _Unsealing(Sealing):
         original: Fact | None = None,  # noqa: ARG002 - nothing is sealed, so nothing must be known
     ) -> Draft:
         return draft_of(envelope, recordedby, stream)
+
+    def draft_at_once(self, envelope: Envelope, recordedby: str, unsettled: list[Unsettled]) -> Draft:  # noqa: ARG002 - as above
+        return draft_of(envelope, recordedby)
 
     def lacking(self, touchpoints: Iterable[Envelope]) -> list[str]:  # noqa: ARG002 - as above
         return []
