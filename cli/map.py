@@ -49,13 +49,16 @@ def command(
     output = output or place_of(file)
     if output.exists() and not force:
         raise click.UsageError(f"{output} is there already: name another one with -o, or say --force")
-    company, key = Company(), secrets.token_bytes(KEY_BYTES)
+    company, key, row_key = Company(), secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES)
     address = log_said(ctx, url)
     if address:
         with Engine.open(address) as engine:
             company = engine.company
     guess = guess_mapping(file, kind=kind, zone=company.zone if address else None)
     mapping = read_mapping(guess.text, str(output))
+    if address:
+        with Engine.open(address) as engine:
+            row_key = engine.sealing.row_key  # not before the file could be read: keys are not for everyone who may
     if address and mapping.needs_key:
         key = read_id_key(address)
     with progress_bar(file.name) as progress:
@@ -64,6 +67,7 @@ def command(
             mapping,
             company=company,
             key=key,
+            row_key=row_key,
             first_max=SHOWN,
             sampled_lines=guess.sampled_lines,
             progress=progress,

@@ -61,7 +61,10 @@ def command(url: str, style: str) -> None:
         show(ViewStatus._fields, health.views, style)
 
 
-def _breaches(tables: "Tables", views: "Sequence[ViewStatus]") -> dict[str, int]:
+def _breaches(tables: "Tables", views: "Sequence[ViewStatus]") -> dict[str, int] | None:
+    """By rule; None where the views cannot be read."""
+    if not views:
+        return None
     if all(view.state == "missing" for view in views if view.view == "breaches"):
         return {}
     return {str(rule): int(count) for rule, count in tables.query(_BREACHES)[1]}
@@ -79,6 +82,8 @@ def _told(figure: Any) -> str:
         return "; before that ".join(
             f"log {each['log']}, up to cursor {each['cursor']}, on {each['copied'][:10]}" for each in figure
         )
+    if figure is None:
+        return "not known"
     return _line(figure) if isinstance(figure, dict) else str(figure)
 
 

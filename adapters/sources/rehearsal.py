@@ -82,6 +82,7 @@ def rehearse(
     *,
     company: Company,
     key: bytes,
+    row_key: bytes,
     first_max: int,
     sampled_lines: int,
     progress: Progress | None = None,
@@ -93,6 +94,7 @@ def rehearse(
         mapping: what its rows become.
         company: whose rules hold.
         key: what keyed ids are derived with.
+        row_key: what is derived with that tells rows apart.
         first_max: how many touchpoints to show.
         sampled_lines: up to which line of the file rows count as sampled.
         progress: told how far reading has come.
@@ -106,5 +108,5 @@ def rehearse(
     rehearsal = Rehearsal(company, first_max, sampled_lines)
     with Scratch() as scratch:
         plan = Plan(mapping, source.columns, key)
-        rehearsal.report = Import(rehearsal, source, plan, Untracked(), scratch, key).run(progress)
+        rehearsal.report = Import(rehearsal, source, plan, Untracked(), scratch, row_key).run(progress)
     return rehearsal

@@ -163,10 +163,13 @@ def test_a_disk_that_is_full(file_shop: Shell, tmp_path: Path) -> None:
 def test_views_that_another_program_overwrote(file_shop: Shell, tmp_path: Path) -> None:
     file_shop("record", "--json", json.dumps(event()))
     (tmp_path / "log.views.db").write_text("dear diary " * 1000)
-    for typed in (("view", "loyalty"), ("run", "--once"), ("rebuild",), ("status",)):
+    for typed in (("view", "loyalty"), ("run", "--once"), ("rebuild",)):
         done = file_shop(*typed)
         assert done.code in (1, 7, 8), (typed, done)
         assert done.err.startswith(("NotOurLog: ", "LogUnavailable: ")), (typed, done)
+    told = file_shop("status").out
+    assert "unreadable (views)" in told
+    assert "breaches     not known" in told
     assert file_shop("history", "c1").code == 0, "the log itself is untouched"
 
 

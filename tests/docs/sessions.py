@@ -35,6 +35,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CURSOR = re.compile(r"(?=\S*AAAA)[\w-]{20,}")  # positions are mostly zeros
 _TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d[\d.]*Z?")
 _RULE = re.compile(r"[─-]{3,}")
+_BATCH = re.compile(r"(?<=@)[0-9a-f]{16}")
 
 
 class Step(NamedTuple):
@@ -93,7 +94,7 @@ def shell(folder: Path, server: Path | None = None) -> dict[str, str]:
 
 
 def alike(shown: str, said: str) -> bool:
-    """Whether two answers are the same but for what differs each time: digests, new ids, the time of recording.
+    """Whether two answers are the same but for what differs each time: digests, new ids and batches, the recorded time.
 
     A line that is only `…` stands for any lines.
     """
@@ -124,6 +125,8 @@ def _same_word(shown: str, said: str) -> bool:
     if shown[-1] == said[-1] == ",":
         return _same_word(shown[:-1], said[:-1])
     if shown == said or any(form.fullmatch(shown) and form.fullmatch(said) for form in (_HEX, _UUID, _CURSOR, _RULE)):
+        return True
+    if _BATCH.sub("", shown) == _BATCH.sub("", said):
         return True
     return bool(_TIME.fullmatch(shown) and _TIME.fullmatch(said)) and _just_now(said)
 

@@ -134,7 +134,7 @@ def test_call_notes_with_a_byte_order_mark_and_quoted_line_breaks(tmp_path: Path
 
 def test_latin_1_with_quoted_line_breaks(tmp_path: Path, shop: Shell) -> None:
     text = "Date;Customer;Score;Comment;Product" + strangers.LATIN_1_SURVEY.partition("Producto")[2]
-    done = mapped(tmp_path, text.encode("latin-1"), "survey.csv")
+    done = mapped(tmp_path, text.encode("latin-1"), "survey.csv", "--log", shop.url)
     made = [(each["type"], each["time"][:10], each["data"]["score"]) for each in done.json["touchpoints"]]
     assert made == [
         ("SurveyAnswered", f"2026-{day}", score) for day, score in [("04-03", 9), ("04-17", 3), ("05-05", 10)]
