@@ -2,7 +2,7 @@
 
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
 from time import monotonic, sleep
@@ -42,20 +42,26 @@ class Serving(subprocess.Popen[bytes]):
         return self._lines.read().decode()
 
 
+def wait_until_it_answers(started: subprocess.Popen[bytes], port: int, told: Callable[[], str]) -> None:
+    """Wait for a service that was started; should it end before, say what it told."""
+    deadline = monotonic() + STARTED_WITHIN_S
+    while True:
+        try:
+            httpx2.get(f"http://127.0.0.1:{port}/livez")
+        except httpx2.TransportError:
+            assert started.poll() is None, told()
+            assert monotonic() < deadline, "the service does not answer"
+            sleep(0.1)
+        else:
+            return
+
+
 @contextmanager
 def serving(shell: Shell, port: int, *options: str) -> Iterator[Serving]:
     """A service that answers, until the block ends."""
     with Serving(shell, port, *options) as started:
         try:
-            deadline = monotonic() + STARTED_WITHIN_S
-            while True:
-                try:
-                    httpx2.get(f"http://127.0.0.1:{port}/livez")
-                    break
-                except httpx2.TransportError:
-                    assert started.poll() is None, started.told
-                    assert monotonic() < deadline
-                    sleep(0.1)
+            wait_until_it_answers(started, port, lambda: started.told)
             yield started
         finally:
             started.kill()

@@ -5,16 +5,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
-
-import httpx2
 
 from adapters.configuration import variable
 from adapters.engine import Engine
 from adapters.http.apikeys import ApiKeys, Role
 from domain.company import Company
 from tests.cli.program import PROGRAM, Shell
-from tests.http.serving import STARTED_WITHIN_S, free_port
+from tests.http.serving import free_port, wait_until_it_answers
 from tests.load.stock_service import DATABASE
 
 
@@ -43,15 +40,7 @@ def stock(url: str) -> Iterator[tuple[str, str, int]]:
 def _running(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[int]:
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as started:
         try:
-            deadline = monotonic() + STARTED_WITHIN_S
-            while True:
-                try:
-                    httpx2.get(f"http://127.0.0.1:{port}/livez")
-                    break
-                except httpx2.TransportError:
-                    assert started.poll() is None, "the service ended"
-                    assert monotonic() < deadline, "the service does not answer"
-                    sleep(0.1)
+            wait_until_it_answers(started, port, lambda: "the service ended")
             yield started.pid
         finally:
             started.terminate()
