@@ -44,6 +44,9 @@ def right(draw: st.DrawFn) -> dict[str, Any]:
     sent["data"] = made.data.model_dump(mode="json", exclude_none=True)
     if draw(st.integers(0, 9)) == 0:
         sent["id"] = draw(st.sampled_from(FEW))
+    for name, known in (("target", FEW), ("survivor", SUBJECTS), ("absorbed", SUBJECTS)):
+        if isinstance(sent["data"].get(name), str):  # a correction or a merge, of what there is
+            sent["data"][name] = draw(st.sampled_from(known))
     return sent
 
 
