@@ -16,11 +16,17 @@ _YOUNG_MAX = 100_000
 def seldom() -> Iterator[None]:
     """Let it look at what is new less often, until the block ends."""
     before = gc.get_threshold()
-    gc.set_threshold(max(_YOUNG_MAX, before[0]), *before[1:])
+    look_seldom()
     try:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def look_seldom() -> None:
+    """The same for as long as the process lives: a service, whose every request is gone when it is answered."""
+    young, *older = gc.get_threshold()
+    gc.set_threshold(max(_YOUNG_MAX, young), *older)
 
 
 def keep_out_of_sight() -> None:

@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from adapters import tracing
+from adapters.collector import keep_out_of_sight, look_seldom
 from adapters.configuration import configured
 from adapters.engine import Engine
 from adapters.extensions import load_extensions
@@ -52,6 +53,7 @@ _log = structlog.get_logger("lifecircle.http")
 def from_environment() -> ASGIApp:
     """The service over the log or the tenants that are configured; what each process of it begins with."""
     as_json()
+    look_seldom()
     threading.excepthook = thread_failed
     if parent := parent_process():
         threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
@@ -59,10 +61,13 @@ def from_environment() -> ASGIApp:
     if configuration.tenants:
         from adapters.http.hosting import Hosting  # which is made of what is below
 
-        return Hosting(configuration.tenants, tokens_named(several=True))
-    url = configuration.log
-    assert url is not None  # noqa: S101 - who starts these processes says so in their environment
-    return create(url, ApiKeys.of_log(url), tokens_named(several=False))
+        app: ASGIApp = Hosting(configuration.tenants, tokens_named(several=True))
+    else:
+        url = configuration.log
+        assert url is not None  # noqa: S101 - who starts these processes says so in their environment
+        app = create(url, ApiKeys.of_log(url), tokens_named(several=False))
+    keep_out_of_sight()
+    return app
 
 
 def _stop_after(parent: BaseProcess) -> None:
