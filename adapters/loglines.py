@@ -27,7 +27,8 @@ def as_json() -> None:
     """Let this process write its log lines so, those of libraries included."""
     structlog.configure(
         processors=[*_PROCESSORS, _rendered],
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whichever it is when something is logged
+        logger_factory=lambda *_: _Writer(),
+        cache_logger_on_first_use=True,  # else it is put together anew for each line
     )
     root = logging.getLogger()
     for handler in [each for each in root.handlers if isinstance(each, _Lines)]:
@@ -79,6 +80,17 @@ _PROCESSORS = (
 )
 
 
+class _Writer:
+    """Where a line goes: to standard error, whichever that is by then."""
+
+    def msg(self, line: str) -> None:
+        """Write it in one piece."""
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    debug = info = warning = error = exception = critical = msg
+
+
 class _Lines(logging.Handler):
     """What libraries log, as lines like ours."""
 
@@ -88,4 +100,4 @@ class _Lines(logging.Handler):
             line["exc_info"] = record.exc_info[1]
         for process in _PROCESSORS:
             line = process(None, record.levelname.lower(), line)
-        print(_rendered(None, "", line), file=sys.stderr, flush=True)
+        _Writer().msg(_rendered(None, "", line))

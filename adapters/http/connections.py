@@ -1,8 +1,8 @@
 """Connections whose other end may not take as long as it likes: to send a request, or to take its answer."""
 
-from asyncio import TimerHandle, Transport
+from asyncio import AbstractEventLoop, TimerHandle, Transport
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -25,7 +25,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for a request; where there are too many connections, to refuse it."""
-        super().connection_made(transport)
+        super().connection_made(cast("Transport", _Joined(transport, self.loop)))
         if len(self.connections) > LIMITS.http_connections_max:
             self.app = refusal(_TOO_MANY)
         self._sending = self.loop.call_later(LIMITS.http_head_s, self._too_slow)
@@ -84,6 +84,37 @@ class Connection(HttpToolsProtocol):
         if self._sends is _HEAD and self.cycle is not None and not self.cycle.response_complete:
             return  # it began to send its next request before this one is answered
         self.transport.close()
+
+
+class _Joined:
+    """A transport that sends what is written in one turn of the loop in one piece: the head of an answer and its body.
+
+    Sent apart each is a call to the system, and wakes up whoever reads.
+    """
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send it, with what else is written before others have their turn."""
+        if not self._held:
+            self._loop.call_soon(self._send)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Send what is left, and close."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._held:
+            data = b"".join(self._held)
+            self._held.clear()
+            self._transport.write(data)
 
 
 def _none_of(timer: TimerHandle | None) -> TimerHandle | None:

@@ -1,13 +1,13 @@
 """What is noted of each request: a line, figures, a span; never its path or body, for a customer may be named there."""
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
+from random import getrandbits
 from time import perf_counter
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters import loglines, tracing
@@ -21,6 +21,7 @@ TENANT = "lifecircle.tenant"
 """Under which name a request's scope says whose log it is about, where a server has several."""
 
 REQUEST_ID, CORRELATION_ID = "X-Request-Id", "X-Correlation-Id"
+_REQUEST_ID, _CORRELATION_ID = (name.lower().encode() for name in (REQUEST_ID, CORRELATION_ID))
 
 # What no person is called: a UUID, 32 hexadecimal digits, or a ULID.
 _ID = re.compile(r"[0-9a-fA-F]{8}(-?)(?:[0-9a-fA-F]{4}\1){3}[0-9a-fA-F]{12}|[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -32,17 +33,22 @@ _UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})
 _log = structlog.get_logger("lifecircle.http")
 
 
-def named(headers: Headers) -> tuple[str, str]:
+def named(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
     """The id of a request, and of what it belongs to: that of its trace, if nothing else is said, or its own.
 
     Both are the caller's own where they are such as machines give; any other may name somebody, and is replaced.
     """
-    asked, together = headers.get(REQUEST_ID, ""), headers.get(CORRELATION_ID, "")
-    name = asked if _ID.fullmatch(asked) else uuid4().hex
+    asked, together = _sent(headers, _REQUEST_ID), _sent(headers, _CORRELATION_ID)
+    # It tells requests apart and is no secret, so it need not be hard to guess.
+    name = asked if _ID.fullmatch(asked) else f"{getrandbits(128):032x}"
     if _ID.fullmatch(together):
         return name, together
-    traced = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    traced = _TRACEPARENT.fullmatch(_sent(headers, b"traceparent"))
     return name, traced[1] if traced else name
+
+
+def _sent(headers: Mapping[bytes, bytes], name: bytes) -> str:
+    return headers.get(name, b"").decode("latin-1")
 
 
 class Noted:
@@ -56,13 +62,13 @@ class Noted:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = dict(scope["headers"])
         name, together = named(headers)
         loglines.named({"request_id": name, "correlation_id": together})
-        noting = _Noting(scope, send, {REQUEST_ID: name, CORRELATION_ID: together})
+        noting = _Noting(scope, send, [(_REQUEST_ID, name.encode()), (_CORRELATION_ID, together.encode())])
         try:
             if tracing.active() and scope["path"] not in _UNTRACED:
-                with tracing.request(noting.method, headers.get("traceparent", "")) as span:
+                with tracing.request(noting.method, _sent(headers, b"traceparent")) as span:
                     trace = f"{span.get_span_context().trace_id:032x}"
                     loglines.named({"request_id": name, "correlation_id": together, "trace_id": trace})
                     try:
@@ -92,7 +98,7 @@ def _broken() -> RequestRefused:
 class _Noting:
     """One request."""
 
-    def __init__(self, scope: Scope, send: Send, named: dict[str, str]) -> None:
+    def __init__(self, scope: Scope, send: Send, named: list[tuple[bytes, bytes]]) -> None:
         self._scope, self._send, self._named = scope, send, named
         self.method = scope["method"] if scope["method"] in _METHODS else "other"
         self.status = 0
@@ -102,7 +108,7 @@ class _Noting:
         """Send a part of the answer, named at its beginning."""
         if message["type"] == "http.response.start":
             self.status, self._answered = int(message["status"]), perf_counter()
-            MutableHeaders(scope=message).update(self._named)
+            message["headers"] = [*message.get("headers", ()), *self._named]
         await self._send(message)
 
     @property

@@ -16,7 +16,6 @@ import structlog
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.datastructures import Headers
 
 from adapters.http.apikeys import ApiKeys
 from adapters.http.app import create
@@ -65,7 +64,7 @@ def test_every_line_of_a_request_has_its_ids_and_so_has_the_answer(file_client: 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40), st.sampled_from(["", "-", CANARY]))
 def test_an_id_that_may_name_somebody_is_replaced(sent: str, more: str) -> None:
     given_id = sent + more
-    found = named(Headers({"X-Request-Id": given_id, "X-Correlation-Id": given_id, "traceparent": given_id}))
+    found = named(dict.fromkeys((b"x-request-id", b"x-correlation-id", b"traceparent"), given_id.encode()))
     assert all(re.fullmatch("[0-9A-Za-z-]{26,36}", each) for each in found)
     assert given_id not in found or len(re.sub("[^0-9A-Fa-f]", "", given_id)) >= 16
     assert CANARY not in "".join(found)
