@@ -157,9 +157,13 @@ class SQLiteTables:
         asked = f"SELECT {listed(columns)} FROM {quoted(view_name)} WHERE ?1 IS NULL OR subject = ?1 ORDER BY {key}"  # noqa: S608 - names of views only
         if subject is not None:
             asked = asked.replace("?1 IS NULL OR ", "")
-        if not any(known.view == view_name and known.state == "live" for known in self.state()[0]):
+        if not self.path.exists():
             raise not_built(view_name)
         with self._reader() as connection:
+            connection.execute("BEGIN")
+            found = generations(connection) if stands(connection) else []
+            if not any(known.view == view_name and known.state == "live" for known in found):
+                raise not_built(view_name)
             return [column.name for column in columns], connection.execute(asked, (subject,)).fetchall()
 
     def query(self, sql: str, limit: int | None = None) -> tuple[list[str], list[Row]]:

@@ -91,8 +91,13 @@ def record(engine: Engine, told: Iterable[Envelope]) -> None:
 
 
 def contents(tables: Tables) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every view, in an order of its own."""
-    return {name: sorted(map(tuple, tables.rows(name)[1]), key=repr) for name in tables.views}
+    """Every row of every view at one moment, in an order of its own."""
+    asked = [
+        f"SELECT {', '.join(column.name for column in view.columns())} FROM {name}"
+        for name, view in tables.views.items()
+    ]
+    _, _, answers = tables.answers(asked)
+    return {name: sorted(map(tuple, rows), key=repr) for name, (_, rows) in zip(tables.views, answers, strict=True)}
 
 
 def replayed(engine: Engine, subjects: Sequence[str] = SUBJECTS) -> dict[str, list[tuple[Any, ...]]]:
