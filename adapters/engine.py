@@ -21,10 +21,11 @@ from adapters.refusals import Refusals
 from adapters.settings import LIMITS
 from adapters.views.replay import family_facts, history
 from domain.company import Company
+from domain.compiled import Appendable
 from domain.corrections import ERASED
 from domain.errors import CursorInvalid, IdReused, InvalidTouchpoint, LifecircleError, Refused, VersionConflict
 from domain.lifecycle import Breach
-from domain.touchpoint import Envelope, Fact
+from domain.touchpoint import Fact
 
 if TYPE_CHECKING:  # a command line that starts must not wait for asyncio
     from adapters.appending.async_committer import AsyncCommitter
@@ -136,7 +137,7 @@ class Engine:
 
     def append(
         self,
-        touchpoints: Sequence[Envelope],
+        touchpoints: Sequence[Appendable],
         *,
         expected: int | Mapping[str, int] | None = None,
         strict: bool = False,
@@ -160,7 +161,7 @@ class Engine:
                 stored, and sending it again is safe.
             LogUnavailable: the outcome is not known; sending the same again is safe.
         """
-        by_subject: dict[str, list[Envelope]] = {}
+        by_subject: dict[str, list[Appendable]] = {}
         for touchpoint in touchpoints:
             by_subject.setdefault(touchpoint.subject, []).append(touchpoint)
         try:
@@ -172,7 +173,7 @@ class Engine:
 
     def _appended(
         self,
-        by_subject: Mapping[str, Sequence[Envelope]],
+        by_subject: Mapping[str, Sequence[Appendable]],
         expected: int | Mapping[str, int] | None,
         recordedby: str,
         *,
@@ -202,7 +203,7 @@ class Engine:
 
     async def append_async(
         self,
-        touchpoints: Sequence[Envelope],
+        touchpoints: Sequence[Appendable],
         *,
         expected: int | Mapping[str, int] | None = None,
         strict: bool = False,
@@ -230,7 +231,7 @@ class Engine:
         return verdict
 
     async def append_each_async(
-        self, groups: Sequence[Sequence[Envelope]], *, recordedby: str = EMBEDDED
+        self, groups: Sequence[Sequence[Appendable]], *, recordedby: str = EMBEDDED
     ) -> list[Verdict]:
         """Append as `append_each` does, from a task of an event loop; what many tasks send commits in groups."""
         await self._async_committer.keys.fetch([each for group in groups for each in group])
@@ -242,7 +243,7 @@ class Engine:
             return await _in_thread(self._answered, batch, answers)
         return self._answered(batch, answers)
 
-    def append_each(self, groups: Iterable[Sequence[Envelope]], *, recordedby: str = EMBEDDED) -> list[Verdict]:
+    def append_each(self, groups: Iterable[Sequence[Appendable]], *, recordedby: str = EMBEDDED) -> list[Verdict]:
         """Append many groups in as few transactions as can be; each is stored whole, or answered with its error.
 
         Who takes verdicts has refusals noted (`refusals.note_all`) or keeps what was refused, as an import does.
@@ -250,7 +251,7 @@ class Engine:
         return next(self.append_batches([groups], recordedby=recordedby))
 
     def append_batches(
-        self, batches: Iterable[Iterable[Sequence[Envelope]]], *, recordedby: str = EMBEDDED
+        self, batches: Iterable[Iterable[Sequence[Appendable]]], *, recordedby: str = EMBEDDED
     ) -> Iterator[list[Verdict]]:
         """Append batch after batch of groups; answer the verdicts of each batch, in the order of its groups.
 
@@ -287,14 +288,14 @@ class Engine:
                 verdicts += self._answered(run, self.log.append([each for each in run if isinstance(each, Group)]))
         return verdicts
 
-    def _append_refusing(self, touchpoints: Sequence[Envelope], recordedby: str) -> Verdict:
+    def _append_refusing(self, touchpoints: Sequence[Appendable], recordedby: str) -> Verdict:
         try:
             return self._append_group(touchpoints, ANY, recordedby)
         except Refused as refusal:
             return refusal
 
     def _append_group(
-        self, touchpoints: Sequence[Envelope], expected: Expected, recordedby: str, *, strict: bool = False
+        self, touchpoints: Sequence[Appendable], expected: Expected, recordedby: str, *, strict: bool = False
     ) -> Verdict:
         if not expected.processes and not needs_deciding(touchpoints, strict=strict):
             drafts = tuple([self.sealing.draft(each, recordedby) for each in touchpoints])
@@ -308,7 +309,9 @@ class Engine:
             destroy_keys(self, touchpoints[0].subject, recordedby=recordedby)
         return verdict
 
-    def _decide(self, touchpoints: Sequence[Envelope], expected: Expected, recordedby: str, *, strict: bool) -> Verdict:
+    def _decide(
+        self, touchpoints: Sequence[Appendable], expected: Expected, recordedby: str, *, strict: bool
+    ) -> Verdict:
         if strict:
             self._read_settings()
         drafted = [self._door.drafts(touchpoint, recordedby) for touchpoint in touchpoints]

@@ -18,10 +18,11 @@ from adapters.codec import draft_of
 from adapters.log import Group, Log
 from adapters.notes import note
 from adapters.settings import LIMITS
+from domain.compiled import Appendable
 from domain.errors import LifecircleError, Refused
 from domain.identifiers import may_be_id
 from domain.kinds.log_itself import AccessDenied, TouchpointRefused
-from domain.touchpoint import KINDS, Envelope, Touchpoint
+from domain.touchpoint import KINDS, Touchpoint
 
 _MINUTE_S = 60.0
 
@@ -75,12 +76,12 @@ class Refusals:
                 self._writer = Thread(target=self._write, name="refusals", daemon=True)
                 self._writer.start()
 
-    def note_append(self, refusal: Refused, touchpoints: Sequence[Envelope], recordedby: str) -> None:
+    def note_append(self, refusal: Refused, touchpoints: Sequence[Appendable], recordedby: str) -> None:
         """Have it noted that touchpoints which were sent together were refused; the first stands for all."""
         first = touchpoints[0] if touchpoints else None
         self.note(refusal, recordedby, first and first.type, first and first.id)
 
-    def note_all(self, verdicts: Sequence[object], groups: Sequence[Sequence[Envelope]], recordedby: str) -> None:
+    def note_all(self, verdicts: Sequence[object], groups: Sequence[Sequence[Appendable]], recordedby: str) -> None:
         """Have those noted that are refusals among the verdicts of some groups."""
         for verdict, group in zip(verdicts, groups, strict=True):
             if isinstance(verdict, Refused):

@@ -39,7 +39,7 @@ _ISO_4217_CODES = """
 ISO_4217 = frozenset(_ISO_4217_CODES.split())
 
 
-_PLAIN = re.compile(r"(-?[0-9]{1,12})(?:\.([0-9]{1,6}))?")
+PLAIN_NUMBER = re.compile(r"(-?[0-9]{1,12})(?:\.([0-9]{1,6}))?")
 
 
 class WrittenNumber(float):
@@ -85,7 +85,7 @@ def micros(value: Decimal | int | str) -> int:
     Raises:
         ValueError: the value is no finite decimal, has more than six places, or leaves 64 bits.
     """
-    if isinstance(value, str) and (plain := _PLAIN.fullmatch(value)):
+    if isinstance(value, str) and (plain := PLAIN_NUMBER.fullmatch(value)):
         # Nearly every amount is written so, and needs no Decimal.
         units, places = plain.groups("")
         return int(units + places.ljust(6, "0"))
@@ -179,12 +179,17 @@ class Amount(BaseModel):
 @lru_cache(maxsize=10_000)
 def _recurring(kind: type[Amount], number: str, currency: str) -> Amount | None:
     """An amount in the form that nearly all have; None for any other."""
-    if currency in ISO_4217 and _PLAIN.fullmatch(number):
+    if currency in ISO_4217 and PLAIN_NUMBER.fullmatch(number):
         return kind(micros=micros(number), currency=currency)
     return None
 
 
-def _canonical(given: Any) -> int | str:
+def canonical(given: Any) -> int | str:
+    """Read a count or measure as it is kept.
+
+    Raises:
+        ValueError: it is no finite decimal of at most six places, or leaves 64 bits.
+    """
     if type(given) is int and abs(given) <= WHOLE_MAX:
         return given
     exact = decimal(micros(_exact(given)))
@@ -193,10 +198,10 @@ def _canonical(given: Any) -> int | str:
 
 _PLAIN_COUNT = Shortcut(whole(-WHOLE_MAX, WHOLE_MAX), written="any")
 
-Quantity = Annotated[int | str, BeforeValidator(_canonical), _PLAIN_COUNT, WithJsonSchema(_WRITTEN)]
+Quantity = Annotated[int | str, BeforeValidator(canonical), _PLAIN_COUNT, WithJsonSchema(_WRITTEN)]
 """A count or measure of at most six places, kept as an integer or, with a fraction, as a decimal string."""
 
-Rate = Annotated[int | str, BeforeValidator(_canonical), _PLAIN_COUNT, WithJsonSchema(_WRITTEN)]
+Rate = Annotated[int | str, BeforeValidator(canonical), _PLAIN_COUNT, WithJsonSchema(_WRITTEN)]
 """A pure number of at most six places, such as a tax rate of 0.19; kept like a quantity."""
 
 

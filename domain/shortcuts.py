@@ -22,13 +22,13 @@ class Shortcut:
     """
 
     def __init__(self, plain: CoreSchema, written: Literal["str", "datetime", "any"] | None = None) -> None:
-        self._plain = plain
+        self.plain = plain
         self._serialization = core_schema.simple_ser_schema(written) if written else None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Try the plain form first, then the whole rule."""
         return core_schema.union_schema(
-            [(self._plain, _SHORTCUT), (handler(source), _RULE)],
+            [(self.plain, _SHORTCUT), (handler(source), _RULE)],
             mode="left_to_right",
             serialization=self._serialization,
         )

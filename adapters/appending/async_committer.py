@@ -13,8 +13,8 @@ from adapters.privacy.flights import KeyFlights
 from adapters.privacy.keyring import Unsettled
 from adapters.privacy.sealing import Sealing
 from adapters.settings import LIMITS
+from domain.compiled import Appendable
 from domain.errors import LifecircleError
-from domain.touchpoint import Envelope
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -33,7 +33,7 @@ class AsyncCommitter:
         self._queues = [_Queue(rounds, sealing) for _ in range(lanes(log))]
 
     async def append(
-        self, touchpoints: Sequence[Envelope], recordedby: str, expected: dict[str, int]
+        self, touchpoints: Sequence[Appendable], recordedby: str, expected: dict[str, int]
     ) -> tuple[Group, Verdict]:
         """Store touchpoints as one group, together with whatever else waits; answer it, and its verdict.
 
@@ -51,7 +51,7 @@ class AsyncCommitter:
         early = _Early(unsettled, partial(self._anew, touchpoints, recordedby, expected)) if unsettled else None
         return group, await self._put(group, early)
 
-    def _anew(self, touchpoints: Sequence[Envelope], recordedby: str, expected: dict[str, int]) -> Group:
+    def _anew(self, touchpoints: Sequence[Appendable], recordedby: str, expected: dict[str, int]) -> Group:
         return Group(tuple([self._sealing.draft(each, recordedby) for each in touchpoints]), expected)
 
     async def commit_all(self, groups: Sequence[Group]) -> list[Verdict]:

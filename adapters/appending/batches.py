@@ -9,14 +9,14 @@ from typing import NamedTuple
 from adapters.appending.door import needs_deciding
 from adapters.log import Group
 from adapters.privacy.sealing import Sealing
+from domain.compiled import Appendable
 from domain.errors import Refused
-from domain.touchpoint import Envelope
 
 
 class Undecided(NamedTuple):
     """Touchpoints of one subject that must be decided on its history first."""
 
-    touchpoints: Sequence[Envelope]
+    touchpoints: Sequence[Appendable]
 
 
 # A batch holds thousands of them, and this makes them without going through Python.
@@ -27,14 +27,14 @@ Entry = Group | Undecided | Refused
 Batch = list[Entry]
 
 
-def encoded(groups: Iterable[Sequence[Envelope]], sealing: Sealing, recordedby: str) -> Batch:
+def encoded(groups: Iterable[Sequence[Appendable]], sealing: Sealing, recordedby: str) -> Batch:
     """Encode a batch of groups for the log.
 
     Each is encoded as it comes, and its envelopes are let go: of thousands alive at once the garbage collector walks
     every field again and again, which costs as much as to validate them. Only what waits for a key is kept.
     """
     batch: Batch = []
-    unkeyed: dict[int, Sequence[Envelope]] = {}
+    unkeyed: dict[int, Sequence[Appendable]] = {}
     for touchpoints in groups:
         entry = _entry(touchpoints, sealing, recordedby)
         if entry is None:
@@ -47,7 +47,7 @@ def encoded(groups: Iterable[Sequence[Envelope]], sealing: Sealing, recordedby: 
     return batch
 
 
-def _entry(touchpoints: Sequence[Envelope], sealing: Sealing, recordedby: str) -> Entry | None:
+def _entry(touchpoints: Sequence[Appendable], sealing: Sealing, recordedby: str) -> Entry | None:
     """What touchpoints are on their way into the log; None where a key must be fetched first."""
     if needs_deciding(touchpoints, strict=False):
         return None if sealing.lacking(touchpoints) else Undecided(touchpoints)

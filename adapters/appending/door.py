@@ -15,9 +15,11 @@ from adapters.privacy.sealing import Sealing
 from adapters.settings import LIMITS
 from adapters.views.replay import family_facts
 from adapters.views.tables import fingerprint
+from domain.compiled import Appendable, Encoded
 from domain.corrections import CORRECTED, ERASED, check_fields, target_pair
 from domain.erasure import check_erasure
 from domain.errors import InvalidTouchpoint, LifecircleError, RuleBroken, VersionConflict
+from domain.forms import DECIDED
 from domain.history import (
     MERGE_KINDS,
     RESHAPING_KINDS,
@@ -29,19 +31,17 @@ from domain.history import (
 )
 from domain.kinds.analysis import GoalSet
 from domain.lifecycle import Breach, RuleState, breaches_in, weigh
-from domain.touchpoint import KINDS, Envelope, Fact
+from domain.touchpoint import KINDS, Fact
 from projections import view_named, views
 from projections.goals import unmeasurable
 
-_DECIDED = RESHAPING_KINDS | {ERASED}
 
-
-def needs_deciding(touchpoints: Sequence[Envelope], *, strict: bool) -> bool:
+def needs_deciding(touchpoints: Sequence[Appendable], *, strict: bool) -> bool:
     """Whether touchpoints must be decided on the history first; facts need no such thing."""
     if strict:
         return True
     for touchpoint in touchpoints:  # noqa: SIM110 - mostly of one, for which a generator costs more than the look
-        if touchpoint.type in _DECIDED:
+        if touchpoint.type in DECIDED:
             return True
     return False
 
@@ -97,7 +97,7 @@ class Door:
             bucket: Journal(log.factory(bucket), log.company, rules) for bucket in range(1, log.buckets + 1)
         }
 
-    def drafts(self, touchpoint: Envelope, recordedby: str) -> list[Draft]:
+    def drafts(self, touchpoint: Appendable, recordedby: str) -> list[Draft]:
         """Encode a touchpoint for each stream that it is stored in, its own first.
 
         A merge and its revert are written into both streams; a correction of an absorbed subject goes to the survivor.
@@ -105,6 +105,8 @@ class Door:
         Raises:
             CorrectionRefused: what it puts in place of the fields does not fit them.
         """
+        if isinstance(touchpoint, Encoded):
+            return [self._sealing.draft(touchpoint, recordedby)]
         streams: Sequence[str] = (touchpoint.subject,)
         original = None
         if touchpoint.type in MERGE_KINDS:
@@ -133,7 +135,7 @@ class Door:
         candidates: list[Fact] = []
         for drafts in drafted:
             candidate = fact_from(drafts[0].stream, seen[drafts[0].stream] + len(candidates) + 1, drafts[0].state)
-            if candidate.kind in _DECIDED:
+            if candidate.kind in DECIDED:
                 facts = [*family_facts(self._log, *subjects), *candidates]
                 try:
                     check_door(candidate, facts)

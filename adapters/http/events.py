@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse
 
 from adapters.clock import clock_us
-from adapters.codec import read_envelope
+from adapters.codec import read_touchpoint
 from adapters.engine import Engine
 from adapters.http.answers import ReceiptTold, Recorded, Results, answers
 from adapters.http.answers import refusal as told_refusal
@@ -24,10 +24,10 @@ from adapters.http.service import Service, denied, in_turn, needs, service_of, w
 from adapters.log import Receipt, Verdict
 from adapters.settings import LIMITS
 from adapters.told import receipt
+from domain.compiled import Appendable
 from domain.errors import InvalidTouchpoint, LifecircleError, LogUnavailable, Refused, UnknownSubject, UnreadableInput
 from domain.example import example
 from domain.kinds.order import OrderPlaced
-from domain.touchpoint import Envelope
 
 _BINARY_PREFIX = "ce-"
 _ONCE = ("content-type", "content-encoding", "if-match", "prefer")
@@ -147,14 +147,14 @@ async def _append(
 ) -> JSONResponse:
     outcomes: list[Outcome | None] = [None] * len(sent.events)
     recordedby = principal.recordedby
-    groups: dict[str, list[tuple[int, Envelope]]] = {}
+    groups: dict[str, list[tuple[int, Appendable]]] = {}
     clock, company = clock_us(), service.engine.company
     for place, event in enumerate(sent.events):
         subject = str(event.get("subject", ""))
         of_subject = groups.setdefault(subject, [])
         try:
             within(principal, subject, str(event.get("type", "")))
-            of_subject.append((place, read_envelope(event, clock, company)))
+            of_subject.append((place, read_touchpoint(event, clock, company)))
         except LifecircleError as error:
             outcomes[place] = error
             if isinstance(error, Refused):
@@ -192,7 +192,7 @@ async def _append(
 
 async def _verdicts(
     engine: Engine,
-    groups: Sequence[Sequence[Envelope]],
+    groups: Sequence[Sequence[Appendable]],
     expected: int | Mapping[str, int] | None,
     recordedby: str,
     *,
@@ -204,7 +204,7 @@ async def _verdicts(
         engine.refusals.note_all(verdicts, groups, recordedby)
         return verdicts
 
-    async def verdict(group: Sequence[Envelope]) -> Verdict:
+    async def verdict(group: Sequence[Appendable]) -> Verdict:
         try:
             return await engine.append_async(group, expected=expected, strict=strict, recordedby=recordedby)
         except LifecircleError as error:

@@ -16,15 +16,15 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.client import JetStreamContext
 
 from adapters.clock import clock_us
-from adapters.codec import parse_json, read_envelope
+from adapters.codec import parse_json, read_touchpoint
 from adapters.engine import Engine
 from adapters.evidence import set_aside
 from adapters.log import QuarantinedRow
 from adapters.outgoing.broker import connected, server_and_path
 from adapters.settings import LIMITS
 from adapters.sources.importer import rule_and_message
+from domain.compiled import Appendable
 from domain.errors import LogUnavailable, Refused, UnreadableInput
-from domain.touchpoint import Envelope
 
 _logger = structlog.get_logger("lifecircle.incoming")
 
@@ -88,14 +88,14 @@ class _Intake:
 
     async def _take(self, page: Sequence[Msg]) -> None:
         """Append a page, subjects side by side and each one's touchpoints in their order."""
-        by_subject: dict[str, list[tuple[Msg, Envelope]]] = {}
+        by_subject: dict[str, list[tuple[Msg, Appendable]]] = {}
         for message in page:
             event: Any = None
             try:
                 event = parse_json(message.data, "the message")
                 if not isinstance(event, dict):
                     raise UnreadableInput("this is no CloudEvent", where="the message", rule="it is a JSON object")
-                envelope = read_envelope(event, clock_us(), self._engine.company)
+                envelope = read_touchpoint(event, clock_us(), self._engine.company)
             except Refused as refusal:
                 told = event if isinstance(event, dict) else {}
                 self._engine.refusals.note(refusal, self._by, told.get("type"), told.get("id"))
@@ -104,7 +104,7 @@ class _Intake:
                 by_subject.setdefault(envelope.subject, []).append((message, envelope))
         await asyncio.gather(*map(self._append, by_subject.values()))
 
-    async def _append(self, arrived: Sequence[tuple[Msg, Envelope]]) -> None:
+    async def _append(self, arrived: Sequence[tuple[Msg, Appendable]]) -> None:
         for message, envelope in arrived:
             try:
                 await self._engine.append_async([envelope], recordedby=self._by)

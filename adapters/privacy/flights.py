@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from adapters.privacy.sealing import Sealing
-from domain.touchpoint import Envelope
+from domain.compiled import Appendable
 
 
 class KeyFlights:
@@ -15,7 +15,7 @@ class KeyFlights:
         self._waiting: set[str] = set()
         self._flight: asyncio.Task[None] | None = None
 
-    async def fetch(self, touchpoints: Sequence[Envelope]) -> None:
+    async def fetch(self, touchpoints: Sequence[Appendable]) -> None:
         """See to it that the keys are in memory under which touchpoints will be sealed.
 
         Raises:

@@ -10,9 +10,10 @@ import orjson
 from adapters.codec import draft_of, encode, envelope_of
 from adapters.log import Draft, Log, Stored
 from adapters.privacy.keyring import DataKey, Keyring, Unsettled
+from adapters.privacy.places import holds_personal, places_of, sealed_texts_of, sealing_attributes
 from adapters.privacy.sealed import About, Sealed, seal
 from domain.company import Company
-from domain.corrections import CORRECTED
+from domain.compiled import Appendable, Encoded
 from domain.custom import schema_for
 from domain.errors import InvalidTouchpoint, KeysUnusable, SpecialNotEnabled, SubjectErased
 from domain.fields import (
@@ -25,7 +26,6 @@ from domain.fields import (
     SealedField,
     Special,
     is_sealed,
-    sealed_fields,
 )
 from domain.touchpoint import KINDS, Envelope, Fact, Touchpoint
 
@@ -54,7 +54,7 @@ class Sealing:
         self.keyring.begin(self.realm)
 
     def draft(
-        self, envelope: Envelope, recordedby: str, stream: str | None = None, original: Fact | None = None
+        self, envelope: Appendable, recordedby: str, stream: str | None = None, original: Fact | None = None
     ) -> Draft:
         """Encode one touchpoint for the log, with its personal fields sealed.
 
@@ -70,20 +70,24 @@ class Sealing:
             SubjectErased: its subject was forgotten, and it is not a repeat.
             KeysUnusable: the keys are not to be had.
         """
+        if isinstance(envelope, Encoded):
+            return draft_of(envelope, recordedby, stream)
         return self._draft(envelope, recordedby, stream, original, personal=holds_personal(envelope, self._log.company))
 
-    def draft_at_hand(self, envelope: Envelope, recordedby: str) -> Draft | None:
+    def draft_at_hand(self, envelope: Appendable, recordedby: str) -> Draft | None:
         """Encode as `draft` does; None where a key must be fetched first.
 
         Raises:
             As `draft`.
         """
+        if isinstance(envelope, Encoded):
+            return draft_of(envelope, recordedby)
         personal = holds_personal(envelope, self._log.company)
         if personal and self.keyring.lacks(self.realm, envelope.subject):
             return None
         return self._draft(envelope, recordedby, personal=personal)
 
-    def draft_at_once(self, envelope: Envelope, recordedby: str, unsettled: list[Unsettled]) -> Draft:
+    def draft_at_once(self, envelope: Appendable, recordedby: str, unsettled: list[Unsettled]) -> Draft:
         """Encode as `draft` does, without a wait for a key: where none is at hand, under one that is to be settled.
 
         Args:
@@ -94,6 +98,8 @@ class Sealing:
         Raises:
             As `draft`.
         """
+        if isinstance(envelope, Encoded):
+            return draft_of(envelope, recordedby)
         personal, key = holds_personal(envelope, self._log.company), None
         if personal and self.keyring.lacks(self.realm, envelope.subject):
             key = self.keyring.unsettled(self.realm, envelope.subject)
@@ -133,13 +139,13 @@ class Sealing:
         state = None if custom else sealer.put_between(draft.state, envelope.data)
         if state is None:
             fields = orjson.loads(draft.state)
-            sealer.put_into(fields["data"], _places(envelope, original))
+            sealer.put_into(fields["data"], places_of(envelope, original))
             if custom:
                 sealer.put_into(fields, [SealedField(("custom", *path), _CUSTOM) for path in custom.personal])
             state = orjson.dumps(fields)
         return Draft(*draft[:6], state, content)
 
-    def lacking(self, touchpoints: Iterable[Envelope]) -> list[str]:
+    def lacking(self, touchpoints: Iterable[Appendable]) -> list[str]:
         """The subjects of touchpoints whose keys must be fetched before they can be sealed."""
         company = self._log.company
         lacking: list[str] = []
@@ -148,7 +154,7 @@ class Sealing:
                 lacking.append(each.subject)  # noqa: PERF401
         return lacking
 
-    def fetch(self, touchpoints: Iterable[Envelope]) -> None:
+    def fetch(self, touchpoints: Iterable[Appendable]) -> None:
         """Fetch, or make, the keys under which touchpoints will be sealed, all at once."""
         if lacking := self.lacking(touchpoints):
             self.keyring.ensure(self.realm, lacking)
@@ -234,7 +240,7 @@ class _Sealer:
 
         A field whose name and value stand once in the bytes stands there: in a text its quotes would be escaped.
         """
-        texts = _texts(type(data))
+        texts = sealed_texts_of(type(data))
         for name, place in texts:
             if (value := getattr(data, name)) is None:
                 continue
@@ -290,57 +296,6 @@ class _Sealer:
                 return seal(about, value, self._key)
 
 
-def holds_personal(envelope: Envelope, company: Company) -> bool:
-    """Whether a touchpoint holds anything that is to be sealed."""
-    data = envelope.data
-    for name in _attributes(type(data)):
-        value = getattr(data, name)
-        if value is not None and value != ():
-            return True
-    if envelope.custom is None or not company.custom:
-        return False
-    schema = schema_for(envelope.type, company.custom)
-    return bool(schema and schema.personal)
-
-
-@cache
-def _attributes(kind: type[Touchpoint]) -> tuple[str, ...]:
-    """The Python names of the fields in which a kind holds what is sealed."""
-    if kind.kind == CORRECTED:
-        return ("replacement",)
-    stored = {each.path[0] for each in sealed_fields(kind)}
-    return tuple(name for name, field in kind.model_fields.items() if (field.alias or name) in stored)
-
-
-@cache
-def _texts(kind: type[Touchpoint]) -> tuple[tuple[str, bytes], ...]:
-    """Where all that a kind seals is texts of its own: the Python name of each, and what stands before it in JSON."""
-    places = sealed_fields(kind)
-    if kind.kind == CORRECTED or any(len(path) > 1 or type(mark) is not Personal for path, mark in places):
-        return ()
-    named = {field.alias or name: name for name, field in kind.model_fields.items()}
-    return tuple((named[path[0]], orjson.dumps(path[0]) + b":") for path, _ in places)
-
-
-def _places(envelope: Envelope, original: Fact | None = None) -> Sequence[SealedField]:
-    """What is sealed in the data of a touchpoint; of a correction, what is sealed in what it corrects."""
-    if envelope.type != CORRECTED:
-        return sealed_fields(type(envelope.data))
-    kind = KINDS.get(original.kind) if original else None
-    return _replaced(sealed_fields(kind) if kind else _of_any_kind(len(KINDS)))
-
-
-@cache
-def _of_any_kind(_: int) -> tuple[SealedField, ...]:
-    """What any kind seals: of a correction whose original is not known yet, all that might be personal is sealed."""
-    return tuple({each.path: each for kind in KINDS.values() for each in sealed_fields(kind)}.values())
-
-
-@cache
-def _replaced(places: tuple[SealedField, ...]) -> tuple[SealedField, ...]:
-    return tuple(each._replace(path=("replacement", *each.path)) for each in places)
-
-
 def erased(subject: str) -> SubjectErased:
     """The error for a subject that was forgotten."""
     return SubjectErased(
@@ -359,7 +314,7 @@ def _may_hold(fact: Fact) -> bool:
 @cache
 def _sealing_kind(name: str, _: int) -> bool:
     kind = KINDS.get(name)
-    return kind is None or bool(_attributes(kind))
+    return kind is None or bool(sealing_attributes(kind))
 
 
 def _holders(fact: Fact) -> frozenset[str]:

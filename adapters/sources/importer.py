@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from adapters.clock import clock_us
-from adapters.codec import read_envelope
+from adapters.codec import read_touchpoint
 from adapters.collector import seldom
 from adapters.engine import Engine
 from adapters.evidence import set_aside
@@ -29,8 +29,8 @@ from adapters.sources.readers import EventLines, Row, Source
 from adapters.sources.resume import Track, Untracked
 from adapters.sources.scratch import Scratch, Tally
 from domain.company import Company
+from domain.compiled import Appendable
 from domain.errors import LifecircleError, LogUnavailable, Refused, UnreadableInput
-from domain.touchpoint import Envelope
 
 GREW = "the file grew while it was read: import it again for the rest"
 UNCLOSED = "unexpected end of data"  # as the csv module says it
@@ -152,7 +152,7 @@ class Destination(Protocol):
         """Whose rules hold."""
         ...
 
-    def store(self, batches: Iterable[Iterable[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
+    def store(self, batches: Iterable[Iterable[Sequence[Appendable]]]) -> Iterator[list[Verdict]]:
         """Store batch after batch of groups of touchpoints, each group whole or not at all.
 
         The next batch may be taken before the verdicts of the one before it are answered, but not before all of its
@@ -170,7 +170,7 @@ class _IntoLog(NamedTuple):
     recordedby: str
     company: Company
 
-    def store(self, batches: Iterable[Iterable[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
+    def store(self, batches: Iterable[Iterable[Sequence[Appendable]]]) -> Iterator[list[Verdict]]:
         return self.engine.append_batches(batches, recordedby=self.recordedby)
 
     def set_aside(self, rows: list[QuarantinedRow]) -> None:
@@ -228,7 +228,7 @@ class Import:
             progress(self._source.size_bytes, self._source.size_bytes)
         return self._reported()
 
-    def _batches(self, read: deque[_Batch]) -> Iterator[Iterator[Sequence[Envelope]]]:
+    def _batches(self, read: deque[_Batch]) -> Iterator[Iterator[Sequence[Appendable]]]:
         """Read all of it, batch by batch; the last may be empty."""
         rows = self._grouped(self._kept())
         while not self._ended:
@@ -237,7 +237,7 @@ class Import:
             read.append(self._batch)
             yield self._groups(self._batch, rows)
 
-    def _groups(self, batch: _Batch, rows: Iterator[tuple[str, list[Row]]]) -> Iterator[Sequence[Envelope]]:
+    def _groups(self, batch: _Batch, rows: Iterator[tuple[str, list[Row]]]) -> Iterator[Sequence[Appendable]]:
         """Read one batch: the touchpoints of each of its parcels."""
         while batch.waiting < LIMITS.import_batch_rows:
             key, members = next(rows, (None, []))
@@ -321,12 +321,12 @@ class Import:
                 for _, row in pairs:
                     self._set_aside(self._batch, self.report.quarantined, error, row)
 
-    def _take(self, batch: _Batch, stem: str, rows: list[Row]) -> Sequence[Envelope]:
+    def _take(self, batch: _Batch, stem: str, rows: list[Row]) -> Sequence[Appendable]:
         """Turn a row or a group into touchpoints to store, or into rows for quarantine."""
-        envelopes: list[Envelope] = []
+        envelopes: list[Appendable] = []
         try:
             made = self._recipe.touchpoints([row.cells for row in rows], stem, self._stem_of)
-            envelopes = [read_envelope(envelope, self._clock, self._into.company) for _, envelope in made]
+            envelopes = [read_touchpoint(envelope, self._clock, self._into.company) for _, envelope in made]
         except FaultyRow as error:
             fellows = [row for place, row in enumerate(rows) if place != error.place]
             self._refuse(batch, error, stem, rows[error.place])

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.codec import encode
+from adapters.codec import draft_of
 from adapters.log import QuarantinedRow, Receipt, Verdict
 from adapters.settings import LIMITS
 from adapters.sources.files import open_source
@@ -15,6 +15,7 @@ from adapters.sources.plan import Plan
 from adapters.sources.resume import Untracked
 from adapters.sources.scratch import Scratch
 from domain.company import Company
+from domain.compiled import Appendable, Encoded
 from domain.errors import IdReused, Refused
 from domain.touchpoint import Envelope
 
@@ -40,13 +41,13 @@ class Rehearsal:
     report: Report = field(default_factory=lambda: Report("", "", ""))
     _known: dict[int, int] = field(default_factory=dict)
 
-    def store(self, batches: Iterable[Iterable[Sequence[Envelope]]]) -> Iterator[list[Verdict]]:
+    def store(self, batches: Iterable[Iterable[Sequence[Appendable]]]) -> Iterator[list[Verdict]]:
         """Answer as a log would that was empty before."""
         return ([self._verdict(group) for group in groups] for groups in batches)
 
-    def _verdict(self, group: Sequence[Envelope]) -> Verdict:
+    def _verdict(self, group: Sequence[Appendable]) -> Verdict:
         try:
-            keys = [(hash((each.subject, each.source, each.id)), hash(encode(each))) for each in group]
+            keys = [(hash((each.subject, each.source, each.id)), hash(draft_of(each, "").state)) for each in group]
         except Refused as error:
             return error
         if any(self._known.get(key, content) != content for key, content in keys):
@@ -62,7 +63,7 @@ class Rehearsal:
             if not repeat and len(self._known) < LIMITS.import_keys_in_memory:
                 self._known[key] = content
             if not repeat and len(self.first) < self.first_max:
-                self.first.append(envelope)
+                self.first.append(envelope.typed() if isinstance(envelope, Encoded) else envelope)
             receipts.append(Receipt(1, 0, envelope.subject, 0, 0, b"", repeat))
         return receipts
 

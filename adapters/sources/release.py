@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from adapters.clock import clock_us
-from adapters.codec import parse_json, read_envelope
+from adapters.codec import parse_json, read_touchpoint
 from adapters.engine import Engine
 from adapters.evidence import amend, note_quarantined, quarantined, release_id, release_notes
 from adapters.idkey import read_id_key
@@ -22,8 +22,8 @@ from adapters.sources.cells import row_digest, unreadable
 from adapters.sources.importer import FELLOW, rule_and_message
 from adapters.sources.mapping import FileForm, read_stored
 from adapters.sources.plan import CloudEvents, FaultyRow, Plan, Recipe
+from domain.compiled import Appendable
 from domain.errors import LifecircleError, LogUnavailable, NotInQuarantine, Refused, UnreadableInput
-from domain.touchpoint import Envelope
 
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}")
 
@@ -139,7 +139,7 @@ class _Batch:
                 continue
             try:
                 made = self._recipe.touchpoints(unit.cells, stem, self._counter())
-                envelopes = [read_envelope(each, clock_us(), self._engine.company) for _, each in made]
+                envelopes = [read_touchpoint(each, clock_us(), self._engine.company) for _, each in made]
             except FaultyRow as error:
                 self._stay(report, [unit.rows[error.place]], error, by)
                 fellows = [row for place, row in enumerate(unit.rows) if place != error.place]
@@ -152,7 +152,7 @@ class _Batch:
             self._record(report, unit, stem, [rule for rule, _ in made], envelopes, by)
 
     def _record(
-        self, report: Released, unit: _Unit, stem: str, rules: Sequence[str], envelopes: Sequence[Envelope], by: str
+        self, report: Released, unit: _Unit, stem: str, rules: Sequence[str], envelopes: Sequence[Appendable], by: str
     ) -> None:
         """Record the touchpoints and, in the same step, that their rows were let in."""
         notes = release_notes(self._engine.log.log_id, unit.rows, by)

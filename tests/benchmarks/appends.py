@@ -15,12 +15,13 @@ from typing import Any
 from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 
 from adapters.clock import clock_us
-from adapters.codec import draft_of, read_envelope
+from adapters.codec import draft_of, read_touchpoint
 from adapters.engine import Engine
 from adapters.log import Draft, Log, Receipt
 from adapters.privacy.keyring import Unsettled
 from adapters.privacy.sealing import Sealing
-from domain.touchpoint import Envelope, Fact
+from domain.compiled import Appendable
+from domain.touchpoint import Fact
 from tests.benchmarks import stock
 from tests.benchmarks.ground import Site
 from tests.benchmarks.measures import Work, rate
@@ -51,12 +52,12 @@ def apart(stored: Sequence[StoredEvent], producer: str = "") -> list[StoredEvent
 
 def append_one(engine: Engine, event: Mapping[str, Any], *, strict: bool = False) -> list[Receipt]:
     """Validate and append one event as a service would."""
-    return engine.append([read_envelope(event, clock_us(), engine.company)], strict=strict)
+    return engine.append([read_touchpoint(event, clock_us(), engine.company)], strict=strict)
 
 
 async def append_one_async(engine: Engine, event: Mapping[str, Any]) -> list[Receipt]:
     """The same from a task."""
-    return await engine.append_async([read_envelope(event, clock_us(), engine.company)])
+    return await engine.append_async([read_touchpoint(event, clock_us(), engine.company)])
 
 
 def stock_append_1(site: Site) -> float:
@@ -138,17 +139,17 @@ def personal(count: int) -> Sequence[dict[str, Any]]:
 class _Unsealing(Sealing):
     def draft(
         self,
-        envelope: Envelope,
+        envelope: Appendable,
         recordedby: str,
         stream: str | None = None,
         original: Fact | None = None,  # noqa: ARG002 - nothing is sealed, so nothing must be known
     ) -> Draft:
         return draft_of(envelope, recordedby, stream)
 
-    def draft_at_once(self, envelope: Envelope, recordedby: str, unsettled: list[Unsettled]) -> Draft:  # noqa: ARG002 - as above
+    def draft_at_once(self, envelope: Appendable, recordedby: str, unsettled: list[Unsettled]) -> Draft:  # noqa: ARG002 - as above
         return draft_of(envelope, recordedby)
 
-    def lacking(self, touchpoints: Iterable[Envelope]) -> list[str]:  # noqa: ARG002 - as above
+    def lacking(self, touchpoints: Iterable[Appendable]) -> list[str]:  # noqa: ARG002 - as above
         return []
 
 
@@ -192,7 +193,7 @@ def batch(size: int) -> Work:
             def appended() -> None:
                 clock = clock_us()
                 batches = (items[at : at + size] for at in range(0, len(items), size))
-                read = (([read_envelope(event, clock, engine.company)] for event in batch) for batch in batches)
+                read = (([read_touchpoint(event, clock, engine.company)] for event in batch) for batch in batches)
                 for verdicts in engine.append_batches(read):
                     assert len(verdicts) == size
 
@@ -240,7 +241,7 @@ def long_life(site: Site) -> dict[str, float]:
             numbers = iter(range(length + site.sizes.alone + _STRICT + 2))
             for at in range(0, length, BATCH):
                 batch = [_on_subject(subject, number) for number in islice(numbers, min(BATCH, length - at))]
-                engine.append_each([[read_envelope(event, clock_us(), engine.company)] for event in batch])
+                engine.append_each([[read_touchpoint(event, clock_us(), engine.company)] for event in batch])
             for way, times in (("append", site.sizes.alone), ("strict", _STRICT)):
                 work = partial(append_one, engine, strict=way == "strict")
                 work(_on_subject(subject, next(numbers)))  # what is kept in memory of a subject is made

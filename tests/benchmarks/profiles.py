@@ -26,7 +26,7 @@ import psycopg
 
 from adapters.addresses import open_sweep, open_tables
 from adapters.clock import clock_us
-from adapters.codec import draft_of, fact_of, parse_json, read_envelope
+from adapters.codec import draft_of, fact_of, parse_json, read_touchpoint
 from adapters.engine import Engine
 from adapters.log import Draft, Group
 from adapters.postgres.facts import Facts
@@ -37,8 +37,8 @@ from adapters.sources.plan import Plan
 from adapters.sources.scratch import Scratch
 from adapters.views.rebuild import rebuild
 from adapters.views.sweep import Part, Sweep
+from domain.compiled import Appendable
 from domain.history import effective_histories
-from domain.touchpoint import Envelope
 from projections import view_named
 from projections.view import fold
 from tests.benchmarks import report
@@ -93,7 +93,7 @@ class Stages:
         self.spent(name, busy - less_busy, self._last[1] - less_waiting)
         return done
 
-    def drafted(self, read: Callable[[Any], Envelope], events: Sequence[Any]) -> list[Draft]:
+    def drafted(self, read: Callable[[Any], Appendable], events: Sequence[Any]) -> list[Draft]:
         """Validate and encode.
 
         As the works do, each touchpoint is let go as soon as it is encoded: the collector walks what is kept.
@@ -137,7 +137,7 @@ def append(site: Site, count: int) -> list[Stage]:
     stages = Stages(count)
     url = site.fresh()
     with Engine.create(url) as engine, psycopg.connect(url, autocommit=True) as connection:
-        read = partial(read_envelope, clock_us=clock_us(), company=engine.company)
+        read = partial(read_touchpoint, clock_us=clock_us(), company=engine.company)
         for batch in _in_batches(raw):
             parsed = stages.timed("parse strict JSON", partial(_each, parse_json, batch))
             stages.stored(connection, stages.drafted(read, parsed))
@@ -157,7 +157,7 @@ def imported(site: Site, count: int) -> list[Stage]:
     with Engine.create(url) as engine, psycopg.connect(url, autocommit=True) as connection, Scratch() as scratch:
         source = open_source(path, mapping.file)
         plan = Plan(mapping, source.columns, None)
-        read = partial(read_envelope, clock_us=clock_us(), company=engine.company)
+        read = partial(read_touchpoint, clock_us=clock_us(), company=engine.company)
 
         def stem_of(key: str) -> str:
             digest = sha256(key.encode()).digest()
@@ -221,7 +221,7 @@ def _append_all(site: Site, count: int) -> Callable[[], object]:
         with Engine.open(url) as engine:
             clock = clock_us()
             batches = (items[at : at + BATCH] for at in range(0, count, BATCH))
-            read = (([read_envelope(event, clock, engine.company)] for event in batch) for batch in batches)
+            read = (([read_touchpoint(event, clock, engine.company)] for event in batch) for batch in batches)
             for _ in engine.append_batches(read):
                 pass
 
