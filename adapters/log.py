@@ -289,7 +289,7 @@ class Log(Watched, Protocol):
     parallel: bool
     """Whether appends to different buckets can commit at the same moment."""
 
-    def append(self, groups: Sequence[Group]) -> list[Verdict]:
+    def append(self, groups: Sequence[Group], ready: Callable[[], None] | None = None) -> list[Verdict]:
         """Store groups in as few transactions as can be, each under the ordering lock of its bucket; judge each alone.
 
         For each group, in this order: an id that the stream holds from the same source is a repeat when the stored
@@ -297,6 +297,9 @@ class Log(Watched, Protocol):
         an expected version fail with RepeatMixedWithNew; a stream at another version than expected fails with
         VersionConflict. Otherwise the new drafts are stored and every draft gets its receipt. Groups act as if stored
         one after the other.
+
+        `ready` is called before anything is committed: a database server is at work meanwhile, and holds the locks. It
+        may be called again after a lost connection. What it raises is raised, and nothing is stored.
 
         Raises:
             LogUnavailable: the database was lost and, after reconnecting, the outcome could not be learnt.

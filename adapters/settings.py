@@ -38,6 +38,9 @@ class Limits:
     data_key_cache_subjects: int = 100_000
     """For how many subjects the key of their personal data is kept in memory."""
 
+    data_key_wait_s: float = 0.02
+    """How long the lock of a bucket is held for the keys of new people to be safe; then they come first."""
+
     data_key_recheck_s: float = 1.0
     """How long a process may go on with keys in memory before it asks which of them were destroyed."""
 

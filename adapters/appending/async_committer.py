@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from adapters import tracing
@@ -37,7 +39,7 @@ class AsyncCommitter:
     ) -> tuple[Group, Verdict]:
         """Store touchpoints as one group, together with whatever else waits; answer it, and its verdict.
 
-        They are sealed at once: keys that are not at hand become safe on the disk just before the round is stored.
+        They are sealed at once: keys that are not at hand become safe on the disk before the round is committed.
         A caller that is cancelled meanwhile does not know the outcome; sending the same again is safe.
 
         Raises:
@@ -84,6 +86,9 @@ class _Queue:
 
     def __init__(self, rounds: Rounds, sealing: Sealing) -> None:
         self._store, self._sealing = rounds.store, sealing
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="keys")
+        self._meets_new = False
+        """Whether all keys of the last such round were new, and safe soon: then those of the next may be as well."""
         self._waiting: list[_Waiting] = []
         self._rounds: asyncio.Task[None] | None = None
 
@@ -116,19 +121,32 @@ class _Queue:
     def _store_early(
         self, early: "Sequence[_Early | None]", groups: Sequence[Group], joined: "Sequence[Span | None]"
     ) -> list[Verdict]:
-        """Store a round once its keys are safe; whose keys are not to be had are answered so, and the others stored."""
-        ready = self._settled(early, groups)
+        """Store a round with keys that are to be safe first; whose are not to be had are answered so, others stored.
+
+        Where the round before met new people alone, this one is sent while its keys are committed.
+        """
+        keys, began = [key for each in early if each for key in each.keys], monotonic()
+        settling = self._beside.submit(self._sealing.keyring.settle, self._sealing.realm, keys)
+        if self._meets_new:
+            try:
+                return self._store(groups, joined, partial(_safe_in_time, settling))
+            except _NotSafe:
+                self._meets_new = False
+        ready = self._settled(settling, early, groups)
+        self._meets_new = self._meets_new and monotonic() - began < LIMITS.data_key_wait_s
         left = [at for at, group in enumerate(ready) if isinstance(group, Group)]
         stored = [cast("Group", ready[at]) for at in left]
         verdicts = iter(self._store(stored, [joined[at] for at in left]))
         return [next(verdicts) if isinstance(group, Group) else group for group in ready]
 
-    def _settled(self, early: "Sequence[_Early | None]", groups: Sequence[Group]) -> "list[Group | LifecircleError]":
+    def _settled(
+        self, settling: Future[set[str]], early: "Sequence[_Early | None]", groups: Sequence[Group]
+    ) -> "list[Group | LifecircleError]":
         try:
-            keys = [key for each in early if each for key in each.keys]
-            others = self._sealing.keyring.settle(self._sealing.realm, keys)
+            others = settling.result()
         except LifecircleError as error:
             return [error if each else group for each, group in zip(early, groups, strict=True)]
+        self._meets_new = not others
         return [
             _made_anew(each.anew) if each and any(subject in others for subject, _ in each.keys) else group
             for each, group in zip(early, groups, strict=True)
@@ -143,6 +161,23 @@ class _Queue:
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome[place])
+
+
+class _NotSafe(Exception):
+    """The keys of a round are not safe yet, or not those that sealed it; nothing of it may be stored as it is."""
+
+
+def _safe_in_time(settling: Future[set[str]]) -> None:
+    """Wait for the keys of a round that is being stored, and no longer than others may be kept from the log by that.
+
+    Raises:
+        _NotSafe: they are not safe, or not the right ones.
+    """
+    try:
+        if settling.result(LIMITS.data_key_wait_s):
+            raise _NotSafe
+    except (LifecircleError, TimeoutError) as error:
+        raise _NotSafe from error
 
 
 def _made_anew(make: Callable[[], Group]) -> Group | LifecircleError:

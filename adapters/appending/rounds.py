@@ -18,13 +18,15 @@ class Rounds:
         self._log = log
         self.observe: Callable[[int, float], None] | None = None
 
-    def store(self, groups: Sequence[Group], joined: "Sequence[Span | None]") -> list[Verdict]:
+    def store(
+        self, groups: Sequence[Group], joined: "Sequence[Span | None]", ready: Callable[[], None] | None = None
+    ) -> list[Verdict]:
         """Store a round as `Log.append` does; `joined` are the traced requests that it is for."""
         if self.observe is None and not tracing.active():
-            return self._log.append(groups)
+            return self._log.append(groups, ready)
         touchpoints, began = sum(len(group.drafts) for group in groups), perf_counter()
         with tracing.joint(joined, {"lifecircle.groups": len(groups), "lifecircle.touchpoints": touchpoints}):
-            verdicts = self._log.append(groups)
+            verdicts = self._log.append(groups, ready)
         if self.observe is not None:
             self.observe(touchpoints, perf_counter() - began)
         return verdicts

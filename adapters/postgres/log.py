@@ -136,7 +136,7 @@ class PostgresLog(Books):
         """Give all connections back."""
         self.datastore.close()
 
-    def append(self, groups: Sequence[Group]) -> list[Verdict]:
+    def append(self, groups: Sequence[Group], ready: Callable[[], None] | None = None) -> list[Verdict]:
         """Store groups, as the log's contract says.
 
         After a lost connection the same is sent again: what had been stored comes back as its receipts, for known ids
@@ -144,9 +144,11 @@ class PostgresLog(Books):
         """
         if not self._repeating and unjudged(groups):
             facts = Facts(groups, self.buckets)
-            if answer := self.datastore.patiently(lambda connection: _at_once(connection, facts)):
+            if answer := self.datastore.patiently(lambda connection: _at_once(connection, facts, ready)):
                 self.datastore.announce()
                 return facts.verdicts(answer)
+        if ready:
+            ready()
         return self._judged(groups)
 
     def _judged(self, groups: Sequence[Group]) -> list[Verdict]:
@@ -293,9 +295,17 @@ class _Flight:
         return lambda: verdicts
 
 
-def _at_once(connection: Connection[Any], facts: Facts) -> PGresult | None:
-    facts.send(connection)
-    return facts.receive(connection)
+def _at_once(connection: Connection[Any], facts: Facts, ready: Callable[[], None] | None) -> PGresult | None:
+    if ready is None:
+        facts.send(connection)
+        return facts.receive(connection)
+    with connection.transaction():
+        facts.send(connection)
+        try:
+            ready()
+        finally:
+            answer = facts.receive(connection)
+    return answer
 
 
 def _send(connection: Connection[Any], calls: Sequence[Call], touched: set[int]) -> list[list[Any]]:

@@ -3,7 +3,7 @@
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Condition, Event
@@ -196,8 +196,10 @@ class SQLiteLog(Books):
         """Give all connections back."""
         self.datastore.close()
 
-    def append(self, groups: Sequence[Group]) -> list[Verdict]:
+    def append(self, groups: Sequence[Group], ready: Callable[[], None] | None = None) -> list[Verdict]:
         """Store groups in one transaction under the file's write lock, as the log's contract says."""
+        if ready:
+            ready()
         with self.transaction(commit=True) as cursor:
             heads = [head_of(cursor, bucket) for bucket in range(1, self.buckets + 1)]
             versions = self._versions(cursor, groups)
