@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Event
@@ -19,6 +20,7 @@ from adapters.log import Log
 from domain.notes import Head
 from tests.benchmarks.ground import Site
 from tests.benchmarks.measures import rate
+from tests.benchmarks.memory import in_process
 from tests.benchmarks.touchpoints import envelopes
 
 _LONG_LIFE = 1_000
@@ -26,7 +28,7 @@ _LONG_LIFE = 1_000
 _AT_ONCE = 1_000
 
 
-def _filled(url: str, count: int) -> None:
+def _filled(count: int, url: str) -> None:
     """A log of many customers, one of whom lived long."""
     each = envelopes(count)
     with Engine.create(url) as engine:
@@ -44,7 +46,7 @@ def audited(site: Site) -> dict[str, float]:
     Answers touchpoints a second, by all processors that this process may have; and the time of a bundle in ms.
     """
     count, folder = site.sizes.sealed, site.folder() / "seal"
-    url = site.kept(f"sealed {count}", lambda url: _filled(url, count))
+    url = site.kept(f"sealed {count}", partial(_filled, count))
     with Engine.open(url) as engine:
         with sealer(engine.log, url, folder) as leading:
             sealing = rate(count, leading.seal)
@@ -57,6 +59,33 @@ def audited(site: Site) -> dict[str, float]:
     took_ms = (perf_counter() - began) * 1_000
     assert not problems, problems
     return {"seal_per_s": sealing, "verify_per_s": verifying, "bundle_1000_ms": took_ms}
+
+
+def audit_memory(site: Site) -> dict[str, float]:
+    """The peak memory of sealing a whole log, verifying it and proving a history, in a tenth of the log and in all."""
+    found: dict[str, float] = {}
+    for size, count in (("tenth", site.sizes.sealed // 10), ("all", site.sizes.sealed)):
+        url, folder = site.kept(f"sealed {count}", partial(_filled, count)), site.folder() / "seal"
+        for name, work in (("seal", _seal), ("verify", _verify), ("prove", _prove)):
+            if (peak := in_process(work, url, folder).peak_mb) is not None:
+                found[f"{name}_peak_mb_{size}"] = peak
+    return found
+
+
+def _seal(url: str, folder: Path) -> None:
+    with Engine.open(url) as engine, sealer(engine.log, url, folder) as leading:
+        leading.seal()
+
+
+def _verify(url: str, folder: Path) -> None:
+    with Engine.open(url) as engine:
+        _verified(engine, url, folder)
+
+
+def _prove(url: str, folder: Path) -> None:
+    key = read_key(str(folder / "key.pub"))
+    with Engine.open(url) as engine, closing(open_audit_rows(url)) as rows, agreeing(folder, [key]) as (seal, store):
+        assert make_bundle(engine.log, rows, seal, store, "long-life")
 
 
 def seal_lag(site: Site) -> dict[str, float]:

@@ -21,6 +21,9 @@ _GROWTH: dict[str, Aim | None] = {
     "rebuild_peak_mb_1m": None,
     "rebuild_peak_mb_10m": None,
 }
+_AUDIT_PEAKS: dict[str, Aim | None] = {
+    f"{work}_peak_mb_{size}": None for work in ("seal", "verify", "prove") for size in ("tenth", "all")
+}
 
 MEASURES: tuple[Measure, ...] = (
     Ratio("append_1_x", _ONE, "postgresql", appends.stock_append_1, appends.append_1, at_least(2.5)),
@@ -202,6 +205,9 @@ MEASURES: tuple[Measure, ...] = (
         "sqlite",
         {"sqlite_seal_per_s": at_least(50_000), "sqlite_verify_per_s": at_least(100_000)},
         audits.audited_sqlite,
+    ),
+    Figures(
+        "the memory of audits, and in a tenth of the log", "postgresql", _AUDIT_PEAKS, audits.audit_memory, once=True
     ),
     Figures("ten times as much", "postgresql", _GROWTH, imports.growth, once=True),
 )
