@@ -296,10 +296,8 @@ class Log(Watched, Protocol):
         bytes, or the HMACs of the content, are equal, else the group fails with IdReused; known and new ids mixed under
         an expected version fail with RepeatMixedWithNew; a stream at another version than expected fails with
         VersionConflict. Otherwise the new drafts are stored and every draft gets its receipt. Groups act as if stored
-        one after the other.
-
-        `ready` is called before anything is committed: a database server is at work meanwhile, and holds the locks. It
-        may be called again after a lost connection. What it raises is raised, and nothing is stored.
+        one after the other. `ready` is called before anything is committed, maybe more than once and while a server
+        holds the locks; what it raises is raised, and nothing is stored.
 
         Raises:
             LogUnavailable: the database was lost and, after reconnecting, the outcome could not be learnt.

@@ -21,6 +21,7 @@ def command(url: str, style: str, what: str | None, subject: str | None) -> None
     refused: by which rule, with the digest of the id. quarantined, released: rows of imports. opened: whose personal
     data was read, which fields, what for. denied: what was asked for without the right to it. keys: changed, destroyed.
     exported, erased: of customers. writers: who was authenticated (recordedby) against whom they claimed (actor).
+    Of all the rest by is who was authenticated, and actor who is said to have done it.
     """
     from adapters.audit.trail import Writer, trail, writers
     from adapters.engine import Engine
@@ -33,6 +34,7 @@ def command(url: str, style: str, what: str | None, subject: str | None) -> None
         happened = trail(engine.log, what, subject, on_progress)
     told = {"json": lambda about: about, "csv": lambda about: orjson.dumps(about).decode(), "table": described}[style]
     rows = [
-        (iso(each.recorded), each.what, each.by, each.subject, told(each.about), each.position) for each in happened
+        (iso(each.recorded), each.what, each.by, each.actor, each.subject, told(each.about), each.position)
+        for each in happened
     ]
-    show(("recorded", "what", "by", "subject", "about", "position"), rows, style)
+    show(("recorded", "what", "by", "actor", "subject", "about", "position"), rows, style)

@@ -29,11 +29,18 @@ def read_key(text: str) -> VerifierKey:
     """Read a verifier key, or the file that holds one.
 
     Raises:
-        SealUnusable: it is neither.
+        SealUnusable: it is neither, or no such file is there.
     """
     try:
         path = Path(text)
         return VerifierKey.read(path.read_text("utf-8") if "+" not in text or path.is_file() else text)
+    except FileNotFoundError:
+        raise SealUnusable(
+            "there is no verifier key at this place",
+            where=text,
+            rule="the first seal of a log makes its keys, and puts the public one into the seal's folder as key.pub",
+            way_out="correct the place; if the log was never sealed: lifecircle seal",
+        ) from None
     except (NoteMalformed, OSError, UnicodeDecodeError):
         raise SealUnusable(
             "this is no verifier key",

@@ -36,11 +36,15 @@ HANDED_OVER: dict[str, tuple[type[Touchpoint], ...]] = {"exported": (DataExporte
 
 
 class Happening(NamedTuple):
-    """One line of the trail: who did what with whom; `recorded` in microseconds since 1970 UTC."""
+    """One line of the trail: who did what with whom; `recorded` in microseconds since 1970 UTC.
+
+    `by` was authenticated, and `actor` is whom that one said to act for.
+    """
 
     recorded: int
     what: str
     by: str
+    actor: str
     subject: str
     about: dict[str, Any]
     position: str
@@ -80,9 +84,10 @@ def _kinds(sorts: dict[str, tuple[type[Touchpoint], ...]], asked: str | None) ->
 def _happenings(rows: Iterable[Stored], kinds: set[str]) -> Iterator[Happening]:
     for row in rows:
         if row.kind in kinds:
-            about = orjson.loads(row.state)["data"]
+            envelope = orjson.loads(row.state)
+            about, actor = envelope["data"], envelope.get("actor", "")
             whose = about.pop("person", None) or ("" if row.stream.startswith("log/") else row.stream)
-            yield Happening(row.recorded, row.kind, row.recordedby, whose, about, f"{row.bucket}/{row.number}")
+            yield Happening(row.recorded, row.kind, row.recordedby, actor, whose, about, f"{row.bucket}/{row.number}")
 
 
 def writers(log: Log, subject: str | None = None, on_progress: Progress = unseen) -> list[Writer]:

@@ -39,6 +39,7 @@ CHECKPOINT = "{}.seal/1/1/checkpoint"
         ("verify missing.zip --key key", 1, "missing.zip"),
         ("verify shop.zip --key missing", 8, "no verifier key"),
         ("verify shop.zip --key shop.zip", 8, "no verifier key"),
+        ("prove anna -o x.zip --seal nowhere", 8, "never sealed: lifecircle seal"),
         ("verify --key other.seal/key.pub", 12, "not signed by a trusted key"),
         ("verify --seal other.seal --key other.seal/key.pub", 12, "another log's"),
         ("verify --seal nowhere --key key", 8, "no seal here"),

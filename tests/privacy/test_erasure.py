@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.addresses import open_tables
+from adapters.audit.trail import trail
 from adapters.engine import Engine
 from adapters.evidence import quarantined, set_aside
 from adapters.idkey import make_id_key
@@ -118,6 +119,7 @@ def test_the_log_says_who_forgot_whom_and_why(engine: Engine) -> None:
         {"scope": "all personal data", "legal_basis": "Art. 17"},
     )
     assert erased.envelope["actor"] == "rosa"
+    assert [(each.by, each.actor, each.subject) for each in trail(engine.log, "erased")] == [("test", "rosa", "anna")]
     (noted,) = engine.history(f"log/{engine.log.log_id.hex()}")
     assert (noted.kind, noted.data) == ("KeyDestroyed", {"person": "anna"})
     (contact,) = open_facts(engine, engine.history("org-1"), purpose="a test", by="test")
