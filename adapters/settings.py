@@ -110,6 +110,9 @@ class Limits:
     import_keys_in_memory: int = 500_000
     """How many different rows an import tells apart in memory; beyond that, in a temporary file."""
 
+    import_marks_bytes: int = 2**24
+    """How much memory marks which rows that file may hold; its size fits tens of millions of rows."""
+
     projector_batch_max: int = 1_000
     """How many touchpoints a projector folds into one transaction."""
 

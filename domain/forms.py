@@ -65,7 +65,12 @@ class Written(dict[str, Any]):
 def _written(number: str, currency: str) -> Written:
     if currency not in ISO_4217 or not PLAIN_NUMBER.fullmatch(number):
         raise ValueError
-    written = Written(micros=micros(number), currency=currency)
+    return _kept(micros(number), currency)
+
+
+@lru_cache(maxsize=10_000)
+def _kept(micro_units: int, currency: str) -> Written:
+    written = Written(micros=micro_units, currency=currency)
     written.currency = currency
     return written
 
@@ -104,6 +109,8 @@ def _measure(given: Any) -> int | str:
 def _amount(given: Any) -> Written:
     if type(given) is str:
         return _written(*given.split(" "))
+    if type(given) is Amount:
+        return _kept(given.micros, given.currency)
     if type(given) is not dict or len(given) != 2:
         raise ValueError
     currency, amount = given.get("currency"), given.get("amount")
@@ -118,9 +125,7 @@ def _amount(given: Any) -> Written:
     whole = given.get("micros")
     if type(whole) is not int or abs(whole) > MICROS_MAX or currency not in ISO_4217:
         raise ValueError
-    written = Written(micros=whole, currency=currency)
-    written.currency = currency
-    return written
+    return _kept(whole, currency)
 
 
 @cache

@@ -19,13 +19,15 @@ _OPEN = """
     PRAGMA journal_mode = OFF;
     PRAGMA synchronous = OFF;
     PRAGMA cache_size = -32768;
-    CREATE TABLE seen (key INTEGER PRIMARY KEY, times INTEGER NOT NULL);
+    CREATE TABLE seen (key INTEGER PRIMARY KEY);
+    CREATE TABLE repeated (key INTEGER PRIMARY KEY, times INTEGER NOT NULL);
     CREATE TABLE groups (key BLOB PRIMARY KEY, first INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE rows (first INTEGER NOT NULL, line INTEGER NOT NULL, sealed BLOB NOT NULL,
         PRIMARY KEY (first, line)) WITHOUT ROWID;
 """
-_TIMES = "SELECT times FROM seen WHERE key = ?"
-_SEE = "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET times = times + excluded.times"
+_TIMES = "SELECT coalesce((SELECT times FROM repeated WHERE key = ?1), 1) FROM seen WHERE key = ?1"
+_SEE = "INSERT OR IGNORE INTO seen VALUES (?)"
+_REPEATED = "INSERT OR REPLACE INTO repeated VALUES (?, ?)"
 _FIRST = "SELECT first FROM groups WHERE key = ?"
 _GROUP = "INSERT INTO groups VALUES (?, ?)"
 _KEEP = "INSERT INTO rows VALUES (?, ?, ?)"
@@ -41,7 +43,8 @@ class Scratch:
         self._file.executescript(_OPEN)
         self._file.execute("BEGIN")
         self._recent: dict[int, int] = {}
-        self._spilt = False
+        self._marks: bytearray | None = None
+        """A Bloom filter of the rows in the file: nearly every row is new, and is known to be without a look there."""
         self._firsts: dict[bytes, int] = {}
         self._groups_spilt = False
         self._passing = AESGCM(AESGCM.generate_key(256))
@@ -56,17 +59,36 @@ class Scratch:
         """How many rows of this digest came before; counts this one."""
         # 64 bits do: two rows that shared them would only take later ordinals under digests that still differ.
         key = int.from_bytes(digest[:8], signed=True)
-        recent = self._recent
-        times = recent.get(key, 0)
-        recent[key] = times + 1
-        if self._spilt:
-            found = self._file.execute(_TIMES, (key,)).fetchone()
-            times += found[0] if found else 0
-        if len(recent) >= LIMITS.import_keys_in_memory:
-            self._file.executemany(_SEE, sorted(recent.items()))
-            recent.clear()
-            self._spilt = True
+        times = self._recent.get(key)
+        if times is None:
+            times = self._spilt_times(key)
+        self._recent[key] = times + 1
+        if len(self._recent) >= LIMITS.import_keys_in_memory:
+            self._spill()
         return times
+
+    def _spilt_times(self, key: int) -> int:
+        """How often the file knows a row; it is asked only of those that it may know."""
+        marks = self._marks
+        if marks is None:
+            return 0
+        bits = 8 * len(marks)
+        for place in (key % bits, (key >> 32) % bits):
+            if not marks[place >> 3] >> (place & 7) & 1:
+                return 0
+        found = self._file.execute(_TIMES, (key,)).fetchone()
+        return found[0] if found else 0
+
+    def _spill(self) -> None:
+        marks = self._marks = self._marks or bytearray(LIMITS.import_marks_bytes)
+        bits = 8 * len(marks)
+        for key in self._recent:
+            for place in (key % bits, (key >> 32) % bits):
+                marks[place >> 3] |= 1 << (place & 7)
+        # In order, so that the pages of the file are come by once each.
+        self._file.executemany(_SEE, zip(sorted(self._recent)))
+        self._file.executemany(_REPEATED, [pair for pair in self._recent.items() if pair[1] > 1])
+        self._recent.clear()
 
     def gathered(self, rows: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
         """The same rows and keys, those of one key together, keys in the order of their first rows."""

@@ -15,7 +15,7 @@ from adapters.settings import LIMITS
 from domain.company import Company
 from domain.compiled import Encoded, compiles, read_encoded
 from domain.errors import LifecircleError
-from domain.money import MICROS_MAX, WrittenNumber
+from domain.money import MICROS_MAX, Amount, WrittenNumber
 from domain.touchpoint import INT64_MAX, KINDS, Touchpoint
 from tests.domain.test_kinds import EVERY, ORDER
 from tests.strategies import envelopes
@@ -42,7 +42,7 @@ _HOSTILE = st.one_of(
         + [{"amount": "1.5", "currency": "EUR"}, {"amount": 3, "currency": "EUR"}, {"amount": "1", "currency": "XYZ"}]
         + [{"amount": WrittenNumber("2.5"), "currency": "USD"}, {"micros": True, "currency": "EUR"}]
         + [{"micros": 5, "currency": "EUR"}, {"micros": 5, "currency": "EUR", "amount": "1"}, {"micros": 5}]
-        + [{"amount": "1", "x": 1}, {"currency": "EUR", "x": 1}]
+        + [Amount.of("1.5", "EUR"), {"amount": "1", "x": 1}, {"currency": "EUR", "x": 1}]
         + ["x" * length for length in _BOUNDS]
     ),
     st.text(max_size=4),
@@ -136,6 +136,7 @@ def _said(kind: str, **changes: Any) -> dict[str, Any]:
         {"data": {**ORDER, "lines": [*ORDER["lines"], {"line": "3", "quantity": 1, "net": "1 EUR"}]}},
         {"data": {**ORDER, "total": {"amount": WrittenNumber("12.5"), "currency": "EUR"}}, "cost": "0.10 USD"},
         {"data": ORDER, "precision": "date", "sequence": 3, "campaign": "spring", "time": "2026-03-01T10:00:00.123Z"},
+        {"data": {**ORDER, "total": Amount.of("12.50", "EUR")}, "time": "2026-03-01T10:00:00-03:30"},
     ],
 )
 def test_what_is_plain_does_not_go_by_pydantic(given: dict[str, Any]) -> None:
