@@ -187,8 +187,8 @@ def _struct(model: type[BaseModel], given: Mapping[str, Any] = MappingProxyType(
     _check(model)
     fields: list[tuple[str, Any, Any]] = []
     for name, field in model.model_fields.items():
-        aliases = {field.alias, field.validation_alias, field.serialization_alias}
-        if len(aliases) > 1 or field.exclude or field.discriminator or field.default_factory:
+        renamed = not field.alias == field.validation_alias == field.serialization_alias
+        if renamed or field.exclude or field.discriminator or field.default_factory:
             raise _Declined
         try:
             form = given[name] if name in given else _form(field.annotation, field.metadata)
