@@ -182,36 +182,37 @@ class OrderLines(View[Lines]):
                     GROUP BY subject, sku
                 ),
                 buyers AS (
-                    SELECT COUNT(DISTINCT subject) AS customers FROM bought
+                    SELECT COUNT(*) AS customers FROM (SELECT subject FROM bought GROUP BY subject) AS each_once
                 ),
-                products AS (
+                products AS MATERIALIZED (
                     SELECT sku, MIN(category) AS category, COUNT(*) AS customers,
                            CASE WHEN MIN(currency) = MAX(last_currency) THEN MIN(currency) END AS currency,
-                           SUM(net) / SUM(quantity) AS price
+                           SUM(net) / SUM(quantity) AS price,
+                           ROW_NUMBER() OVER (ORDER BY COUNT(*) DESC, sku) AS number
                     FROM bought
                     GROUP BY sku
                     ORDER BY customers DESC, sku
                     LIMIT 200
                 ),
-                frequent AS (
-                    SELECT bought.subject, bought.sku, bought.first_dayno
+                frequent AS MATERIALIZED (
+                    SELECT bought.subject, products.number, bought.first_dayno
                     FROM bought
                     JOIN products ON products.sku = bought.sku
                 ),
-                once AS (
-                    SELECT this.sku, other.sku AS other_sku, COUNT(*) AS customers_both,
+                once AS MATERIALIZED (
+                    SELECT this.number * 1000 + other.number AS pair, COUNT(*) AS customers_both,
                            SUM(CASE WHEN other.first_dayno > this.first_dayno THEN 1 ELSE 0 END) AS later,
                            SUM(CASE WHEN other.first_dayno < this.first_dayno THEN 1 ELSE 0 END) AS earlier
                     FROM frequent AS this
-                    JOIN frequent AS other ON other.subject = this.subject AND other.sku > this.sku
-                    GROUP BY this.sku, other.sku
+                    JOIN frequent AS other ON other.subject = this.subject AND other.number > this.number
+                    GROUP BY this.number * 1000 + other.number
                 ),
                 pairs AS (
-                    SELECT sku, other_sku, customers_both, later FROM once
+                    SELECT pair / 1000 AS number, pair % 1000 AS other_number, customers_both, later FROM once
                     UNION ALL
-                    SELECT other_sku, sku, customers_both, earlier FROM once
+                    SELECT pair % 1000, pair / 1000, customers_both, earlier FROM once
                 )
-                SELECT pairs.sku, other_sku,
+                SELECT this.sku, other.sku AS other_sku,
                        CASE WHEN this.category = other.category THEN 1 WHEN this.category <> other.category THEN 0 END
                            AS same_category,
                        CASE WHEN this.currency = other.currency AND this.price > 0 THEN other.price / this.price END
@@ -222,10 +223,10 @@ class OrderLines(View[Lines]):
                        CAST(customers_both AS DOUBLE PRECISION) * buyers.customers / this.customers / other.customers
                            AS lift
                 FROM pairs
-                JOIN products AS this ON this.sku = pairs.sku
-                JOIN products AS other ON other.sku = pairs.other_sku
+                JOIN products AS this ON this.number = pairs.number
+                JOIN products AS other ON other.number = pairs.other_number
                 CROSS JOIN buyers
-                ORDER BY lift DESC, customers_both DESC, pairs.sku, other_sku
+                ORDER BY lift DESC, customers_both DESC, this.sku, other.sku
             """,
         ),
         Question(

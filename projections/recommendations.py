@@ -131,7 +131,7 @@ class Recommendations(View[Advice]):
         Question(
             name="next_offers",
             comment="What each customer might buy next: products that they never ordered and that go with one they "
-            "bought (see product_affinity; of each product the 20 that go with it most often beyond chance), each with "
+            "bought (see product_affinity; of each product the 10 that go with it most often beyond chance), each with "
             "the product that speaks for it most.",
             columns={
                 "subject": "the customer",
@@ -157,36 +157,47 @@ class Recommendations(View[Advice]):
                     SELECT paired.*,
                            ROW_NUMBER() OVER (ORDER BY lift DESC, customers_both DESC, sku, other_sku) AS strength
                     FROM paired
-                    WHERE place <= 20
+                    WHERE place <= 10
                 ),
                 concerned AS MATERIALIZED (
-                    SELECT sku FROM ranked UNION SELECT other_sku FROM ranked
+                    SELECT sku, ROW_NUMBER() OVER (ORDER BY sku) AS number
+                    FROM (SELECT sku FROM ranked UNION SELECT other_sku FROM ranked) AS named
+                ),
+                offers AS MATERIALIZED (
+                    SELECT ranked.*, this.number, other.number AS other_number
+                    FROM ranked
+                    JOIN concerned AS this ON this.sku = ranked.sku
+                    JOIN concerned AS other ON other.sku = ranked.other_sku
                 ),
                 had AS MATERIALIZED (
-                    SELECT subject, order_lines.sku,
+                    SELECT subject, number, DENSE_RANK() OVER (ORDER BY subject) AS customer,
                            MAX(CASE WHEN order_id IS NOT NULL AND quantity_micros > cancelled_quantity_micros
                                     THEN day || order_id END) AS last
                     FROM order_lines
                     JOIN concerned ON concerned.sku = order_lines.sku
-                    GROUP BY subject, order_lines.sku
+                    GROUP BY subject, number
                 ),
-                strongest AS (
-                    SELECT subject, other_sku, MIN(strength) AS strength
+                strongest AS MATERIALIZED (
+                    SELECT place, MIN(strength) AS strength
                     FROM (
-                        SELECT subject, other_sku, strength FROM had JOIN ranked ON ranked.sku = had.sku
-                        WHERE last IS NOT NULL
+                        SELECT customer * 1000 + other_number AS place, strength
+                        FROM offers
+                        CROSS JOIN had
+                        WHERE had.number = offers.number AND last IS NOT NULL
                         UNION ALL
-                        SELECT subject, sku, 0 FROM had
+                        SELECT customer * 1000 + number, 0 FROM had
                     ) AS possible
-                    GROUP BY subject, other_sku
+                    GROUP BY place
                     HAVING MIN(strength) > 0
                 )
-                SELECT strongest.subject, ranked.other_sku AS offer_sku, ranked.sku, substr(last, 11) AS order_id,
+                SELECT subject, other_sku AS offer_sku, sku, substr(last, 11) AS order_id,
                        upsell, customers_both, support, confidence, lift
                 FROM strongest
-                JOIN ranked ON ranked.strength = strongest.strength
-                JOIN had ON had.subject = strongest.subject AND had.sku = ranked.sku
-                ORDER BY strongest.subject, lift DESC, offer_sku
+                CROSS JOIN offers
+                CROSS JOIN had
+                WHERE offers.strength = strongest.strength
+                      AND had.customer = strongest.place / 1000 AND had.number = offers.number
+                ORDER BY customer, offers.strength
             """,
         ),
     )
