@@ -76,6 +76,16 @@ def test_a_bundle_is_proved_without_log_or_program(bundle: Path, tmp_path: Path)
     assert (done.returncode, done.stdout.strip()) == (12, "a signature of the note does not hold")
 
 
+def test_without_an_openssl_that_can_it_says_that_nothing_was_checked(bundle: Path, tmp_path: Path) -> None:
+    run = [sys.executable, "-I", str(bundle / "verify.py"), key_of(bundle)]
+    for is_there in (False, True):
+        if is_there:
+            (tmp_path / "openssl").write_text("#!/bin/sh\nexit 1\n")
+            (tmp_path / "openssl").chmod(0o700)
+        done = subprocess.run(run, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+        assert (done.returncode, "nothing was checked" in done.stderr, done.stdout) == (1, True, "")
+
+
 def test_the_program_proves_it_packed_and_unpacked(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for given in (str(bundle), "anna.zip"):
         with pytest.raises(SystemExit) as end:
