@@ -167,10 +167,14 @@ def _finishing(kind: type[Touchpoint]) -> Iterator[Callable[[Any], object]]:
 def _number(name: str, payload: Any) -> None:
     """Give lines without a number that of their place; each must have one of its own."""
     lines = getattr(payload, name)
+    if len(lines) == 1:  # as in most orders of a shop
+        if lines[0].line is msgspec.UNSET:
+            lines[0].line = "1"
+        return
     for place, line in enumerate(lines, start=1):
         if line.line is msgspec.UNSET:
             line.line = str(place)
-    if len(lines) > 1 and len({line.line for line in lines}) < len(lines):
+    if len({line.line for line in lines}) < len(lines):
         raise ValueError
 
 
