@@ -81,7 +81,7 @@ class Configuration:
     log: Annotated[str | None, Told(ADDRESS, "The log: sqlite:///file.db or postgresql://…", "--log")] = None
     seal: Annotated[Path | None, Told(PATH, "The seal's folder; by default NAME.seal beside the log.", "--seal")] = None
     mirror: Annotated[Path | None, Told(PATH, "The folder of a mirror (lifecircle mirror).", "--mirror")] = None
-    key: Annotated[Path | None, Told(PATH, "The id key; by default NAME.key beside the log.")] = None
+    id_key: Annotated[Path | None, Told(PATH, "The id key; by default NAME.key beside the log.")] = None
     keys: Annotated[str | None, Told(ADDRESS, "The key store; by default NAME.keys.db beside the log.")] = None
     kek_file: Annotated[Path | None, Told(PATH, "The file of the key-encryption key; by default NAME.kek.")] = None
     kek: Annotated[str | None, _secret("The key-encryption key itself in hexadecimal, or MODULE:NAME that has it.")] = (

@@ -27,13 +27,13 @@ ID_KEY = KeyFile(
     error=IdKeyUnusable,
     danger="with the key anyone can test whose id it is",
     loss="the ids that were derived with it could not be derived again",
-    setting="key",
+    setting="id_key",
 )
 
 
 def id_key_path(url: str) -> Path:
-    """Where the id key of the log at this address lies, unless LIFECIRCLE_KEY names another place."""
-    return configured().key or path_beside(url, ".key")
+    """Where the id key of the log at this address lies, unless LIFECIRCLE_ID_KEY names another place."""
+    return configured().id_key or path_beside(url, ".key")
 
 
 def make_id_key(url: str) -> Path:

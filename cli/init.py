@@ -18,7 +18,7 @@ def command(url: str, name: str, zone: str, buckets: int) -> None:
     lifecircle copy moves a log to another.
 
     It makes the key store too, in which each person has a key that seals their data, and the key-encryption key that
-    protects it. All three lie beside a SQLite log, and in this folder for a PostgreSQL one; LIFECIRCLE_KEY,
+    protects it. All three lie beside a SQLite log, and in this folder for a PostgreSQL one; LIFECIRCLE_ID_KEY,
     LIFECIRCLE_KEYS (an address) and LIFECIRCLE_KEK_FILE name other places. A PostgreSQL log also gets roles, which
     accounts are made members of: see lifecircle roles.
     """

@@ -42,6 +42,7 @@ def command(
     from adapters import tracing
     from adapters.configuration import variable
     from adapters.engine import Engine
+    from adapters.http.apikeys import ApiKeys
     from adapters.http.tenants import read_tenants
     from adapters.http.tokens import tokens_named
     from adapters.loglines import as_json
@@ -58,6 +59,7 @@ def command(
     else:
         os.environ[variable("log")] = address = log_url(ctx, url)
         Engine.open(address).close()
+        ApiKeys.of_log(address).all()
     as_json()
     with _counting_together(workers):
         uvicorn.run(

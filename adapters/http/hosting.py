@@ -34,6 +34,15 @@ _PREFIX = "/tenants/"
 _log = structlog.get_logger("lifecircle.http")
 
 
+_KEYS_AWAY = RequestRefused(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "whose key this is cannot be told now",
+    where="Authorization",
+    rule="no tenant is known to have it, and the keys of one cannot be read",
+    way_out="send the same again later; whoever runs the service finds at /readyz whose keys they are",
+)
+
+
 class Hosting:
     """The services of all tenants that a file names, as one application; the file is read anew when it changed."""
 
@@ -48,7 +57,12 @@ class Hosting:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on to whose it is; to the front, which has no log and knows nobody, if it is nobody's."""
-        if scope["type"] != "http" or (tenant := self._asked(scope)) is None:
+        try:
+            tenant = self._asked(scope) if scope["type"] == "http" else None
+        except ApiKeysUnusable:
+            await Noted(refusal(_KEYS_AWAY))(scope, receive, send)
+            return
+        if tenant is None:
             await self._front(scope, receive, send)
             return
         scope[TENANT] = tenant.name
@@ -92,7 +106,12 @@ class Hosting:
         return self._holder(sent)
 
     def _holder(self, sent: str) -> Tenancy | None:
-        """The tenant that has a key of this id."""
+        """The tenant that has a key of this id.
+
+        Raises:
+            ApiKeysUnusable: none is known to have it, and the keys of one cannot be read.
+        """
+        unusable: ApiKeysUnusable | None = None
         id_ = key_id(sent)
         if (known := self._of_keys.get(id_)) and known is self._tenants.get(known.name):
             return known
@@ -101,8 +120,10 @@ class Hosting:
                 if tenant.keys.holds(sent):
                     self._of_keys[id_] = tenant
                     return tenant
-            except ApiKeysUnusable:
-                continue  # /readyz tells of it, and it is nothing to the others
+            except ApiKeysUnusable as error:
+                unusable = error  # nothing to the callers of the others; /readyz tells of it
+        if unusable:
+            raise unusable
         return None
 
     def _refresh(self) -> None:

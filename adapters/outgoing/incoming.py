@@ -15,6 +15,7 @@ from nats.errors import TimeoutError as NothingCame
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.client import JetStreamContext
 
+from adapters.appending.repeats import recorded_before
 from adapters.clock import clock_us
 from adapters.codec import parse_json, read_touchpoint
 from adapters.engine import Engine
@@ -24,7 +25,7 @@ from adapters.outgoing.broker import connected, server_and_path
 from adapters.settings import LIMITS
 from adapters.sources.importer import rule_and_message
 from domain.compiled import Appendable
-from domain.errors import LogUnavailable, Refused, UnreadableInput
+from domain.errors import LogUnavailable, Refused, TimeInFuture, UnreadableInput
 
 _logger = structlog.get_logger("lifecircle.incoming")
 
@@ -95,7 +96,7 @@ class _Intake:
                 event = parse_json(message.data, "the message")
                 if not isinstance(event, dict):
                     raise UnreadableInput("this is no CloudEvent", where="the message", rule="it is a JSON object")
-                envelope = read_touchpoint(event, clock_us(), self._engine.company)
+                envelope = await self._read(event)
             except Refused as refusal:
                 told = event if isinstance(event, dict) else {}
                 self._engine.refusals.note(refusal, self._by, told.get("type"), told.get("id"))
@@ -103,6 +104,15 @@ class _Intake:
             else:
                 by_subject.setdefault(envelope.subject, []).append((message, envelope))
         await asyncio.gather(*map(self._append, by_subject.values()))
+
+    async def _read(self, event: dict[str, Any]) -> Appendable:
+        try:
+            return read_touchpoint(event, clock_us(), self._engine.company)
+        except TimeInFuture:
+            known = await asyncio.to_thread(recorded_before, event, self._engine.log)
+            if known is None:
+                raise
+            return known
 
     async def _append(self, arrived: Sequence[tuple[Msg, Appendable]]) -> None:
         for message, envelope in arrived:

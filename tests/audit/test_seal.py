@@ -272,7 +272,7 @@ def test_a_sealer_that_is_killed_goes_on(shop_folder: Path, url: str) -> None:
 @pytest.fixture
 def shop_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("LIFECIRCLE_KEY", raising=False)
+    monkeypatch.delenv("LIFECIRCLE_ID_KEY", raising=False)
     return tmp_path
 
 

@@ -11,7 +11,7 @@ from tests.cli.program import Shell
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Id keys of PostgreSQL logs lie in the folder where `init` is typed."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("LIFECIRCLE_KEY", raising=False)
+    monkeypatch.delenv("LIFECIRCLE_ID_KEY", raising=False)
 
 
 @pytest.fixture

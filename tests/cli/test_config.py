@@ -40,7 +40,7 @@ def test_the_environment_wins_over_the_file_and_a_flag_over_both(tmp_path: Path)
 def test_commands_do_as_the_file_says(tmp_path: Path) -> None:
     file = tmp_path / "shop.toml"
     file.write_text(
-        f'log = "sqlite:///{tmp_path}/a.db"\nkey = "{tmp_path}/ids"\nkeys = "sqlite:///{tmp_path}/safe.db"\n'
+        f'log = "sqlite:///{tmp_path}/a.db"\nid_key = "{tmp_path}/ids"\nkeys = "sqlite:///{tmp_path}/safe.db"\n'
         f'kek_file = "{tmp_path}/apart"\napi_keys = "{tmp_path}/callers"\nserve_port = 1\n'
     )
     env = {"LIFECIRCLE_CONFIG": str(file), "LIFECIRCLE_KEYS": "", "LIFECIRCLE_KEK_FILE": ""}

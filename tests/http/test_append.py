@@ -1,15 +1,20 @@
 """Appending over HTTP, in the three modes of the CloudEvents binding."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from adapters.engine import Engine
+from adapters.http.apikeys import ApiKeys
+from adapters.http.app import create
 from adapters.settings import LIMITS
 from tests.cli.program import event
 from tests.http.calls import orders, send
+from tests.http.conftest import served
 
 
 def test_a_touchpoint_is_recorded_once_however_often_and_in_whichever_mode_it_is_sent(client: TestClient) -> None:
@@ -29,6 +34,20 @@ def test_a_touchpoint_is_recorded_once_however_often_and_in_whichever_mode_it_is
     assert client.get("/receipts", params={"subject": "c1", "source": "shop", "id": "e1"}).json() == receipt
     (told,) = client.get("/events").json()["touchpoints"]
     assert told["recordedby"] == "key:all"
+
+
+def test_a_clock_that_was_set_back_refuses_no_repeat(sqlite_url: str, keyring: ApiKeys) -> None:
+    ahead = event(time=(datetime.now(UTC) + timedelta(seconds=200)).isoformat())  # within what is allowed
+    with served(sqlite_url, keyring) as client:
+        receipt = send(client, ahead).json()
+    with Engine.open(sqlite_url) as engine:
+        engine.change_settings({"future_limit_s": 0})  # from now on it is too far ahead, as if the clock were behind
+    with TestClient(create(sqlite_url, keyring), headers=dict(client.headers)) as client:
+        again = send(client, ahead)
+        assert (again.status_code, again.json()) == (200, receipt | {"repeat": True})
+        assert send(client, ahead | {"data": {"order": "o2", "total": "1 EUR"}}).status_code == 409
+        assert send(client, ahead | {"id": "e2"}).status_code == 422
+        assert send(client, [ahead, ahead | {"id": "e2"}]).status_code == 422
 
 
 def test_attributes_in_headers_are_percent_decoded_and_numbers_are_numbers(client: TestClient) -> None:

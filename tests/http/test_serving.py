@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from adapters.engine import Engine
+from adapters.http.apikeys import ApiKeys
 from tests.cli.program import Shell, event
 from tests.http.calls import orders
 from tests.http.serving import STARTED_WITHIN_S, caller, free_port, serving
@@ -139,3 +140,11 @@ def test_a_wrong_address_is_said_at_once(tmp_path: os.PathLike[str]) -> None:
     done = Shell(f"sqlite:///{tmp_path}/none.db")("serve")
     assert done.code == 7
     assert "LogNotFound" in done.err
+
+
+def test_keys_that_cannot_be_read_are_said_before_anybody_is_served(file_shop: Shell) -> None:
+    ApiKeys.of_log(file_shop.url).path.write_text("[{}]")
+    ApiKeys.of_log(file_shop.url).path.chmod(0o600)
+    done = file_shop("serve")
+    assert done.code == 8
+    assert "ApiKeysUnusable" in done.err

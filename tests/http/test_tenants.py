@@ -232,10 +232,12 @@ def test_a_tenant_whose_database_is_broken_takes_no_other_down(alone: Served) ->
     database.with_suffix(".away").rename(database)
     until(lambda: status(alone, "beta") == 200)
     keys = ApiKeys.of_log(alone.urls["beta"]).path
+    unseen = {"Authorization": f"Bearer {ApiKeys(keys).make('unseen', Role)}"}
     keys.chmod(0o644)
     keys.touch()
     assert alone.client.get("/readyz").json()["tenants"]["beta"]["error"] == "ApiKeysUnusable"
     assert (status(alone, "beta"), status(alone, "alpha")) == (503, 200)
+    assert alone.client.get("/status", headers=unseen).status_code == 503, "it may be a key that cannot be read"
     write(alone.file, {"beta": alone.urls["beta"]})
     assert alone.client.get("/readyz").status_code == 503, "none is ready"
 

@@ -12,7 +12,7 @@ from tests.identity.story import Customers, customers
 @pytest.fixture
 def known(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Customers]:
     """A log with an id key."""
-    monkeypatch.setenv("LIFECIRCLE_KEY", str(tmp_path / "id.key"))
+    monkeypatch.setenv("LIFECIRCLE_ID_KEY", str(tmp_path / "id.key"))
     make_id_key(url)
     with customers(url) as made:
         yield made
@@ -21,6 +21,6 @@ def known(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 @pytest.fixture
 def unkeyed(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Customers]:
     """A log without an id key."""
-    monkeypatch.setenv("LIFECIRCLE_KEY", str(tmp_path / "none.key"))
+    monkeypatch.setenv("LIFECIRCLE_ID_KEY", str(tmp_path / "none.key"))
     with customers(url) as made:
         yield made

@@ -111,7 +111,7 @@ class Bench:
             path = Path(folder) / "id.key"
             path.touch(0o600)
             path.write_text(secrets.token_hex(32))
-            with patch.dict(os.environ, {"LIFECIRCLE_KEY": str(path)}):
+            with patch.dict(os.environ, {"LIFECIRCLE_ID_KEY": str(path)}):
                 yield
 
     @contextmanager

@@ -76,7 +76,7 @@ def test_views_that_were_keyed_otherwise_are_rebuilt_first(unkeyed: Customers) -
     assert stale(unkeyed) == set()
     assert None in {row["keyed"] for row in unkeyed.rows("identifiers")} != {None}
     # Who has no key can still see that all else is as it should be.
-    Path(os.environ["LIFECIRCLE_KEY"]).unlink()
+    Path(os.environ["LIFECIRCLE_ID_KEY"]).unlink()
     assert stale(unkeyed) == set()
 
 
@@ -86,7 +86,7 @@ def stale(known: Customers) -> set[str]:
 
 def test_a_key_that_others_may_read_stops_the_projector(known: Customers) -> None:
     known.mail("anna")
-    Path(os.environ["LIFECIRCLE_KEY"]).chmod(0o644)
+    Path(os.environ["LIFECIRCLE_ID_KEY"]).chmod(0o644)
     with pytest.raises(IdKeyUnusable):
         known.projector.run_once()
 

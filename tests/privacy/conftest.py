@@ -13,7 +13,13 @@ from domain.company import Band, Company
 def _own_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys lie where they do by default: beside a file, or in the folder where the program runs."""
     monkeypatch.chdir(tmp_path)
-    for name in ("LIFECIRCLE_KEYS", "LIFECIRCLE_KEK_FILE", "LIFECIRCLE_KEK", "LIFECIRCLE_KEK_NEXT", "LIFECIRCLE_KEY"):
+    for name in (
+        "LIFECIRCLE_KEYS",
+        "LIFECIRCLE_KEK_FILE",
+        "LIFECIRCLE_KEK",
+        "LIFECIRCLE_KEK_NEXT",
+        "LIFECIRCLE_ID_KEY",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -201,7 +201,7 @@ def campaign(
         "SQLITE_TMPDIR": str(folder / "tmp"),
         "LIFECIRCLE_KEYS": f"sqlite:///{folder}/keys/shop.keys.db",
         "LIFECIRCLE_KEK_FILE": f"{folder}/keys/shop.kek",
-        "LIFECIRCLE_KEY": f"{folder}/keys/shop.key",
+        "LIFECIRCLE_ID_KEY": f"{folder}/keys/shop.key",
     }
     with patch.dict(os.environ, places), patch.object(tempfile, "tempdir", places["TMPDIR"]):
         make_id_key(url)

@@ -222,7 +222,7 @@ KEYED = ORDERS.replace('subject = "customer"', 'subject = { column = "customer",
 def test_people_named_by_address_or_phone_get_keyed_ids(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LIFECIRCLE_KEY", str(tmp_path / "log.key"))
+    monkeypatch.setenv("LIFECIRCLE_ID_KEY", str(tmp_path / "log.key"))
     names = ["Anna@Example.org", " anna@example.org", "+49 30 1234567", "+49-30-123.45.67", "bert@example.org"]
     rows = "".join(f"{name},2026-03-0{day}T10:00:00,1\n" for day, name in enumerate(names, start=1))
     with Engine.create(url) as engine:
