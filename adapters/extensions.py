@@ -1,4 +1,4 @@
-"""A company's own kinds, lifecycles, views and decisions: found by entry points of installed packages, loaded once.
+"""A company's own kinds, lifecycles, views, decisions and reports: by entry points of installed packages, loaded once.
 
 Each entry point of the groups below names a module. Whatever opens a log or its views loads them first, in every
 process; from then on nothing tells them from ours. A package that cannot be loaded stops all that needs kinds or views.
@@ -24,13 +24,21 @@ from domain.touchpoint import KINDS, Touchpoint
 from projections import add_views, views
 from projections.dictionary import DICTIONARY, MOMENT, relation
 from projections.models import ESTIMATES
+from projections.report import Report, drawn_columns, flaws_of_report
+from projections.reports import add_reports, reports
 from projections.view import View, flaws
 
-GROUPS = ("lifecircle.kinds", "lifecircle.lifecycles", "lifecircle.views", "lifecircle.decisions")
+GROUPS = (
+    "lifecircle.kinds",
+    "lifecircle.lifecycles",
+    "lifecircle.views",
+    "lifecircle.decisions",
+    "lifecircle.reports",
+)
 """The groups of entry points, in the order in which they are loaded."""
 
 HOUSE = "lifecircle"
-"""Whose kinds, lifecycles, views and decisions come with the program."""
+"""Whose kinds, lifecycles, views, decisions and reports come with the program."""
 
 _TABLES = ("generations", "parked", "folded_parts", "reference_time", "tracking", "notification_tracking", "published")
 _RESERVED = (MOMENT.name, DICTIONARY.name, *_TABLES)
@@ -48,6 +56,7 @@ class Extension(NamedTuple):
     lifecycles: tuple[Lifecycle, ...] = ()
     views: tuple[type[View[Any]], ...] = ()
     decisions: tuple[Decision[Any], ...] = ()
+    reports: tuple[Report, ...] = ()
 
     @property
     def place(self) -> str:
@@ -81,6 +90,7 @@ def load_extensions() -> Sequence[Extension]:
             add_lifecycles(table for extension in found for table in extension.lifecycles)
             add_views(view for extension in found for view in extension.views)
             add_decisions(each for extension in found for each in extension.decisions)
+            add_reports(each for extension in found for each in extension.reports)
             _loaded.extend(found)
             _state = "loaded"
     return _loaded
@@ -167,7 +177,7 @@ def _name_taken(what: str, claimant: str, holder: str, where: str) -> NameTaken:
 
 def _refuse(where: str, rule: str, cause: BaseException | None = None) -> NoReturn:
     raise ExtensionBroken(
-        "an installed package gives kinds, lifecycles, views or decisions that cannot be used",
+        "an installed package gives kinds, lifecycles, views, decisions or reports that cannot be used",
         where=where,
         rule=rule,
         way_out="mend the package, or uninstall it: what it had recorded stays in the log, and can be read without it",
@@ -191,13 +201,17 @@ def _taken_in(part: EntryPoint, module: ModuleType) -> Extension:
         given = [each for each in vars(module).values() if _is_view(each) and _is_of(each.__module__, module)]
         broken = [f"{view.__name__}: {flaw}" for view in given for flaw in flaws(view)]
         extension = extension._replace(views=tuple(given))
-    else:
+    elif part.group == GROUPS[3]:
         ours = list(map(id, decisions().values()))
         given = [each for each in vars(module).values() if isinstance(each, Decision) and id(each) not in ours]
         broken = [flaw for each in given for flaw in flaws_of_decision(each)]
         unknown = sorted({name for each in given for name in each.estimates} - set(ESTIMATES))
         broken += [f"no model tells {name}; there are: {', '.join(ESTIMATES)}" for name in unknown]
         extension = extension._replace(decisions=tuple(given))
+    else:
+        given = [each for each in vars(module).values() if isinstance(each, Report)]
+        broken = [flaw for each in given for flaw in flaws_of_report(each)]
+        extension = extension._replace(reports=tuple(given))
     if not given:
         broken = [f"module {part.module} must define at least one {part.group.rpartition('.')[2].removesuffix('s')}"]
     if broken:
@@ -214,15 +228,17 @@ def _is_view(member: Any) -> bool:
 
 
 def _check_names(found: Iterable[Extension]) -> None:
-    """Views and questions share one space of names in SQL; lifecycles and decisions have one each of their own."""
+    """Views and questions share one space of names in SQL; lifecycles, decisions and reports have one each."""
     in_sql = dict.fromkeys([*_RESERVED, *(name for view in views().values() for name in _names(view))], HOUSE)
     keys = dict.fromkeys((table.key for table in lifecycles()), HOUSE)
     decided = dict.fromkeys(decisions(), HOUSE) if any(each.decisions for each in found) else {}
+    told = dict.fromkeys(reports(), HOUSE) if any(each.reports for each in found) else {}
     for extension in found:
         claims: list[tuple[str, str, dict[str, str]]] = [
             *(("view or question", name, in_sql) for view in extension.views for name in _names(view)),
             *(("lifecycle", table.key, keys) for table in extension.lifecycles),
             *(("decision", each.name, decided) for each in extension.decisions),
+            *(("report", each.name, told) for each in extension.reports),
         ]
         for what, name, taken in claims:
             if name in taken:
@@ -246,11 +262,12 @@ def _names(view: type[View[Any]]) -> Iterator[str]:
 def _check_questions(found: Sequence[Extension]) -> None:
     """Ask every own question of empty tables, so that its SQL fails here and not within a rebuild's last step.
 
-    So is what every own decision reads.
+    So is what every own decision reads, and what every section of an own report asks.
     """
     own = [(extension, question) for extension in found for view in extension.views for question in view.questions]
     deciding = [(extension, each) for extension in found for each in extension.decisions]
-    if not (own or deciding):
+    showing = [(each, section) for each in found for report in each.reports for section in report.sections]
+    if not (own or deciding or showing):
         return
     added = {view.name: view for extension in found for view in extension.views}
     with closing(sqlite3.connect(":memory:")) as store:
@@ -270,6 +287,17 @@ def _check_questions(found: Sequence[Extension]) -> None:
                 _refuse(extension.place, f"what decision {each.name} reads: {error}", error)
             if missing := [name for name in each.columns if name not in {told[0] for told in answer.description}]:
                 _refuse(extension.place, f"decision {each.name} reads columns that are not there: {missing}")
+        known = {name for view in {**views(), **added}.values() for name in _names(view)}
+        for extension, section in showing:
+            if section.question not in known:
+                _refuse(extension.place, f"section {section.title}: there is no view or question {section.question}")
+            try:
+                answer = store.execute(section.sql)
+            except sqlite3.Error as error:
+                _refuse(extension.place, f"the SQL of section {section.title}: {error}", error)
+            columns = {told[0] for told in answer.description}
+            if missing := [name for name in drawn_columns(section.chart) if name not in columns]:
+                _refuse(extension.place, f"section {section.title} draws columns that are not there: {missing}")
 
 
 def _make_empty(store: sqlite3.Connection, chosen: Mapping[str, type[View[Any]]]) -> None:

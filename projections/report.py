@@ -3,7 +3,8 @@
 A report is data. It knows no page and no picture: what draws it reads which columns to draw, and how.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from projections.view import Row
@@ -71,6 +72,11 @@ class Model(NamedTuple):
     tables: Mapping[str, Table]
 
 
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,49}")
+_ALL = "all"
+"""What a reader asks for who wants every report."""
+
+
 class Section(NamedTuple):
     """One answer: its title, what it shows in a sentence, and how it is asked.
 
@@ -95,3 +101,27 @@ class Report(NamedTuple):
     title: str
     says: str
     sections: tuple[Section, ...]
+
+
+def drawn_columns(chart: Chart | None) -> tuple[str, ...]:
+    """The columns that a chart reads of the rows."""
+    match chart:
+        case Bars(label, values):
+            return (*label, *values)
+        case Lines(along, values):
+            return (along, *values)
+        case Grid(down, across, value):
+            return (down, across, value)
+        case _:
+            return ()
+
+
+def flaws_of_report(report: Report) -> Iterator[str]:
+    """What keeps a report from being one, each as the rule that it breaks; its SQL is not tried."""
+    if not isinstance(report.name, str) or not _NAME.fullmatch(report.name) or report.name == _ALL:
+        yield f"{report.name!r} is no name of a report: {_NAME.pattern}, and not {_ALL}"
+    if not (report.title and report.says and report.sections):
+        yield f"report {report.name} must have a title, say what it shows, and have a section"
+    for section in report.sections:
+        if not (section.title and section.says and section.question and section.sql):
+            yield f"each section of report {report.name} must have a title, say what it shows, a question and its SQL"

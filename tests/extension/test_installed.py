@@ -50,6 +50,8 @@ BY_CLUB = [
 ]
 ASK = ("query", "select * from trials_by_club order by club is not null, club", "--format", "json")
 
+IN_ORDER = ("query", "select * from trials_by_club order by trials desc, club", "--format", "json")
+
 
 @pytest.fixture
 def at_gym(url: str, gym: Path) -> Command:
@@ -72,6 +74,11 @@ def test_own_kinds_views_questions_and_rules_serve_like_ours(at_gym: Command) ->
     assert [row["phase"] for row in phases] == ["presentation", "sale"]
     breaches = done(at_gym("view", "breaches", "--format", "json"))
     assert [(row["subject"], row["rule"]) for row in breaches] == [("cleo", "trial/never started")]
+    listed, page = done(at_gym("report", "--format", "json")), at_gym("report", "trials", "--format", "json").json
+    assert "trials" in listed
+    assert [section["rows"] for section in page["reports"][0]["sections"]] == [
+        [{name: row[name] for name in ("club", "trials", "ended", "joined")} for row in done(at_gym(*IN_ORDER))]
+    ]
     done(at_gym("rebuild", "trials"))
     assert done(at_gym("view", "trials", "--format", "json")) == live
     as_of = at_gym("view", "trials", "--subject", "anna", "--as-of", "2026-03-05", "--format", "json")

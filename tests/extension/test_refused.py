@@ -45,6 +45,11 @@ class Loud(NamedTuple):
 CALM = Decision({name!r}, "Calm whoever is loud.", "loyalty", Loud, lambda company, now: {{}},
                 lambda row, company, now: None, estimates={estimates})
 """
+REPORT = """
+from projections.report import Bars, Report, Section
+TEA = Report(15, {name!r}, "Tea", "How much tea.", (
+    Section("Tea by day", "Cups.", {question!r}, {sql!r}, Bars(("day",), ("cups",), "cups")),))
+"""
 OPENS_A_LOG = """
 from adapters.engine import Engine
 Engine.open("sqlite:///shop.db")
@@ -57,6 +62,10 @@ def kind(name: str = "TeaServed", more: str = "", doc: str = "Tea was served.", 
 
 def decision(name: str = "calm-down", estimates: tuple[str, ...] = ()) -> str:
     return DECISION.format(name=name, estimates=estimates)
+
+
+def report(name: str = "tea", question: str = "contacts", sql: str = "SELECT day, 1 AS cups FROM contacts") -> str:
+    return REPORT.format(name=name, question=question, sql=sql)
 
 
 def view(
@@ -120,6 +129,13 @@ BROKEN = {
         "decisions", decision(), "decision calm-down reads columns that are not there: ['fate']"),
     "a decision with an estimate that no model tells": (
         "decisions", decision(estimates=("fate",)), "no model tells fate"),
+    "a module without reports": ("reports", "", "must define at least one report"),
+    "a report that is all": ("reports", report(name="all"), "'all' is no name of a report"),
+    "a report without a question": ("reports", report(question=""), "each section of report tea must have"),
+    "a report on what is not there": ("reports", report(question="tea"), "there is no view or question tea"),
+    "a report with SQL that fails": ("reports", report(sql="SELEC 1"), "the SQL of section Tea by day"),
+    "a report that draws what it does not ask": (
+        "reports", report(sql="SELECT day FROM contacts"), "draws columns that are not there: ['cups']"),
     "a lifecycle that names no rule for a state": ("lifecycles", life(refuses="{}"), "forbids a step in state calm"),
 }  # fmt: skip
 
@@ -149,6 +165,7 @@ TAKEN = {
     "a table beside the views": ({"views": view("parked")}, {}, "view or question parked", "lifecircle"),
     "the moment": ({"views": view("moment")}, {}, "view or question moment", "lifecircle"),
     "a decision of ours": ({"decisions": decision("dunning")}, {}, "decision dunning of package", "lifecircle"),
+    "a report of ours": ({"reports": report("goals")}, {}, "report goals of package acme-tea", "lifecircle"),
     "a lifecycle of ours": ({"lifecycles": life("order")}, {}, "lifecycle order of package acme-tea", "lifecircle"),
     "another package's kind": ({"kinds": kind()}, {"kinds": kind()}, "kind TeaServed of package best-tea", "acme-tea"),
     "another package's view": ({"views": view()}, {"views": view()}, "counts of package best-tea", "acme-tea"),
