@@ -2,10 +2,13 @@
 
 import os
 import pwd
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from threading import Event
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -60,6 +63,66 @@ def log_url(ctx: click.Context, given: str | None) -> str:
 def log_option(command: F) -> F:
     """`--log URL` after the command's name, as well as before it."""
     return click.option("--log", "url", metavar="URL", callback=_log_url, help=LOG_HELP)(command)
+
+
+def log_or_tenants(ends: Callable[[Mapping[str, Any]], bool], alone: Sequence[str] = ()) -> Callable[[F], F]:
+    """`--log URL`, or `--tenants FILE` for the logs of several companies, each with a process of its own.
+
+    Args:
+        ends: whether the command ends by itself, with these parameters; else it is kept at work.
+        alone: the parameters that are one log's, and go with no file of tenants.
+    """
+
+    def decorated(command: F) -> F:
+        @click.option("--log", "url", metavar="URL", help=LOG_HELP)
+        @click.option(
+            "--tenants",
+            metavar="FILE",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Do it for the logs of several companies, which this TOML file names, each in a process of its own.",
+        )
+        @click.pass_context
+        @wraps(command)
+        def for_one_or_each(ctx: click.Context, /, url: str | None, tenants: Path | None, **options: Any) -> None:
+            if tenants is None:
+                ctx.invoke(command, url=log_url(ctx, url), **options)
+                return
+            if url or (ctx.find_root().obj or {}).get("url"):
+                raise click.UsageError("--log is one log, and --tenants are those of several companies: give one")
+            if given := [name for name in alone if _given(ctx, name)]:
+                flags = [each.opts[0] for each in ctx.command.params if each.name in given]
+                raise click.UsageError(f"{', '.join(flags)} is for one log: give it with --log")
+            _for_each(ctx, tenants, ends=ends(options))
+
+        return cast("F", for_one_or_each)
+
+    return decorated
+
+
+def _for_each(ctx: click.Context, tenants: Path, *, ends: bool) -> None:
+    from adapters.loglines import as_json
+    from adapters.tenants_at_work import keep_for_each, once_for_each
+
+    arguments = [str(ctx.info_name)]
+    for option in ctx.command.params:
+        if option.name != "tenants" and _given(ctx, str(option.name)):
+            value = ctx.params[str(option.name)]
+            if value is True:
+                arguments.append(option.opts[0])
+            else:
+                for each in value if option.multiple else [value]:
+                    arguments += [option.opts[0], str(each)]
+    as_json()
+    if ends:
+        ctx.exit(once_for_each(tenants, arguments))
+    stop = Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    keep_for_each(tenants, arguments, stop)
+
+
+def _given(ctx: click.Context, parameter: str) -> bool:
+    return ctx.get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE
 
 
 def _log_url(ctx: click.Context, _: click.Parameter, given: str | None) -> str:

@@ -4,11 +4,11 @@ import signal
 
 import click
 
-from cli.options import log_option
+from cli.options import log_or_tenants
 
 
 @click.command()
-@log_option
+@log_or_tenants(lambda given: given["once"], alone=("origin",))
 @click.option("--once", is_flag=True, help="Stop when nothing is left that could be delivered now.")
 @click.option(
     "--allow-internal", "internal", multiple=True, metavar="HOST", help="Deliver to this host even if it is inside."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import log_option, principal
+from cli.options import log_or_tenants, principal
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.engine import Engine
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # help must not wait for the engine to load
 
 
 @click.command()
-@log_option
+@log_or_tenants(lambda given: given["once"])
 @click.option("--once", is_flag=True, help="Stop when the views show the whole log.")
 @click.option(
     "--act", "every_s", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Take decisions too, so often."

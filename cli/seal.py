@@ -6,11 +6,11 @@ from threading import Event
 import click
 
 from adapters.told import iso
-from cli.options import log_option, seal_option
+from cli.options import log_or_tenants, seal_option
 
 
 @click.command()
-@log_option
+@log_or_tenants(lambda given: not given["follow"], alone=("folder", "new_origin", "rotate_key"))
 @seal_option
 @click.option("--follow", is_flag=True, help="Go on signing what is recorded, at most a second later, until stopped.")
 @click.option("--new-origin", is_flag=True, help="Begin anew over what the log holds now, and say so for ever.")
