@@ -42,6 +42,9 @@ _BUILDING = "SELECT view FROM generations WHERE state = 'building' AND built = %
 # For the disk; a transaction that says so commits with the next one that does wait, or a moment later.
 _WITHOUT_A_WAIT = "SET LOCAL synchronous_commit TO off"
 
+# For this transaction: a sample of 9,000 rows of each table, not of 30,000, until the server looks at it by itself.
+_COARSER = b"SET LOCAL default_statistics_target = 30"
+
 _HAS_KEY = "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass AND indisprimary"
 
 _COLUMNS = """
@@ -108,6 +111,7 @@ class PostgresTransaction:
         key = listed(primary_key(self._tables.views[generation.view]))
         finishing = SQL("ALTER TABLE {} ADD PRIMARY KEY ({}), RESET (autovacuum_enabled)")
         self._connection.execute(finishing.format(Identifier(generation.table), key))
+        self._connection.execute(_COARSER)
         self._connection.execute(SQL("ANALYZE {}").format(Identifier(generation.table)))
 
     def forget(self, generations: Iterable[Generation]) -> None:
