@@ -60,8 +60,17 @@ def moment(pattern: str, read: Callable[[str], Any]) -> CoreSchema:
     return core_schema.chain_schema([text(pattern), aware])
 
 
+FAULTS_MAX = 500
+"""How many faults of one touchpoint are named at most."""
+
+
 def problems(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
-    """What pydantic found: the place of each fault and the rule it breaks, and never a value."""
+    """What pydantic found: the place of each fault and the rule it breaks, and never a value.
+
+    Of what is wrong in hundreds of places only that is said: to name them all takes far longer than to find them.
+    """
+    if (count := error.error_count()) > FAULTS_MAX:
+        return [((), f"it is wrong in {count} places, which is more than are named")]
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
         (tuple(step for step in each["loc"] if step != _RULE), each["msg"].removeprefix("Value error, "))

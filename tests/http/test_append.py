@@ -164,3 +164,10 @@ def test_under_pressure_callers_are_asked_to_come_again(client: TestClient) -> N
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
     service._appends = 0  # noqa: SLF001
     assert send(client).status_code == 201
+
+
+def test_what_is_wrong_in_thousands_of_places_is_refused_without_naming_them(file_client: TestClient) -> None:
+    refused = send(file_client, event(data={f"field{number}": number for number in range(3_000)}))
+    assert refused.status_code == 422
+    assert "wrong in 3002 places" in refused.json()["rule"]
+    assert len(refused.content) < 1_000
