@@ -93,6 +93,12 @@ class Section(NamedTuple):
     model: str = ""
 
 
+def removal_effect(title: str, says: str, dimension: str, *, beside: str) -> Section:
+    """Value of conversions shared by the removal effect of a dimension of touches, beside another column of it."""
+    chart = Bars(("name", "conversion_kind"), ("markov_value_micros", beside))
+    return Section(title, says, "attribution", chart=chart, model=f"attribution.{dimension}")
+
+
 class Report(NamedTuple):
     """Sections that belong together; `place` is where it stands among all reports."""
 

@@ -1,6 +1,6 @@
 """Attribution and channels: what brings customers, and what it costs."""
 
-from projections.report import Bars, Report, Section
+from projections.report import Bars, Report, Section, removal_effect
 
 REPORT = Report(
     place=3,
@@ -36,12 +36,11 @@ REPORT = Report(
             " ORDER BY linear_value_micros DESC, name IS NULL, name, conversion_kind, currency",
             Bars(("name", "conversion_kind"), ("first_value_micros", "linear_value_micros", "last_value_micros")),
         ),
-        Section(
+        removal_effect(
             "Channels by removal effect",
             "The same value shared from data: by what would be lost if every path that comes to a channel ended there.",
-            "attribution",
-            chart=Bars(("name", "conversion_kind"), ("markov_value_micros", "linear_value_micros")),
-            model="attribution.channel",
+            "channel",
+            beside="linear_value_micros",
         ),
         Section(
             "What would be lost without a channel",
@@ -50,12 +49,11 @@ REPORT = Report(
             chart=Bars(("channel", "conversion_kind"), ("lost_share",), "share"),
             model="attribution.effects",
         ),
-        Section(
+        removal_effect(
             "Sources by removal effect",
             "The same for the source that touches came from.",
-            "attribution",
-            chart=Bars(("name", "conversion_kind"), ("markov_value_micros", "linear_value_micros")),
-            model="attribution.source",
+            "source",
+            beside="linear_value_micros",
         ),
         Section(
             "What channels cost",

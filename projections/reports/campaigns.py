@@ -1,6 +1,6 @@
 """Campaigns and partners: whom they reached, what they cost and what they brought."""
 
-from projections.report import Bars, Report, Section
+from projections.report import Bars, Report, Section, removal_effect
 
 REPORT = Report(
     place=4,
@@ -25,12 +25,11 @@ REPORT = Report(
             " AND currency IS NOT NULL ORDER BY linear_value_micros DESC, name, conversion_kind, currency",
             Bars(("name", "conversion_kind"), ("linear_value_micros", "cost_micros")),
         ),
-        Section(
+        removal_effect(
             "Campaigns by removal effect",
             "Value shared by what would be lost if every path that comes to a campaign ended there.",
-            "attribution",
-            chart=Bars(("name", "conversion_kind"), ("markov_value_micros", "cost_micros")),
-            model="attribution.campaign",
+            "campaign",
+            beside="cost_micros",
         ),
         Section(
             "Whom partners brought",
@@ -48,12 +47,11 @@ REPORT = Report(
             " FROM partners_contribution ORDER BY net_micros DESC, partner, currency",
             Bars(("partner",), ("net_micros", "commission_micros")),
         ),
-        Section(
+        removal_effect(
             "Partners by removal effect",
             "Value shared by what would be lost if every path that comes to a partner ended there.",
-            "attribution",
-            chart=Bars(("name", "conversion_kind"), ("markov_value_micros", "cost_micros")),
-            model="attribution.partner",
+            "partner",
+            beside="cost_micros",
         ),
     ),
 )
