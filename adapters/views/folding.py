@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import groupby, islice
+from math import isfinite
 from multiprocessing import connection, get_context, parent_process
 from operator import attrgetter
 from threading import Thread
@@ -238,6 +239,9 @@ class _Worker:
         self._tables = open_tables(plan.url, plan.company, plan.views, plan.place)
         self._views = {each.view: (each, plan.views[each.view](plan.company)) for each in plan.made}
         self._dealer = Dealer({name: view for name, (_, view) in self._views.items()})
+        columns = {name: enumerate(view.columns()) for name, (_, view) in self._views.items()}
+        floats = {name: [place for place, column in each if column.type is float] for name, each in columns.items()}
+        self._floats = {name: places for name, places in floats.items() if places}
 
     def fold(self, task: _Task) -> int:
         """Fold all subjects of a part, or its families, and write their rows in one transaction."""
@@ -247,6 +251,8 @@ class _Worker:
         for touchpoints in self._streams(task):
             done += len(touchpoints)
             self._fold_family(touchpoints, rows, parked)
+        if self._hold_no_number(rows):  # which no database refuses
+            self._park_misfits(rows, parked)
         try:
             self._load(task.part, done, rows, parked)
         except Exception:
@@ -306,6 +312,14 @@ class _Worker:
         with self._tables.building() as transaction:
             if transaction.claim(self._plan.made, part, touchpoints):
                 transaction.load([(each, rows[each.view]) for each in self._plan.made], parked)
+
+    def _hold_no_number(self, rows: Mapping[str, list[Row]]) -> bool:
+        return any(
+            isinstance(row[place], float) and not isfinite(row[place])
+            for name, places in self._floats.items()
+            for row in rows[name]
+            for place in places
+        )
 
     def _park_misfits(self, rows: Mapping[str, list[Row]], parked: list[tuple[Generation, Parking]]) -> bool:
         found = False

@@ -5,6 +5,7 @@ all questions that rest on it, in the transaction that switches; so readers neve
 """
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from projections.view import Column, Row, View
 
 NO_VIEW_READS = {"name", "future_limit_s", "custom", "special_data", "bands", "erasure_by_two", *Policy.model_fields}
 """The settings that no view depends on."""
+
+_FLOAT_MAX = sys.float_info.max
 
 Views = Mapping[str, type[View[Any]]]
 """Views by their names, in the order in which they and their questions are made."""
@@ -349,7 +352,8 @@ def misfit(columns: Sequence[Column], row: Row) -> bool:
             if not isinstance(cell, int) or not -(2**63) <= cell < 2**63:
                 return True
         elif column.type is float:
-            if not isinstance(cell, (int, float)):
+            # What is no number is kept as it is by one database and as nothing by the other.
+            if not isinstance(cell, (int, float)) or not -_FLOAT_MAX <= cell <= _FLOAT_MAX:
                 return True
         elif not isinstance(cell, str) or "\0" in cell:
             return True

@@ -1,6 +1,7 @@
 """What happens to a few customers, in few words; and the views that test how they are kept."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from math import nan
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from hypothesis import strategies as st
@@ -120,7 +121,7 @@ class Tallied(NamedTuple):
 
 
 class Tally(View[list[Any]]):
-    """Counts calls; raises on one with the result `poison`, and has a row that no table takes after `huge`."""
+    """Counts calls; raises after one with the result `poison`; no table takes its row after `huge` and `no number`."""
 
     name = "tally"
     comment = "Calls of each customer."
@@ -132,7 +133,7 @@ class Tally(View[list[Any]]):
     )
 
     def initial(self, subject: str) -> list[Any]:
-        return [subject, 0]
+        return [subject, 0, 10]
 
     def evolve(self, state: list[Any], fact: Fact) -> tuple[list[Any], Iterable[Hashable]]:
         result = fact.data.get("result")
@@ -141,10 +142,11 @@ class Tally(View[list[Any]]):
         if result == "poison":
             raise KeyError(result)
         state[1] += 2**64 if result == "huge" else 1
+        state[2] = nan if result == "no number" else state[2]
         return state, ("all",)
 
     def row(self, state: list[Any], key: Hashable) -> Row | None:
-        return Tallied(state[0], state[1], state[1] / 10) if key else None
+        return Tallied(state[0], state[1], state[1] / state[2]) if key else None
 
 
 class TallyAgain(Tally):

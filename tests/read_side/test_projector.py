@@ -115,7 +115,7 @@ def test_it_goes_on_from_what_another_one_wrote(engine: Engine, tally: Tables) -
     assert contents(tally) == {"tally": [("anna", 5, 0.5)]}
 
 
-@pytest.mark.parametrize("bad", ["poison", "huge"])
+@pytest.mark.parametrize("bad", ["poison", "huge", "no number"])
 def test_a_fold_that_fails_parks_its_subject_until_it_succeeds(engine: Engine, tally: Tables, bad: str) -> None:
     projector = Projector(engine.log, tally, engine.company)
     engine.append([called("anna", "a1"), called("bert", "b1")])
