@@ -14,7 +14,6 @@ if TYPE_CHECKING:  # a process that only reads an address, or rows as they are, 
     from adapters.audit.rows import AuditRows
     from adapters.log import Log
     from adapters.outgoing.store import Outgoing
-    from adapters.privacy.keystore import Keys
     from adapters.transfer import NewLog, Reading
     from adapters.views.sweep import Sweep
     from adapters.views.tables import Tables, Views
@@ -162,14 +161,8 @@ def open_outgoing(url: str) -> "Outgoing":
 
 def open_audit_rows(url: str) -> "AuditRows":
     """Begin to read the rows of the log at an address, every column of them, as they are."""
-    rows: AuditRows = _class(url, "AuditRows", ".audit")(url)
+    rows: AuditRows = class_of(url, "AuditRows", ".audit")(url)
     return rows
-
-
-def keys_class(url: str) -> "type[Keys]":
-    """The sort of key store that an address names."""
-    keys: type[Keys] = _class(url, "Keys", ".keys")
-    return keys
 
 
 def _chosen(url: str, part: str, module: str) -> Any:
@@ -177,10 +170,15 @@ def _chosen(url: str, part: str, module: str) -> Any:
 
     _package(url)
     load_extensions()  # in every process, before a touchpoint is read or a view folded
-    return _class(url, part, module)
+    return class_of(url, part, module)
 
 
-def _class(url: str, part: str, module: str) -> Any:
+def class_of(url: str, part: str, module: str) -> Any:
+    """The class of the database that an address names for some part, such as `Keys`, in a module of its package.
+
+    Raises:
+        LogNotFound: the address names no database that we know.
+    """
     package, name = _package(url)
     return getattr(import_module(package + module), name + part)
 

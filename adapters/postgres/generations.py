@@ -4,7 +4,7 @@ Every connection finds the tables by its search path, which leads to the schema 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from eventsourcing.persistence import Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
@@ -25,16 +25,14 @@ from adapters.views.tables import (
     Changes,
     Generation,
     Parking,
+    Views,
     fenced,
     next_generations,
     primary_key,
 )
-from domain.company import day_number
+from domain.company import Company, day_number
 from projections.dictionary import relation
 from projections.view import Column, Row, View
-
-if TYPE_CHECKING:
-    from adapters.postgres.tables import PostgresTables
 
 # Locked, so that they are not forgotten, and others made of their names, before the rows of a part are there.
 _BUILDING = "SELECT view FROM generations WHERE state = 'building' AND built = %s FOR SHARE"
@@ -65,10 +63,25 @@ class Tracker(PostgresTrackingRecorder):
         super()._insert_tracking(connection.cursor(row_factory=dict_row), tracking)
 
 
+class Kept(Protocol):
+    """The tables, as far as a transaction on them must know them."""
+
+    company: Company
+    views: Views
+    tracker: Tracker
+    schema: str
+    report: str
+    locks: int
+
+    def statements(self, generation: Generation, connection: Connection[Any]) -> "Statements":
+        """What is done to the rows of a generation, written out once."""
+        ...
+
+
 class PostgresTransaction:
     """One write transaction on the view store."""
 
-    def __init__(self, connection: Connection[Any], tables: "PostgresTables") -> None:
+    def __init__(self, connection: Connection[Any], tables: Kept) -> None:
         self._connection = connection
         self._tables = tables
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from adapters.addresses import keys_class, path_beside, read_sqlite_url
+from adapters.addresses import class_of, path_beside, read_sqlite_url
 from adapters.configuration import configured, variable
 from adapters.statements import Statements
 from domain.errors import KeysUnusable
@@ -63,7 +63,7 @@ class KeyStore:
         Raises:
             KeysUnusable: there is none.
         """
-        self._keys = keys_class(url)(url)
+        self._keys = _keys_class(url)(url)
         self._statements = self._keys.statements
         self.where = self._keys.where
         self.transaction = self._statements.transaction
@@ -71,7 +71,7 @@ class KeyStore:
     @classmethod
     def make(cls, url: str) -> "KeyStore":
         """Open the store at an address; make it where there is none."""
-        keys_class(url).make(url)
+        _keys_class(url).make(url)
         return cls(url)
 
     def empty(self) -> bool:
@@ -235,10 +235,16 @@ def keystore_told(url: str) -> str:
     return place(address)
 
 
+def _keys_class(url: str) -> "type[Keys]":
+    """The sort of key store that an address names."""
+    keys: type[Keys] = class_of(url, "Keys", ".keys")
+    return keys
+
+
 def keystore_readable(url: str) -> bool:
     """Whether the key store of the log at this address is there, for this account to read."""
     address = keystore_url(url)
-    return keys_class(address).readable(address)
+    return _keys_class(address).readable(address)
 
 
 def missing(where: str) -> KeysUnusable:

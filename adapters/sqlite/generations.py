@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from json import dumps
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from eventsourcing.persistence import Tracking
 from eventsourcing.sqlite import SQLiteCursor, SQLiteTrackingRecorder
@@ -18,15 +18,13 @@ from adapters.views.tables import (
     Changes,
     Generation,
     Parking,
+    Views,
     fenced,
     next_generations,
     primary_key,
 )
-from domain.company import day_number
+from domain.company import Company, day_number
 from projections.view import Row
-
-if TYPE_CHECKING:
-    from adapters.sqlite.tables import SQLiteTables
 
 # Each is made where it is missing, so that a file of an earlier version gets what it lacks.
 _SCHEMA = """
@@ -61,10 +59,18 @@ class Tracker(SQLiteTrackingRecorder):
         super()._insert_tracking(SQLiteCursor(connection.cursor()), tracking)
 
 
+class Kept(Protocol):
+    """The tables, as far as a transaction on them must know them."""
+
+    company: Company
+    views: Views
+    tracker: Tracker
+
+
 class SQLiteTransaction:
     """One write transaction on the views file."""
 
-    def __init__(self, connection: sqlite3.Connection, tables: "SQLiteTables") -> None:
+    def __init__(self, connection: sqlite3.Connection, tables: Kept) -> None:
         self._connection = connection
         self._tables = tables
 
@@ -243,7 +249,7 @@ class SQLiteTransaction:
         )
 
 
-def make(connection: sqlite3.Connection, tables: "SQLiteTables") -> None:
+def make(connection: sqlite3.Connection, tables: Kept) -> None:
     """Make what is missing of the tables beside those of generations."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'folded_parts'").fetchone():
         return
