@@ -8,12 +8,11 @@ not a path.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib.util import find_spec
 from threading import Timer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from adapters.extras import need
 from adapters.settings import LIMITS
-from domain.errors import ExtraMissing
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -64,12 +63,8 @@ def wanted() -> bool:
     """
     if os.environ.get(_OFF, "").lower() == "true" or not any(map(os.environ.get, _ENDPOINTS)):
         return False
-    if find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter.otlp.proto.http") is None:
-        raise ExtraMissing(
-            "opentelemetry is not installed",
-            rule="exporting traces needs the extra watch",
-            way_out=f"install lifecircle[watch], or take {' and '.join(_ENDPOINTS)} out of the environment",
-        )
+    way_out = f"install lifecircle[watch], or take {' and '.join(_ENDPOINTS)} out of the environment"
+    need("watch", "exporting traces", way_out=way_out)
     return True
 
 

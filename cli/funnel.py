@@ -46,13 +46,13 @@ def command(
     came furthest. It is read from a mirror, fast and without the log, or else from the log itself.
     """
     from adapters.extensions import load_extensions
-    from adapters.mirror import need_explore
+    from adapters.extras import need
     from domain.funnel import read_funnel
 
     if (file is None) == (not steps):
         raise click.UsageError("say either a FILE, or --step twice or more")
     load_extensions()
-    need_explore("a funnel")
+    need("explore", "a funnel")
     from adapters.funnels.conversion import Conversion, Lost, StepFigures
     from adapters.funnels.files import load_funnel
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,13 +52,12 @@ def command(
         raise click.UsageError(f"{output} is there already: name another one with -o, or say --force")
     company, key, row_key = Company(), secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES)
     address = log_said(ctx, url)
-    if address:
-        with Engine.open(address) as engine:
+    with Engine.open(address) if address else nullcontext() as engine:
+        if engine:
             company = engine.company
-    guess = guess_mapping(file, kind=kind, zone=company.zone if address else None)
-    mapping = read_mapping(guess.text, str(output))
-    if address:
-        with Engine.open(address) as engine:
+        guess = guess_mapping(file, kind=kind, zone=company.zone if engine else None)
+        mapping = read_mapping(guess.text, str(output))
+        if engine:
             row_key = engine.sealing.row_key  # not before the file could be read: keys are not for everyone who may
     if address and mapping.needs_key:
         key = read_id_key(address)

@@ -18,10 +18,10 @@ def command(url: str, folder: Path) -> None:
     their owner alone; personal fields are in it only as the log has stored them.
     """
     from adapters.engine import Engine
-    from adapters.mirror import need_explore
+    from adapters.extras import need
     from cli.output import progress_of
 
-    need_explore("a mirror")
+    need("explore", "a mirror")
     from adapters.mirror.mirroring import mirror
 
     with Engine.open(url) as engine, progress_of("touchpoints", "history") as on_progress:

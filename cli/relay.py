@@ -26,16 +26,10 @@ def command(url: str, *, once: bool, internal: tuple[str, ...], allow_http: bool
     """
     import asyncio
     import re
-    from importlib.util import find_spec
 
-    if find_spec("httpx2") is None or find_spec("nats") is None:
-        from domain.errors import ExtraMissing
+    from adapters.extras import need
 
-        raise ExtraMissing(
-            "httpx2 or nats-py is not installed",
-            rule="delivering needs the extra relay",
-            way_out="install lifecircle[relay]",
-        )
+    need("relay", "delivering")
     if origin and not re.fullmatch(r"nats://[^/@\s]+/[A-Za-z0-9_-]+", origin):
         raise click.UsageError("--from-nats names a stream: nats://host:port/STREAM, without a password")
     from adapters.loglines import as_json

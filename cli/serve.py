@@ -1,10 +1,7 @@
 """Serve a log over HTTP: append, read and follow, until stopped."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 
@@ -29,20 +26,16 @@ def command(
     """
     if url and tenants:
         raise click.UsageError("--log serves one log, and --tenants those of several companies: give one of them")
-    from importlib.util import find_spec
+    from adapters.extras import need
 
-    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
-        from domain.errors import ExtraMissing
-
-        raise ExtraMissing(
-            "fastapi or uvicorn is not installed", rule="serving needs the extra api", way_out="install lifecircle[api]"
-        )
+    need("api", "serving")
     import uvicorn
 
     from adapters import tracing
     from adapters.configuration import variable
     from adapters.engine import Engine
     from adapters.http.apikeys import ApiKeys
+    from adapters.http.counting import counting_together
     from adapters.http.tenants import read_tenants
     from adapters.http.tokens import tokens_named
     from adapters.loglines import as_json
@@ -61,9 +54,9 @@ def command(
         Engine.open(address).close()
         ApiKeys.of_log(address).all()
     as_json()
-    with _counting_together(workers):
+    with counting_together(workers):
         uvicorn.run(
-            "adapters.http.app:from_environment",
+            "adapters.http.worker:from_environment",
             factory=True,
             host=host,
             port=port,
@@ -75,17 +68,3 @@ def command(
             timeout_graceful_shutdown=LIMITS.http_stop_s,
             server_header=False,
         )
-
-
-@contextmanager
-def _counting_together(workers: int) -> Iterator[None]:
-    """Let several processes count in files of one folder, so that each of them can tell the sums."""
-    from adapters.http.service import COUNTS
-
-    os.environ.pop(COUNTS, None)  # another program's
-    if workers == 1:
-        yield
-        return
-    with TemporaryDirectory(prefix="lifecircle-counts-") as folder:
-        os.environ[COUNTS] = folder
-        yield

@@ -22,10 +22,10 @@ def command(mirror: Path, style: str, query: str | None, limit: int | None) -> N
     as OrderPlaced, and the tables of all views; dictionary says what their columns mean. Nothing is written, and no
     file is read but the mirror's.
     """
-    from adapters.mirror import need_explore
+    from adapters.extras import need
     from domain.errors import QueryRefused
 
-    need_explore("SQL over a mirror")
+    need("explore", "SQL over a mirror")
     from adapters.mirror.sql import open_sql
 
     with open_sql(mirror) as asked:

@@ -13,6 +13,7 @@ from domain.custom import EVERY_KIND, CustomSchema
 from domain.errors import SettingsInvalid
 from domain.money import MICROS, Currency, Quantity, quantity_micros
 from domain.policy import Policy
+from domain.shortcuts import where_and_rule
 from domain.touchpoint import Fact, Label, microseconds
 
 DAY_US = 86_400_000_000
@@ -191,11 +192,11 @@ class Company(Policy):
         try:
             return Company.model_validate({**self.model_dump(mode="json"), **changes})
         except ValidationError as error:
-            problems = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors(include_url=False)]
+            where, rule = where_and_rule(error)
             raise SettingsInvalid(
                 "the company's settings cannot be these",
-                where=", ".join(dict.fromkeys(where for where, _ in problems)),
-                rule="; ".join(f"{where}: {told.removeprefix('Value error, ')}" for where, told in problems),
+                where=where,
+                rule=rule,
                 way_out="see every setting with its meaning: lifecircle settings",
             ) from None
 

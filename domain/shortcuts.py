@@ -77,3 +77,10 @@ def problems(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
         for each in found
         if _SHORTCUT not in each["loc"]
     ]
+
+
+def where_and_rule(error: ValidationError) -> tuple[str, str]:
+    """The same for an error of ours: all places that are at fault, and the rule that is broken at each."""
+    found = [(".".join(map(str, place)), rule) for place, rule in problems(error)]
+    rules = [f"{place}: {rule}" if place else rule for place, rule in found]
+    return ", ".join(dict.fromkeys(place for place, _ in found)), "; ".join(rules)

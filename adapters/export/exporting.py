@@ -15,7 +15,7 @@ from adapters.export.delimited import write_csv
 from adapters.export.ocel import write_ocel
 from adapters.export.told import Opening, Told
 from adapters.export.xes import write_xes
-from adapters.mirror import need_explore
+from adapters.extras import need
 from adapters.notes import note
 from adapters.views.histories import Parked
 from domain.errors import LifecircleError
@@ -116,7 +116,7 @@ def _writer(form: Form, told: Told, parked: Parked) -> Callable[[IO[bytes]], int
         case "ocel2":
             return lambda into: write_ocel(into, told.histories(parked))
         case "parquet":
-            need_explore("an export to Parquet")
+            need("explore", "an export to Parquet")
             from adapters.export.columnar import write_parquet
 
             return lambda into: write_parquet(into, told.histories(parked), company)

@@ -1,7 +1,6 @@
 """The service put together: its routes, what guards them, and what it says of itself."""
 
 import asyncio
-import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -9,8 +8,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
-from multiprocessing import parent_process
-from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
@@ -20,11 +17,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from adapters import tracing
-from adapters.collector import keep_out_of_sight, look_seldom
-from adapters.configuration import configured
 from adapters.engine import Engine
 from adapters.extensions import load_extensions
 from adapters.http import events, quarantine, reading, rights, sealed, watching
@@ -35,8 +30,7 @@ from adapters.http.direct import PlainAppends, is_plain_append
 from adapters.http.noting import Noted
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import Service, service_at
-from adapters.http.tokens import Tokens, tokens_named
-from adapters.loglines import as_json, thread_failed
+from adapters.http.tokens import Tokens
 from domain.errors import LifecircleError
 
 UNKNOWN_CALLER = "unknown caller"
@@ -48,32 +42,6 @@ _NOT_ITS_OWN = TelemetryConfig(tracing=False, metrics=False, logs=False, operati
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 _log = structlog.get_logger("lifecircle.http")
-
-
-def from_environment() -> ASGIApp:
-    """The service over the log or the tenants that are configured; what each process of it begins with."""
-    as_json()
-    look_seldom()
-    threading.excepthook = thread_failed
-    if parent := parent_process():
-        threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
-    configuration = configured()
-    if configuration.tenants:
-        from adapters.http.hosting import Hosting  # which is made of what is below
-
-        app: ASGIApp = Hosting(configuration.tenants, tokens_named(several=True))
-    else:
-        url = configuration.log
-        assert url is not None  # noqa: S101 - who starts these processes says so in their environment
-        app = create(url, ApiKeys.of_log(url), tokens_named(several=False))
-    keep_out_of_sight()
-    return app
-
-
-def _stop_after(parent: BaseProcess) -> None:
-    """End this worker, in peace, when who began it is gone: killed, it could not tell its workers."""
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Application(FastAPI):

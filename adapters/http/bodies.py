@@ -13,6 +13,7 @@ from adapters.codec import parse_json
 from adapters.http.problems import RequestRefused
 from adapters.http.service import service_of
 from adapters.settings import LIMITS
+from domain.shortcuts import where_and_rule
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -83,13 +84,12 @@ def reads(shape: type[Asked]) -> Callable[[Request], Awaitable[Asked]]:
         try:
             return shape.model_validate(found, strict=True)
         except ValidationError as error:
-            # Never their values: what was sent may be a customer's.
-            flaws = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors(include_input=False)]
+            where, rule = where_and_rule(error)
             raise RequestRefused(
                 HTTPStatus.BAD_REQUEST,
                 "the body cannot be read",
-                where=", ".join(dict.fromkeys(where for where, _ in flaws)) or "the body",
-                rule="; ".join(f"{where}: {told}" for where, told in flaws),
+                where=where or "the body",
+                rule=rule,
                 way_out="see the contract at /docs",
             ) from None
 

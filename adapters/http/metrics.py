@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from adapters.engine import Engine
 from adapters.health import Health, Trouble
-from adapters.http.service import COUNTS
+from adapters.http.counting import COUNTS
 from adapters.log import Receipt
 from domain.errors import IdReused, LifecircleError, LogUnavailable, RepeatMixedWithNew, VersionConflict
 

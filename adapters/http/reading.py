@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import date
 from http import HTTPStatus
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 import orjson
@@ -14,6 +13,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from adapters.addresses import open_tables
+from adapters.extras import need
 from adapters.http.answers import Catalogue, Followed, HistoryTold, Kinds, Rows, answers
 from adapters.http.answers import refusal as told_refusal
 from adapters.http.apikeys import Principal, Role
@@ -26,7 +26,6 @@ from adapters.told import cloud_event, recorded_event
 from adapters.views.moments import Moment, named_moment, read_when
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import rows_as_of
-from domain.errors import ExtraMissing
 from domain.example import example
 from domain.registry import versions_of
 from domain.schema import DIALECT, json_schema
@@ -186,10 +185,7 @@ def _told(found: Page, style: str) -> Response:
 
 
 def _arrow(found: Page) -> bytes:
-    if find_spec("pyarrow") is None:
-        raise ExtraMissing(
-            "pyarrow is not installed", rule="rows as Arrow need the extra arrow", way_out="ask for ndjson"
-        )
+    need("arrow", "rows as Arrow", way_out="ask for ndjson")
     import pyarrow as pa
 
     known: dict[type | None, Any] = {str: pa.string(), int: pa.int64(), float: pa.float64(), None: None}

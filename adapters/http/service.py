@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http import HTTPStatus
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 from fastapi import Request
 from starlette.datastructures import Headers
 
 from adapters.engine import Engine
+from adapters.extras import lacking
 from adapters.feed import Feed
 from adapters.health import Examiner
 from adapters.http.apikeys import ApiKeys, Principal, Role
@@ -23,12 +23,6 @@ from domain.errors import LifecircleError
 
 if TYPE_CHECKING:
     from adapters.http.metrics import Metrics
-
-COUNTS = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable that names the folder where several processes of a service count.
-
-It is the counting library's own, which looks for it when it is imported: it is set before.
-"""
 
 
 class Service:
@@ -137,7 +131,7 @@ class Service:
 
 def _metrics(log_id: bytes) -> "Metrics | None":
     """What counts; None where it is not installed."""
-    if find_spec("prometheus_client") is None:
+    if lacking("watch"):
         return None
     from adapters.http.metrics import Metrics
 

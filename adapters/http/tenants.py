@@ -15,6 +15,7 @@ from adapters.idkey import id_key_path
 from adapters.privacy.kek import kek_path
 from adapters.privacy.keystore import keystore_url
 from domain.errors import LifecircleError, LogNotFound
+from domain.shortcuts import where_and_rule
 
 _WAY_OUT = "see docs/how-to/tenants.md"
 
@@ -43,12 +44,12 @@ def read_tenants(path: Path) -> dict[str, str]:
     try:
         found = _FILE.validate_python(tomllib.loads(path.read_text("utf-8")))
     except (OSError, ValueError) as error:
-        flaws = error.errors(include_input=False) if isinstance(error, ValidationError) else []
-        rule = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in flaws)
         raise TenantsUnusable(
             "this file names no tenants",
             where=str(path),
-            rule=rule or "it is TOML: [NAME] of small letters, digits and hyphens, and below it log = the address",
+            rule=where_and_rule(error)[1]
+            if isinstance(error, ValidationError)
+            else "it is TOML: [NAME] of small letters, digits and hyphens, and below it log = the address",
             way_out=_WAY_OUT,
         ) from None
     urls = {name: tenant.log for name, tenant in found.items()}

@@ -23,6 +23,7 @@ from adapters.configuration import configured
 from adapters.http.apikeys import Principal, Role
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError
+from domain.shortcuts import where_and_rule
 
 _EVERYTHING = "*"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -79,12 +80,12 @@ def identity(path: Path) -> Identity:
     try:
         found = Identity.model_validate_json(orjson.dumps(tomllib.loads(path.read_text("utf-8"))))
     except (OSError, ValueError) as error:
-        flaws = error.errors(include_input=False) if isinstance(error, ValidationError) else []
-        rule = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in flaws)
         raise IdentityUnusable(
             "this file describes no identity provider",
             where=str(path),
-            rule=rule or "it is TOML with issuer, audience, jwks and [roles]",
+            rule=where_and_rule(error)[1]
+            if isinstance(error, ValidationError)
+            else "it is TOML with issuer, audience, jwks and [roles]",
             way_out="see docs/how-to/serve.md",
         ) from None
     address = urlsplit(found.jwks)

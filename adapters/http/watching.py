@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
+from adapters.extras import missing
 from adapters.http.answers import Alive, answers
 from adapters.http.apikeys import Principal, Role
 from adapters.http.problems import NotReady
 from adapters.http.service import Service, needs, service_of
-from domain.errors import ExtraMissing
 
 router = APIRouter(tags=["service"])
 
@@ -79,10 +79,6 @@ async def metrics(request: Request, _: _Watcher) -> Response:
     """
     service = service_of(request)
     if service.metrics is None:
-        raise ExtraMissing(
-            "prometheus-client is not installed",
-            rule="figures need the extra watch",
-            way_out="install lifecircle[watch]",
-        )
+        raise missing("watch", "figures")
     service.sample()
     return Response(service.metrics.exposition(await service.examiner.health()), media_type=f"{_TEXT}; version=0.0.4")

@@ -7,14 +7,14 @@ zone, to the microsecond. Lists, structures and maps are no columns.
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
-from importlib.util import find_spec
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adapters.extras import need
 from adapters.settings import LIMITS
 from adapters.sources.readers import MARKED, UNDECODABLE, Row, Source, damaged
-from domain.errors import ExtraMissing, UnreadableInput
+from domain.errors import UnreadableInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,13 +29,7 @@ class ParquetFile(Source):
     """
 
     def __init__(self, path: Path) -> None:
-        if find_spec("pyarrow") is None:
-            raise ExtraMissing(
-                "Parquet files are read by pyarrow, which is not installed",
-                where=str(path),
-                rule="reading Parquet needs the extra arrow",
-                way_out="install lifecircle[arrow]",
-            )
+        need("arrow", "reading Parquet", where=str(path))
         self._read = 0
         super().__init__(path)
 

@@ -3,11 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
-from time import monotonic, sleep
 from typing import Any
-
-import uvicorn
 
 from adapters.engine import Engine
 from adapters.http.apikeys import ApiKeys, Role
@@ -16,8 +12,8 @@ from domain.company import Company
 from lifecircle_client import Client, Receipt, Retries
 from tests.cli.program import event
 from tests.faults.proxy import Fuse, PostgresProxy, ServiceProxy
+from tests.http.serving import listening
 
-STARTED_WITHIN_S = 60
 AT_ONCE = Retries(times=5, first_s=0.001)
 """How the client goes on after a cut: it waits for nobody."""
 
@@ -26,20 +22,8 @@ AT_ONCE = Retries(times=5, first_s=0.001)
 def served(url: str, folder: Path) -> Iterator[tuple[int, str]]:
     """A service over a log that is there, by a thread of this process: its port, and a key to it."""
     keys = ApiKeys(folder / "keys")
-    config = uvicorn.Config(create(url, keys), port=0, log_level="error", ws="none")
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run)
-    thread.start()
-    try:
-        deadline = monotonic() + STARTED_WITHIN_S
-        while not server.started:
-            assert thread.is_alive(), "the service ended"
-            assert monotonic() < deadline
-            sleep(0.01)
-        yield server.servers[0].sockets[0].getsockname()[1], keys.make("cut", [Role.APPENDER])
-    finally:
-        server.should_exit = True
-        thread.join()
+    with listening(create(url, keys)) as port:
+        yield port, keys.make("cut", [Role.APPENDER])
 
 
 def cut_calls(url: str, folder: Path, *, way: str, every: int = 1) -> dict[str, Any]:

@@ -1,15 +1,18 @@
-"""A service as a process of its own, and who calls it."""
+"""A service as a process of its own or in a thread, and who calls it."""
 
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
+from threading import Thread
 from time import monotonic, sleep
 from typing import Any
 
 import httpx2
+import uvicorn
 
+from adapters.http.connections import Connection
 from tests.cli.program import PROGRAM, Shell
 
 STARTED_WITHIN_S = 60
@@ -65,6 +68,26 @@ def serving(shell: Shell, port: int, *options: str) -> Iterator[Serving]:
             yield started
         finally:
             started.kill()
+
+
+@contextmanager
+def listening(app: object) -> Iterator[int]:
+    """Serve an application as `lifecircle serve` does, in a thread; answer the port."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Connection, log_level="error"))  # type: ignore[arg-type]
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        deadline = monotonic() + STARTED_WITHIN_S
+        while not server.started:
+            assert thread.is_alive(), "the service ended"
+            assert monotonic() < deadline, "the service does not listen"
+            sleep(0.01)
+        (listener,) = server.servers[0].sockets
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)  # or the kernel takes megabytes for a reader
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(STARTED_WITHIN_S)
 
 
 def caller(port: int, key: str) -> httpx2.Client:

@@ -3,23 +3,21 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from time import monotonic, sleep
 from typing import NamedTuple
 
 import httpx2
 import pytest
-import uvicorn
 
 from adapters.engine import Engine
 from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.app import create
-from adapters.http.connections import Connection
 from adapters.settings import LIMITS
 from tests.http.calls import orders
+from tests.http.serving import listening
 
 SHORT = replace(
     LIMITS, http_head_s=1.0, http_body_s=0.4, http_reader_s=0.4, http_connections_max=12, http_followers_max=3
@@ -39,24 +37,6 @@ class Server(NamedTuple):
     def get(self, path: str) -> httpx2.Response:
         url, sent = f"http://127.0.0.1:{self.port}{path}", {"Authorization": f"Bearer {self.key}"}
         return httpx2.get(url, headers=sent, timeout=30)
-
-
-@contextmanager
-def listening(app: object) -> Iterator[int]:
-    """Serve an application as `lifecircle serve` does, in a thread; answer the port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Connection, log_level="error"))  # type: ignore[arg-type]
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        sleep(0.02)
-    (listener,) = server.servers[0].sockets
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)  # or the kernel takes megabytes for a reader
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(20)
 
 
 @pytest.fixture(scope="module")
