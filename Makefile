@@ -15,7 +15,7 @@ demo: .venv/installed  ## a small company's year, told on a fresh log
 	@$(BIN)/lifecircle demo
 
 test: .venv/installed  ## the whole test suite, on SQLite and on a PostgreSQL of its own
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: .venv/installed  ## lint, format, types, the direction of imports, and whether changed kinds are compatible
 	$(BIN)/ruff check

@@ -147,17 +147,17 @@ def test_a_disk_that_is_full(file_shop: Shell, tmp_path: Path) -> None:
     def quota() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
-    some, many = orders(["first"]).encode(), orders([f"c{n}" for n in range(3000)]).encode()
+    some, many = orders(["first"]).encode(), orders([f"c{n}" for n in range(1500)]).encode()
     typed = ("record", "--json", "-", "--format", "json")
     assert file_shop.run(*typed, stdin=some, begin=quota).code == 0
     done = file_shop.run(*typed, stdin=many, begin=quota)
     assert (done.code, done.out) == (7, "")
     assert done.error["error"] == "LogNotWritable"
     assert "send again" in done.error["way_out"]
-    assert 1 <= file_shop.head() < 3001
+    assert 1 <= file_shop.head() < 1501
     assert file_shop("record", "--json", "-", stdin=many).code == 0, "with room again, it goes on"
     followed = [json.loads(line)["id"] for line in file_shop("follow", "--until-head").out.splitlines()]
-    assert len(followed) == len(set(followed)) == 3001
+    assert len(followed) == len(set(followed)) == 1501
 
 
 def test_views_that_another_program_overwrote(file_shop: Shell, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_second_run_is_refused(shop: Shell) -> None:
     with shop.start("run") as running:
         _until_shown(shop, 1)
         for typed in (("run",), ("run", "--once")):
-            done = shop.run(*typed)
+            done = shop.fork(*typed)
             assert (done.code, done.out.strip()) == (9, "")
             assert "ProjectorFenced: " in done.err
             assert "Traceback" not in done.err

@@ -2,10 +2,7 @@
 
 import inspect
 import json
-import os
 import re
-import subprocess
-import sys
 from typing import Any, get_args
 
 import pytest
@@ -21,6 +18,7 @@ from domain.money import Amount
 from domain.schema import fields, json_schema
 from domain.shortcuts import problems
 from domain.touchpoint import KINDS, Phase, Touchpoint, marks
+from tests.cli.program import Done, Shell
 from tests.strategies import OWN, touchpoints
 
 CATALOGUE = {
@@ -272,40 +270,34 @@ def test_the_corrected_time_is_stored_as_it_was_written() -> None:
     assert stored["occurred"] == given_["occurred"]
 
 
-def kinds_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def kinds_command(*arguments: str) -> Done:
     """Run `lifecircle kinds` as a user does."""
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", "kinds", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONWARNINGS": "error"},
-    )
+    return Shell("")("kinds", *arguments)
 
 
 def test_the_command_lists_every_kind() -> None:
-    rows = json.loads(kinds_command("--format", "json").stdout)
+    rows = json.loads(kinds_command("--format", "json").out)
     assert {row["kind"] for row in rows} == {kind.kind for kind in EVERY}
     assert all(row["what happened"] for row in rows)
 
 
 def test_the_command_lists_the_kinds_of_a_phase() -> None:
-    rows = json.loads(kinds_command("--phase", "after-sales", "--format", "json").stdout)
+    rows = json.loads(kinds_command("--phase", "after-sales", "--format", "json").out)
     assert {row["kind"] for row in rows} == set(CATALOGUE[Phase.AFTER_SALES].split())
 
 
 def test_the_command_explains_a_kind() -> None:
-    text = kinds_command("OrderPlaced").stdout
+    text = kinds_command("OrderPlaced").out
     assert "The customer bought" in text
     assert "lines[].unit_cost" in text
-    fields_ = {row["field"]: row for row in json.loads(kinds_command("OrderPlaced", "--format", "json").stdout)}
+    fields_ = {row["field"]: row for row in json.loads(kinds_command("OrderPlaced", "--format", "json").out)}
     assert fields_["total"]["required"] == "yes"
     assert fields_["total"]["type"] == "amount, such as 12.34 EUR"
     assert not fields_["quote"]["required"]
 
 
 def test_the_command_gives_the_schema() -> None:
-    assert json.loads(kinds_command("OrderPlaced", "--schema").stdout) == json_schema(KINDS["OrderPlaced"])
+    assert json.loads(kinds_command("OrderPlaced", "--schema").out) == json_schema(KINDS["OrderPlaced"])
 
 
 @pytest.mark.parametrize(
@@ -319,7 +311,7 @@ def test_the_command_gives_the_schema() -> None:
 )
 def test_the_command_says_what_was_wrong(arguments: list[str], code: int, words: str) -> None:
     done = kinds_command(*arguments)
-    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (code, True, False)
+    assert (done.code, words in done.err, "Traceback" in done.err) == (code, True, False)
 
 
 def test_every_model_of_a_kind_is_frozen_and_closed() -> None:

@@ -8,6 +8,7 @@ from shutil import copytree, ignore_patterns
 
 import pytest
 
+from tests.cli.forked import program
 from tests.docs.sessions import PACKAGED, alike, play, shell, steps
 from tests.extension.packages import PIP, SAMPLE, on_path
 
@@ -33,6 +34,7 @@ def test_what_a_page_types_works_and_answers_what_it_shows(page: str, tmp_path: 
     pip.parent.mkdir()
     pip.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} {" ".join(PIP)} --target "{tmp_path}/site" "$@"\n')
     pip.chmod(0o755)
+    program(pip.parent)
     environment = shell(tmp_path) | {"PYTHONPATH": on_path(tmp_path / "site")["PYTHONPATH"]}
     environment["PATH"] = f"{pip.parent}{os.pathsep}{environment['PATH']}"
     came = play(TEXTS[page], tmp_path, environment)
