@@ -1,5 +1,6 @@
 """What every test may ask for: a PostgreSQL server of our own, and a fresh database on it."""
 
+import gc
 import os
 import shutil
 import sys
@@ -44,6 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = str(place)
     config.stash[_server] = server = PostgresServer(folder, fsync="off", full_page_writes="off", max_wal_size="256MB")
     os.environ[SERVER] = str(server.home)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector from walking what was imported and collected again and again: it stays."""
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
