@@ -232,7 +232,7 @@ def _check_stored_texts(value: Any) -> None:
 def draft_of(touchpoint: Appendable, recordedby: str, stream: str | None = None) -> Draft:
     """Encode one touchpoint for the log; `stream` is given where it is not stored under its own subject."""
     if isinstance(touchpoint, Encoded):
-        subject, kind, id_, source, occurred, state = touchpoint
+        subject, kind, id_, source, occurred, state, _ = touchpoint
         return _draft((stream or subject, kind, id_, source, occurred, recordedby, state, None))
     occurred, state = microseconds(touchpoint.time), encode(touchpoint)
     stored_under = stream or touchpoint.subject

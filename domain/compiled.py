@@ -4,7 +4,7 @@ It takes fewer touchpoints than pydantic does and none that pydantic refuses, an
 make. What it declines is read by pydantic, which tells every error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,9 +17,10 @@ from domain.touchpoint import KINDS, Envelope, Touchpoint
 
 
 class Encoded(NamedTuple):
-    """A touchpoint that was validated and is encoded already: a fact in which nothing is to be sealed or looks so.
+    """A touchpoint that was validated and is encoded already: a fact in which nothing looks as if it were sealed.
 
-    `state` is what is stored; `occurred_us` is in microseconds since 1970 UTC.
+    `state` is what is stored once the `personal` texts in it are sealed: each with what stands before it there.
+    `occurred_us` is in microseconds since 1970 UTC.
     """
 
     subject: str
@@ -28,6 +29,7 @@ class Encoded(NamedTuple):
     source: str
     occurred_us: int
     state: bytes
+    personal: tuple[tuple[bytes, str], ...]
 
     def typed(self) -> Envelope:
         """The same as typed attributes and payload."""
@@ -70,8 +72,14 @@ def read_encoded(given: Mapping[str, Any], size_max: int) -> Encoded | None:
     # A single byte is found many times as fast as two.
     if len(state) > size_max or (_ESCAPE in state and b"\\u0000" in state) or _SEALED in state:
         return None
+    personal: Sequence[tuple[bytes, str]] = ()
+    if form.personal:
+        given_texts = [(before, getattr(touchpoint.data, name)) for name, before in form.personal]
+        personal = tuple([each for each in given_texts if each[1] is not None])
+        if any(type(text) is not str for _, text in personal):
+            return None
     occurred = (touchpoint.time - _EPOCH) // _MICROSECOND
-    return _encoded((touchpoint.subject, kind.kind, touchpoint.id, touchpoint.source, occurred, state))
+    return _encoded((touchpoint.subject, kind.kind, touchpoint.id, touchpoint.source, occurred, state, personal))
 
 
 # Made by the million, and this makes them without going through Python.

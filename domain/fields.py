@@ -271,6 +271,21 @@ def sealed_fields(model: type[BaseModel]) -> tuple[SealedField, ...]:
     return tuple(_sealed(model))
 
 
+class PersonalPlace(NamedTuple):
+    """A personal field of a kind's own: its Python name, and what stands before its value in JSON, `b'"content":'`."""
+
+    name: str
+    before: bytes
+
+
+@cache
+def personal_places(kind: type[BaseModel]) -> tuple[PersonalPlace, ...]:
+    """The fields of a kind that are sealed as they are: no identifiers, no traits, none inside of others."""
+    named = {field.alias or name: name for name, field in kind.model_fields.items()}
+    own = (each.path[0] for each in sealed_fields(kind) if len(each.path) == 1 and type(each.mark) is Personal)
+    return tuple(PersonalPlace(named[stored], f'"{stored}":'.encode()) for stored in own)
+
+
 def _sealed(model: type[BaseModel]) -> Iterator[SealedField]:
     for name, field in model.model_fields.items():
         stored = field.alias or name

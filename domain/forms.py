@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Strict, StringC
 from pydantic.fields import FieldInfo
 
 from domain.corrections import ERASED
-from domain.fields import Day, Line, Lines
+from domain.fields import Day, Line, Lines, Personal, PersonalPlace, personal_places, sealed_fields
 from domain.history import RESHAPING_KINDS
 from domain.identifiers import ID_LENGTH_MAX, Entity, Id
 from domain.money import (
@@ -46,12 +46,13 @@ class Form(NamedTuple):
     """What a kind is compiled to.
 
     struct: its envelope; ids: reads off the ids that all its touchpoints have; finishing: what is left to do with the
-    payload, and raises ValueError where that is refused.
+    payload, and raises ValueError where that is refused; personal: where the payload may hold what is to be sealed.
     """
 
     struct: type[msgspec.Struct]
     ids: Callable[[Any], tuple[str, ...]]
     finishing: tuple[Callable[[Any], object], ...]
+    personal: tuple[PersonalPlace, ...]
 
 
 class Written(dict[str, Any]):
@@ -144,7 +145,7 @@ def form_of(kind: type[Touchpoint]) -> Form | None:
     except (_Declined, TypeError):
         return None
     ids_of = attrgetter(*_required_ids(envelope), *(f"data.{name}" for name in _required_ids(kind)))
-    return Form(struct, ids_of, finishing)
+    return Form(struct, ids_of, finishing, personal_places(kind))
 
 
 def _required_ids(model: type[BaseModel]) -> Iterator[str]:
@@ -219,7 +220,7 @@ def _schema_of(model: Any) -> Any:
 
 
 def _check(model: type[BaseModel]) -> None:
-    """Decline a model that does more than its annotations say."""
+    """Decline a model that does more than its annotations say, and one inside of others that is sealed in places."""
     settings, decorators = model.model_config, model.__pydantic_decorators__
     if (
         settings.get("extra") != "forbid"
@@ -232,6 +233,7 @@ def _check(model: type[BaseModel]) -> None:
             getattr(model, each) is not getattr(BaseModel, each) for each in ("__init__", "__new__", "model_post_init")
         )
         or _schema_of(model) is not _schema_of(BaseModel)
+        or (sealed_fields(model) and not issubclass(model, Touchpoint))
     ):
         raise _Declined
 
@@ -251,6 +253,7 @@ def _default(field: FieldInfo) -> Any:
     return None if value is None else msgspec.field(default_factory=lambda: value)
 
 
+_NO_RULES = (Entity, WithJsonSchema, Strict)
 _, *_ID_MARKS = get_args(Id)
 _ID_LENGTH = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LENGTH_MAX)]
 _MEASURE = [mark for mark in get_args(Quantity) if isinstance(mark, BeforeValidator | Shortcut)]
@@ -270,7 +273,8 @@ def _form(hint: Any, marks: Iterable[Any] = ()) -> Any:
         inner, *its_own = get_args(hint)
         return _form(inner, [*its_own, *marks])
     marks = [each for mark in marks for each in (mark.metadata if isinstance(mark, FieldInfo) else [mark])]
-    marks = [mark for mark in marks if not isinstance(mark, Entity | WithJsonSchema | Strict)]
+    # What is Personal, and no more than that, is sealed once it is encoded.
+    marks = [mark for mark in marks if not (isinstance(mark, _NO_RULES) or type(mark) is Personal)]
     if marks == _MEASURE:
         return _Measure
     for place, mark in enumerate(marks):

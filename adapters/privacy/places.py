@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 from functools import cache
-
-import orjson
+from typing import Any
 
 from domain.company import Company
 from domain.compiled import Appendable, Encoded
 from domain.corrections import CORRECTED
 from domain.custom import schema_for
-from domain.fields import Personal, SealedField, sealed_fields
-from domain.touchpoint import KINDS, Envelope, Fact, Touchpoint
+from domain.fields import SealedField, personal_places, sealed_fields
+from domain.touchpoint import KINDS, Fact, Touchpoint
 
 
 def holds_personal(envelope: Appendable, company: Company) -> bool:
     """Whether a touchpoint holds anything that is to be sealed."""
     if isinstance(envelope, Encoded):
-        return False
+        return bool(envelope.personal)
     data = envelope.data
     for name in sealing_attributes(type(data)):
         value = getattr(data, name)
@@ -37,20 +36,21 @@ def sealing_attributes(kind: type[Touchpoint]) -> tuple[str, ...]:
     return tuple(name for name, field in kind.model_fields.items() if (field.alias or name) in stored)
 
 
-@cache
-def sealed_texts_of(kind: type[Touchpoint]) -> tuple[tuple[str, bytes], ...]:
-    """Where all that a kind seals is texts of its own: the Python name of each, and what stands before it in JSON."""
-    places = sealed_fields(kind)
-    if kind.kind == CORRECTED or any(len(path) > 1 or type(mark) is not Personal for path, mark in places):
+def personal_texts(envelope: Appendable) -> Sequence[tuple[bytes, Any]]:
+    """What is sealed, each with what stands before it in JSON, where all of it is personal fields of the kind's own."""
+    if isinstance(envelope, Encoded):
+        return envelope.personal
+    kind = type(envelope.data)
+    if kind.kind == CORRECTED or len(personal_places(kind)) < len(sealed_fields(kind)):
         return ()
-    named = {field.alias or name: name for name, field in kind.model_fields.items()}
-    return tuple((named[path[0]], orjson.dumps(path[0]) + b":") for path, _ in places)
+    found = [(before, getattr(envelope.data, name)) for name, before in personal_places(kind)]
+    return [each for each in found if each[1] is not None]
 
 
-def places_of(envelope: Envelope, original: Fact | None = None) -> Sequence[SealedField]:
+def places_of(envelope: Appendable, original: Fact | None = None) -> Sequence[SealedField]:
     """What is sealed in the data of a touchpoint; of a correction, what is sealed in what it corrects."""
     if envelope.type != CORRECTED:
-        return sealed_fields(type(envelope.data))
+        return sealed_fields(KINDS[envelope.type])
     kind = KINDS.get(original.kind) if original else None
     return _replaced(sealed_fields(kind) if kind else _of_any_kind(len(KINDS)))
 

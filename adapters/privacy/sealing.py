@@ -10,7 +10,7 @@ import orjson
 from adapters.codec import draft_of, encode, envelope_of
 from adapters.log import Draft, Log, Stored
 from adapters.privacy.keyring import DataKey, Keyring, Unsettled
-from adapters.privacy.places import holds_personal, places_of, sealed_texts_of, sealing_attributes
+from adapters.privacy.places import holds_personal, personal_texts, places_of, sealing_attributes
 from adapters.privacy.sealed import About, Sealed, seal
 from domain.company import Company
 from domain.compiled import Appendable, Encoded
@@ -27,7 +27,7 @@ from domain.fields import (
     Special,
     is_sealed,
 )
-from domain.touchpoint import KINDS, Envelope, Fact, Touchpoint
+from domain.touchpoint import KINDS, Fact
 
 _SEALED_JSON = f'"{SEALED}'.encode()
 _CUSTOM = Personal()
@@ -70,8 +70,6 @@ class Sealing:
             SubjectErased: its subject was forgotten, and it is not a repeat.
             KeysUnusable: the keys are not to be had.
         """
-        if isinstance(envelope, Encoded):
-            return draft_of(envelope, recordedby, stream)
         return self._draft(envelope, recordedby, stream, original, personal=holds_personal(envelope, self._log.company))
 
     def draft_at_hand(self, envelope: Appendable, recordedby: str) -> Draft | None:
@@ -80,8 +78,6 @@ class Sealing:
         Raises:
             As `draft`.
         """
-        if isinstance(envelope, Encoded):
-            return draft_of(envelope, recordedby)
         personal = holds_personal(envelope, self._log.company)
         if personal and self.keyring.lacks(self.realm, envelope.subject):
             return None
@@ -98,8 +94,6 @@ class Sealing:
         Raises:
             As `draft`.
         """
-        if isinstance(envelope, Encoded):
-            return draft_of(envelope, recordedby)
         personal, key = holds_personal(envelope, self._log.company), None
         if personal and self.keyring.lacks(self.realm, envelope.subject):
             key = self.keyring.unsettled(self.realm, envelope.subject)
@@ -108,7 +102,7 @@ class Sealing:
 
     def _draft(
         self,
-        envelope: Envelope,
+        envelope: Appendable,
         recordedby: str,
         stream: str | None = None,
         original: Fact | None = None,
@@ -117,7 +111,7 @@ class Sealing:
         key: DataKey | None = None,
     ) -> Draft:
         draft = draft_of(envelope, recordedby, stream)
-        if _SEALED_JSON in draft.state:
+        if not isinstance(envelope, Encoded) and _SEALED_JSON in draft.state:
             raise InvalidTouchpoint(
                 "the touchpoint holds a text that looks like a sealed value",
                 where="data",
@@ -135,8 +129,10 @@ class Sealing:
             return draft._replace(state=b"", content_hmac=content)
         about = About(self.realm, envelope.subject, envelope.source, envelope.id, envelope.type, "")
         sealer = _Sealer(about, key, self._log.company, original)
-        custom = envelope.custom is not None and schema_for(envelope.type, self._log.company.custom)
-        state = None if custom else sealer.put_between(draft.state, envelope.data)
+        custom = None
+        if not isinstance(envelope, Encoded) and envelope.custom is not None:
+            custom = schema_for(envelope.type, self._log.company.custom)
+        state = None if custom else sealer.put_between(draft.state, personal_texts(envelope))
         if state is None:
             fields = orjson.loads(draft.state)
             sealer.put_into(fields["data"], places_of(envelope, original))
@@ -235,15 +231,16 @@ class _Sealer:
         self._about, self._key, self._company = about.packed(), key, company
         self._original = original.data if original else {}
 
-    def put_between(self, state: bytes, data: Touchpoint) -> bytes | None:
+    def put_between(self, state: bytes, texts: Sequence[tuple[bytes, Any]]) -> bytes | None:
         """Stored bytes with what is personal replaced where it stands; None where that takes a look at the fields.
 
         A field whose name and value stand once in the bytes stands there: in a text its quotes would be escaped.
+
+        Args:
+            state: the bytes, in clear.
+            texts: what is personal, each with what stands before it.
         """
-        texts = sealed_texts_of(type(data))
-        for name, place in texts:
-            if (value := getattr(data, name)) is None:
-                continue
+        for place, value in texts:
             if type(value) is not str:
                 return None
             before, found, after = state.partition(place + orjson.dumps(value))

@@ -25,7 +25,7 @@ COMPANY = Company()
 
 PYDANTICS_ALONE = {
     "CustomersMerged", "CustomerMergeReverted", "PersonalDataErased", "TouchpointCorrected",  # decided first
-    "FeedbackGiven", "IdentifierLinked", "IdentifierUnlinked", "NeedRecorded", "FieldVisitPerformed",  # personal
+    "IdentifierLinked", "IdentifierUnlinked",  # identifiers
     "RiskAssessed",  # a float
 }  # fmt: skip
 

@@ -9,9 +9,10 @@ import orjson
 import pytest
 
 from adapters.clock import clock_us
-from adapters.codec import read_envelope
+from adapters.codec import encode, read_envelope, read_touchpoint
 from adapters.engine import Engine
 from adapters.log import Receipt
+from domain.compiled import Encoded
 from domain.errors import (
     IdReused,
     InvalidTouchpoint,
@@ -57,6 +58,26 @@ def test_texts_are_sealed_whatever_they_hold_and_wherever_else_they_stand(engine
         assert opened
         assert orjson.loads(opened)["data"] == sent.data.model_dump(mode="json", exclude_none=True)
         assert engine.append([sent])[0].repeat
+
+
+@pytest.mark.parametrize("words", [WORDS, 'say "need":"x" \\ \n\u0007\u2028\U0001f41d', '"', "5", '"content":"5"'])
+def test_what_is_compiled_is_sealed_as_what_is_not(engine: Engine, words: str) -> None:
+    payloads: dict[str, dict[str, Any]] = {
+        "NeedRecorded": {"need": words, "preference": words},
+        "ContactMade": {"mode": "call", "content": words},
+        "FeedbackGiven": {"opinion": words},
+        "CustomerRegistered": {"party": "person", "name": words},
+    }
+    for kind, data in payloads.items():
+        typed = told(engine, kind, "anna", kind, **data)
+        given = {**typed.model_dump(mode="json", exclude_none=True, exclude={"dataschema"}), "data": data}
+        compiled = read_touchpoint(given, clock_us(), engine.company)
+        assert isinstance(compiled, Encoded)
+        asyncio.run(engine.append_async([compiled]))
+        stored = engine.log.stream("anna")[-1]
+        assert engine.sealing.opened(stored.state) == encode(typed)
+        assert words not in orjson.loads(stored.state)["data"].values()
+        assert [receipt.repeat for receipt in engine.append([typed]) + engine.append([compiled])] == [True, True]
 
 
 def test_a_repeat_is_known_by_its_content(engine: Engine) -> None:
