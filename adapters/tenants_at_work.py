@@ -80,10 +80,9 @@ class _Crew:
             _ended([self._at_work.pop(name)])
         for name, url in self._urls.items():
             post = self._at_work.get(name)
-            if post is not None and (code := post.process.poll()) is None:
-                continue
             if post is not None:
-                if monotonic() - post.began < LIMITS.http_tenant_retry_s:
+                code = post.process.poll()
+                if code is None or monotonic() - post.began < LIMITS.http_tenant_retry_s:
                     continue
                 _log.warning("tenant is begun anew", tenant=name, exit_code=code)
             self._at_work[name] = _Post(url, _begun(self._arguments, url), monotonic())

@@ -11,7 +11,6 @@ from typing import Any
 import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NothingCame
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.client import JetStreamContext
 
@@ -73,7 +72,7 @@ class _Intake:
             while not stop.is_set():
                 try:
                     page = await messages.fetch(LIMITS.broker_page_max, timeout=LIMITS.broker_wait_s)
-                except NothingCame:
+                except TimeoutError:  # nothing came: the client raises its own kind of it, or at times the bare one
                     if once:
                         return
                     continue
