@@ -1,23 +1,33 @@
 """What is refused for its time, but was recorded before: a clock that was set back changes no answer."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from adapters.codec import INT64_MAX, read_touchpoint
 from adapters.log import Log
 from domain.compiled import Appendable
+from domain.errors import TimeInFuture
 
 
-def recorded_before(given: Mapping[str, Any], log: Log) -> Appendable | None:
-    """What claims to have occurred in the future, as it is read at any time, if its id is known; else None.
+async def read_arrived(given: Mapping[str, Any], clock_us: int, log: Log) -> Appendable:
+    """Validate one touchpoint from outside, or what claims to have occurred in the future and has an id that is known.
 
-    Whether it is the same touchpoint is then the log's to say.
+    Whether that is the same touchpoint is then the log's to say.
 
     Raises:
-        InvalidTouchpoint: something else is wrong with it.
-        LogUnavailable: the log cannot be asked.
+        As `codec.read_touchpoint`; LogUnavailable: the log cannot be asked.
     """
+    try:
+        return read_touchpoint(given, clock_us, log.company)
+    except TimeInFuture:
+        if not await asyncio.to_thread(_is_known, given, log):
+            raise
+        return read_touchpoint(given, INT64_MAX, log.company)
+
+
+def _is_known(given: Mapping[str, Any], log: Log) -> bool:
     subject, source, name = (given.get(part) for part in ("subject", "source", "id"))
     if not (isinstance(subject, str) and isinstance(source, str) and isinstance(name, str)):
-        return None
-    return read_touchpoint(given, INT64_MAX, log.company) if log.find(subject, source, name) else None
+        return False
+    return log.find(subject, source, name) is not None

@@ -11,9 +11,8 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse
 
-from adapters.appending.repeats import recorded_before
+from adapters.appending.repeats import read_arrived
 from adapters.clock import clock_us
-from adapters.codec import read_touchpoint
 from adapters.engine import Engine
 from adapters.http.answers import ReceiptTold, Recorded, Results, answers
 from adapters.http.answers import refusal as told_refusal
@@ -31,7 +30,6 @@ from domain.errors import (
     LifecircleError,
     LogUnavailable,
     Refused,
-    TimeInFuture,
     UnknownSubject,
     UnreadableInput,
 )
@@ -159,7 +157,7 @@ async def _append(
     outcomes: list[Outcome | None] = [None] * len(sent.events)
     recordedby = principal.recordedby
     groups: dict[str, list[tuple[int, Appendable]]] = {}
-    clock, company, turn = clock_us(), service.engine.company, perf_counter()
+    clock, log, turn = clock_us(), service.engine.log, perf_counter()
     for place, event in enumerate(sent.events):
         subject = str(event.get("subject", ""))
         of_subject = groups.setdefault(subject, [])
@@ -168,14 +166,7 @@ async def _append(
             turn = perf_counter()
         try:
             within(principal, subject, str(event.get("type", "")))
-            try:
-                touchpoint = read_touchpoint(event, clock, company)
-            except TimeInFuture:
-                known = await asyncio.to_thread(recorded_before, event, service.engine.log)
-                if known is None:
-                    raise
-                touchpoint = known
-            of_subject.append((place, touchpoint))
+            of_subject.append((place, await read_arrived(event, clock, log)))
         except LifecircleError as error:
             outcomes[place] = error
             if isinstance(error, Refused):

@@ -14,9 +14,9 @@ from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.client import JetStreamContext
 
-from adapters.appending.repeats import recorded_before
+from adapters.appending.repeats import read_arrived
 from adapters.clock import clock_us
-from adapters.codec import parse_json, read_touchpoint
+from adapters.codec import parse_json
 from adapters.engine import Engine
 from adapters.evidence import set_aside
 from adapters.log import QuarantinedRow
@@ -24,7 +24,7 @@ from adapters.outgoing.broker import connected, server_and_path
 from adapters.settings import LIMITS
 from adapters.sources.importer import rule_and_message
 from domain.compiled import Appendable
-from domain.errors import LogUnavailable, Refused, TimeInFuture, UnreadableInput
+from domain.errors import LogUnavailable, Refused, UnreadableInput
 
 _logger = structlog.get_logger("lifecircle.incoming")
 
@@ -95,7 +95,7 @@ class _Intake:
                 event = parse_json(message.data, "the message")
                 if not isinstance(event, dict):
                     raise UnreadableInput("this is no CloudEvent", where="the message", rule="it is a JSON object")
-                envelope = await self._read(event)
+                envelope = await read_arrived(event, clock_us(), self._engine.log)
             except Refused as refusal:
                 told = event if isinstance(event, dict) else {}
                 self._engine.refusals.note(refusal, self._by, told.get("type"), told.get("id"))
@@ -103,15 +103,6 @@ class _Intake:
             else:
                 by_subject.setdefault(envelope.subject, []).append((message, envelope))
         await asyncio.gather(*map(self._append, by_subject.values()))
-
-    async def _read(self, event: dict[str, Any]) -> Appendable:
-        try:
-            return read_touchpoint(event, clock_us(), self._engine.company)
-        except TimeInFuture:
-            known = await asyncio.to_thread(recorded_before, event, self._engine.log)
-            if known is None:
-                raise
-            return known
 
     async def _append(self, arrived: Sequence[tuple[Msg, Appendable]]) -> None:
         for message, envelope in arrived:
