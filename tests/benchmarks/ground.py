@@ -1,5 +1,6 @@
 """Where works run: a PostgreSQL server and a folder of the run's own, with fresh databases and some that are kept."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,6 +26,18 @@ _SETTINGS = (
     "shared_buffers",
     "max_wal_size",
 )
+
+
+_MB = 2**20
+
+
+def _memory() -> dict[str, str]:
+    """Settings of a server's memory as its manual advises where it has a machine: a quarter of it holds pages.
+
+    What it may write down before a checkpoint grows with that. PostgreSQL 18, 19.4.1 (shared_buffers).
+    """
+    quarter = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4 // _MB
+    return {"shared_buffers": f"{max(quarter, 128)}MB", "max_wal_size": f"{max(quarter, 1024)}MB"}
 
 
 class Unavailable(Exception):
@@ -55,7 +68,7 @@ class Ground:
     @cached_property
     def server(self) -> PostgresServer:
         """The server; what needs none starts none."""
-        return PostgresServer()
+        return PostgresServer(**_memory())
 
     def settings(self) -> dict[str, str]:
         """What decides how fast the server commits, as the server has it; nothing where none was needed."""
