@@ -82,7 +82,7 @@ def asyncapi(version: str) -> dict[str, Any]:
         for kind in kinds
     }
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "lifecircle: the log as it grows",
             "version": version,
