@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import cached_property
-from itertools import groupby
+from functools import cached_property, partial
+from itertools import chain, groupby
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
@@ -15,6 +15,8 @@ from adapters.appending.door import ANY, Door, Expected, needs_deciding
 from adapters.appending.rounds import Rounds
 from adapters.clock import clock_us
 from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict
+from adapters.notes import keep_notes
+from adapters.privacy.destruction import destroy_keys
 from adapters.privacy.keyring import Keyring
 from adapters.privacy.sealing import Sealing
 from adapters.refusals import Refusals
@@ -188,7 +190,7 @@ class Engine:
                 way_out="append each subject's touchpoints on their own",
             )
         if len(by_subject) > 1 and not strict:
-            verdicts = next(self.append_batches([list(by_subject.values())], recordedby=recordedby))
+            verdicts = self.append_each(list(by_subject.values()), recordedby=recordedby)
         else:
             verdicts = [
                 self._append_group(group, Expected.read(subject, expected), recordedby, strict=strict)
@@ -301,12 +303,11 @@ class Engine:
             drafts = tuple([self.sealing.draft(each, recordedby) for each in touchpoints])
             return self._commit(Group(drafts, expected.subjects), len(drafts))
         # Who decides on a subject in this process waits for its turn; only other processes can come in between.
-        with self._deciding[hash(touchpoints[0].subject) % len(self._deciding)]:
+        subject = touchpoints[0].subject
+        with self._deciding[hash(subject) % len(self._deciding)]:
             verdict = self._decide(touchpoints, expected, recordedby, strict=strict)
         if not isinstance(verdict, LifecircleError) and any(each.type == ERASED for each in touchpoints):
-            from adapters.privacy.erasure import destroy_keys  # which notes what it did through an engine
-
-            destroy_keys(self, touchpoints[0].subject, recordedby=recordedby)
+            keep_notes(partial(self.append_each, recordedby=recordedby), destroy_keys(self.log, self.sealing, subject))
         return verdict
 
     def _decide(
@@ -318,8 +319,7 @@ class Engine:
         own = [drafts[0] for drafts in drafted]
         if any(self.log.find(draft.stream, draft.source, draft.id) for draft in own):
             # Known ids come before the rules: the log answers repeats, and refuses them when mixed with new ones.
-            drafts = tuple(draft for drafts in drafted for draft in drafts)
-            return self._commit(Group(drafts, expected.subjects or {own[0].stream: -1}), len(own))
+            return self._commit(Group(tuple(chain(*drafted)), expected.subjects or {own[0].stream: -1}), len(own))
         for _ in range(LIMITS.decide_rounds_max):
             decided = self._door.decide(drafted, expected, strict=strict)
             if isinstance(decided, LifecircleError):

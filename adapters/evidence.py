@@ -1,12 +1,12 @@
 """Quarantine, and the notes of what was put there and let out."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from adapters.engine import Engine
 from adapters.log import QuarantinedRow
-from adapters.notes import note
+from adapters.notes import keep_notes, note
 from adapters.privacy.quarantine import open_rows, seal_rows
-from domain.errors import IdReused, LifecircleError
 from domain.identifiers import derived_id
 from domain.kinds.log_itself import RowQuarantined, RowReleased
 from domain.touchpoint import Envelope
@@ -47,8 +47,5 @@ def note_quarantined(engine: Engine, rows: Iterable[QuarantinedRow], *, recorded
     for row in rows:
         rule = row.rule[:_RULE_MAX_CHARS]
         name = derived_id("quarantined", row.batch, row.row, rule)
-        notes.append([note(engine.log.log_id, name, RowQuarantined(batch=row.batch, row=row.row, rule=rule))])
-    for verdict in engine.append_each(notes, recordedby=recordedby):
-        # The time of the first note stands.
-        if isinstance(verdict, LifecircleError) and not isinstance(verdict, IdReused):
-            raise verdict
+        notes.append(note(engine.log.log_id, name, RowQuarantined(batch=row.batch, row=row.row, rule=rule)))
+    keep_notes(partial(engine.append_each, recordedby=recordedby), notes)

@@ -1,28 +1,20 @@
-"""Forgetting: the decision is recorded, then the keys are destroyed, then that is noted.
+"""Forgetting: the decision is recorded; whatever records one destroys the keys then, and notes that.
 
 After a crash in between, forgetting the same customer again completes it.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from adapters.clock import clock_us
 from adapters.engine import Engine
-from adapters.evidence import amend, quarantined
 from adapters.log import Receipt
-from adapters.notes import SOURCE, note
-from adapters.privacy.quarantine import holding
-from adapters.privacy.sealed import Sealed
-from adapters.privacy.sealing import erased, sealed_texts
+from adapters.notes import SOURCE
+from adapters.privacy.sealing import erased
 from adapters.views.replay import family_facts
 from domain.erasure import forgotten_with
-from domain.errors import IdReused, LifecircleError, UnknownSubject
-from domain.families import Families
-from domain.fields import ERASED_TEXT
-from domain.identifiers import derived_id
+from domain.errors import UnknownSubject
 from domain.kinds.circle import PersonalDataErased
-from domain.kinds.log_itself import KeyDestroyed
 from domain.touchpoint import Envelope, Fact
 
 SCOPE = "all personal data"
@@ -75,34 +67,3 @@ def known_facts(engine: Engine, subject: str) -> list[Fact]:
             way_out="check the id; who is known by an e-mail, phone or number: lifecircle find",
         )
     return facts
-
-
-def destroy_keys(engine: Engine, subject: str, *, recordedby: str) -> None:
-    """Destroy the keys of a subject, for whom that is recorded, and of all who stand merged into it; note so.
-
-    Rows in quarantine that hold one of their names or identifiers are emptied first: they are under no key of theirs.
-    """
-    facts = family_facts(engine.log, subject)
-    persons = sorted(Families(facts).members(subject))
-    held = holding(quarantined(engine, released=True), known_by(engine, persons, facts))
-    amend(engine, [row._replace(raw=ERASED_TEXT, stem="") for row in held])
-    engine.sealing.keyring.destroy(engine.sealing.realm, persons)
-    log_id = engine.log.log_id
-    notes = [[note(log_id, derived_id("key destroyed", person), KeyDestroyed(person=person))] for person in persons]
-    for verdict in engine.append_each(notes, recordedby=recordedby):
-        # The time of the first note stands.
-        if isinstance(verdict, LifecircleError) and not isinstance(verdict, IdReused):
-            raise verdict
-
-
-def known_by(engine: Engine, persons: Sequence[str], facts: Sequence[Fact]) -> set[str]:
-    """The names and identifiers that are known of persons, as long as their keys stand."""
-    sealing = engine.sealing
-    sealing.keyring.recheck()
-    found = set()
-    for text in sealed_texts([fact.data for fact in facts if fact.stream in persons]):
-        sealed = Sealed.read(text)
-        naming = sealed.more[:1] == "t" or sealed.about.field.rpartition(".")[2] == "name"
-        if naming and not sealing.keyring.is_destroyed(*sealed.about[:2]):
-            found.add(str(sealed.opened(sealing.keyring.known(*sealed.about[:2]))))
-    return found

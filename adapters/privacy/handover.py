@@ -17,7 +17,8 @@ from adapters.engine import Engine
 from adapters.evidence import quarantined
 from adapters.notes import SOURCE, log_subject
 from adapters.pages import page
-from adapters.privacy.erasure import known_by, known_facts
+from adapters.privacy.destruction import known_by
+from adapters.privacy.erasure import known_facts
 from adapters.privacy.quarantine import holding
 from adapters.privacy.sealing import erased, replaced_in, with_opened
 from adapters.views.pseudonyms import Pseudonyms
@@ -112,7 +113,7 @@ def _held(engine: Engine, subject: str) -> dict[str, Any]:
         "views": _views(engine, subject),
         "quarantine": [
             {"batch": row.batch, "row": row.row, "rule": row.rule, "text": row.raw}
-            for row in holding(quarantined(engine, released=True), known_by(engine, persons, facts))
+            for row in holding(quarantined(engine, released=True), known_by(engine.sealing, persons, facts))
         ],
         "opened": [
             {"time": fact.envelope["time"], "purpose": fact.data["purpose"], "fields": fact.data["fields"]}
