@@ -16,7 +16,8 @@ from domain.errors import InvalidTouchpoint, Refused
 if TYPE_CHECKING:  # help must not wait for the engine to load
     from adapters.engine import Engine
     from adapters.log import Receipt
-    from domain.touchpoint import Envelope, Touchpoint
+    from domain.compiled import Appendable
+    from domain.touchpoint import Touchpoint
 
 
 @click.command()
@@ -105,7 +106,7 @@ def _read(
     kind: str | None,
     fields: tuple[str, ...],
     envelope: Mapping[str, str | None],
-) -> "list[Envelope]":
+) -> "list[Appendable]":
     """What was typed or sent, validated; what is refused is noted in the log."""
     try:
         given = _from_json(document) if document is not None else [_from_options(kind, fields, envelope)]
@@ -115,15 +116,15 @@ def _read(
     return _validated(given, engine)
 
 
-def _validated(given: Sequence[Mapping[str, Any]], engine: "Engine") -> "list[Envelope]":
+def _validated(given: Sequence[Mapping[str, Any]], engine: "Engine") -> "list[Appendable]":
     """Validate all before anything is stored; of a list the error says which touchpoint it is, counted from 1."""
+    from adapters.appending.repeats import read_arrived
     from adapters.clock import clock_us
-    from adapters.codec import read_envelope
 
-    clock, found = clock_us(), list["Envelope"]()
+    clock, found = clock_us(), list["Appendable"]()
     for at, each in enumerate(given, 1):
         try:
-            found.append(read_envelope(each, clock, engine.company))
+            found.append(read_arrived(each, clock, engine.log))
         except InvalidTouchpoint as error:
             engine.refusals.note(error, principal(), each.get("type"), each.get("id"))
             if len(given) > 1:

@@ -16,9 +16,8 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Strict, StringConstraints, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from domain.corrections import ERASED
 from domain.fields import Day, Line, Lines, Personal, PersonalPlace, personal_places, sealed_fields
-from domain.history import RESHAPING_KINDS
+from domain.history import DECIDED_KINDS
 from domain.identifiers import ID_LENGTH_MAX, Entity, Id
 from domain.money import (
     ISO_4217,
@@ -33,9 +32,6 @@ from domain.money import (
 )
 from domain.shortcuts import Shortcut
 from domain.touchpoint import INT64_MAX, Text, Touchpoint, envelope_of_kind
-
-DECIDED = RESHAPING_KINDS | {ERASED}
-"""Kinds whose touchpoints are decided on the history before they are stored."""
 
 
 class _Declined(Exception):
@@ -132,7 +128,7 @@ def _amount(given: Any) -> Written:
 @cache
 def form_of(kind: type[Touchpoint]) -> Form | None:
     """What a kind is compiled to; None for one that is left to pydantic."""
-    if kind.kind in DECIDED:
+    if kind.kind in DECIDED_KINDS:
         return None
     envelope = envelope_of_kind(kind)
     try:

@@ -18,6 +18,7 @@ from domain.families import MERGE_KINDS, MERGED, REVERTED, Components, Families,
 from domain.touchpoint import INT64_MAX, KINDS, Fact, Touchpoint
 
 __all__ = [
+    "DECIDED_KINDS",
     "MERGE_KINDS",
     "RESHAPING_KINDS",
     "Components",
@@ -33,6 +34,9 @@ __all__ = [
 
 RESHAPING_KINDS = MERGE_KINDS | {CORRECTED}
 """The kinds after which a family must be folded again. An erasure is none: it changes no history, it only forbids."""
+
+DECIDED_KINDS = RESHAPING_KINDS | {ERASED}
+"""The kinds whose touchpoints are decided on the history before they are stored."""
 
 _stream_of = itemgetter(2)
 _kind_of = itemgetter(4)

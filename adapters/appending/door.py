@@ -19,8 +19,8 @@ from domain.compiled import Appendable, Encoded
 from domain.corrections import CORRECTED, ERASED, check_fields, target_pair
 from domain.erasure import check_erasure
 from domain.errors import InvalidTouchpoint, LifecircleError, RuleBroken, VersionConflict
-from domain.forms import DECIDED
 from domain.history import (
+    DECIDED_KINDS,
     MERGE_KINDS,
     RESHAPING_KINDS,
     awaited_ids,
@@ -41,7 +41,7 @@ def needs_deciding(touchpoints: Sequence[Appendable], *, strict: bool) -> bool:
     if strict:
         return True
     for touchpoint in touchpoints:  # noqa: SIM110 - mostly of one, for which a generator costs more than the look
-        if touchpoint.type in DECIDED:
+        if touchpoint.type in DECIDED_KINDS:
             return True
     return False
 
@@ -135,7 +135,7 @@ class Door:
         candidates: list[Fact] = []
         for drafts in drafted:
             candidate = fact_from(drafts[0].stream, seen[drafts[0].stream] + len(candidates) + 1, drafts[0].state)
-            if candidate.kind in DECIDED:
+            if candidate.kind in DECIDED_KINDS:
                 facts = [*family_facts(self._log, *subjects), *candidates]
                 try:
                     check_door(candidate, facts)

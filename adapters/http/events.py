@@ -11,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse
 
-from adapters.appending.repeats import read_arrived
+from adapters.appending.repeats import read_arrived_async
 from adapters.clock import clock_us
 from adapters.engine import Engine
 from adapters.http.answers import ReceiptTold, Recorded, Results, answers
@@ -166,7 +166,7 @@ async def _append(
             turn = perf_counter()
         try:
             within(principal, subject, str(event.get("type", "")))
-            of_subject.append((place, await read_arrived(event, clock, log)))
+            of_subject.append((place, await read_arrived_async(event, clock, log)))
         except LifecircleError as error:
             outcomes[place] = error
             if isinstance(error, Refused):

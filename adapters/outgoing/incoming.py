@@ -14,7 +14,7 @@ from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.client import JetStreamContext
 
-from adapters.appending.repeats import read_arrived
+from adapters.appending.repeats import read_arrived_async
 from adapters.clock import clock_us
 from adapters.codec import parse_json
 from adapters.engine import Engine
@@ -95,7 +95,7 @@ class _Intake:
                 event = parse_json(message.data, "the message")
                 if not isinstance(event, dict):
                     raise UnreadableInput("this is no CloudEvent", where="the message", rule="it is a JSON object")
-                envelope = await read_arrived(event, clock_us(), self._engine.log)
+                envelope = await read_arrived_async(event, clock_us(), self._engine.log)
             except Refused as refusal:
                 told = event if isinstance(event, dict) else {}
                 self._engine.refusals.note(refusal, self._by, told.get("type"), told.get("id"))

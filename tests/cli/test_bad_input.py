@@ -1,6 +1,7 @@
 """Bad input: a clear error with its exit code, nothing half stored, no traceback, and no customer's value echoed."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -335,3 +336,12 @@ def test_moments_at_the_edge_of_the_calendar(shop: Shell) -> None:
     for view in ("contacts", "loyalty"):
         assert shop("view", view).code == 0
     assert shop("history", "c1").code == 0
+
+
+def test_a_clock_that_was_set_back_refuses_no_repeat(shop: Shell) -> None:
+    ahead = event(time=(datetime.now(UTC) + timedelta(seconds=200)).isoformat())  # within what is allowed
+    first = shop("record", "--format", "json", "--json", json.dumps(ahead)).json
+    shop("settings", "future_limit_s=0")  # from now on it is too far ahead, as if the clock were behind
+    again = shop("record", "--format", "json", "--json", json.dumps(ahead))
+    assert (again.code, again.json) == (0, [first[0] | {"repeat": True}])
+    assert shop("record", "--json", json.dumps(ahead | {"id": "e2"})).err.startswith("TimeInFuture: ")
