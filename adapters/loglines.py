@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -39,6 +40,15 @@ def as_json() -> None:
 def named(ids: Mapping[str, str]) -> None:
     """Let every line from now on have these names, as long as it is written for what this is called for."""
     _names.set(ids)
+
+
+def line(event: str, **told: Any) -> None:
+    """Write a line of ours as structlog would, of what is plain to write: one for each request would take it longer."""
+    if not structlog.is_configured():
+        structlog.get_logger().info(event, **told)
+        return
+    whole = {**told, "event": event, **_names.get(), "level": "info", "timestamp": datetime.now(UTC)}
+    _WRITER.msg(orjson.dumps(whole, option=orjson.OPT_UTC_Z).decode())
 
 
 def thread_failed(failed: threading.ExceptHookArgs) -> None:
@@ -91,6 +101,9 @@ class _Writer:
     debug = info = warning = error = exception = critical = msg
 
 
+_WRITER = _Writer()
+
+
 class _Lines(logging.Handler):
     """What libraries log, as lines like ours."""
 
@@ -100,4 +113,4 @@ class _Lines(logging.Handler):
             line["exc_info"] = record.exc_info[1]
         for process in _PROCESSORS:
             line = process(None, record.levelname.lower(), line)
-        _Writer().msg(_rendered(None, "", line))
+        _WRITER.msg(_rendered(None, "", line))

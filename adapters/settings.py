@@ -65,6 +65,9 @@ class Limits:
     feed_retry_s: float = 1.0
     """How long what wakes followers waits before it looks for a log again that did not come back in time."""
 
+    feed_idle_s: float = 10.0
+    """How long a log is still watched for followers when nobody follows it any more."""
+
     follow_batch_max: int = 1_000
     """How many touchpoints a follower is given at once."""
 

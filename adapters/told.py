@@ -1,6 +1,7 @@
 """How touchpoints, receipts and times are told to programs: the same on the command line and over HTTP."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -41,13 +42,17 @@ def recorded_event(stored: "Stored", cursor: "Cursor | None" = None) -> dict[str
     return told if cursor is None else {**told, "cursor": str(cursor)}
 
 
+# All that are stored together were recorded at one time.
+_recorded = lru_cache(8)(iso)
+
+
 def receipt(given: "Receipt") -> dict[str, Any]:
     """The log's answer to one touchpoint."""
     return {
         "subject": given.stream,
         "version": given.version,
         "position": f"{given.bucket}/{given.number}",
-        "recorded": iso(given.recorded),
+        "recorded": _recorded(given.recorded),
         "sha256": given.digest.hex(),
         "repeat": given.repeat,
     }

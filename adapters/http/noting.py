@@ -132,4 +132,4 @@ class _Noting:
             service.metrics.request(self.method, self._route, self.status, self._answered - self._began)
         told = {"tenant": tenant} if (tenant := self._scope.get(TENANT)) else {}
         took = round((perf_counter() - self._began) * 1_000, 1)
-        _log.info("request", method=self.method, route=self._route, status=self.status, ms=took, **told)
+        loglines.line("request", method=self.method, route=self._route, status=self.status, ms=took, **told)
