@@ -18,7 +18,8 @@ import orjson
 import structlog
 
 # structlog's own go through all that a context holds, at each line.
-_names: ContextVar[Mapping[str, str]] = ContextVar("names of what is served", default={})  # noqa: B039 - only ever replaced
+_throughout: dict[str, str] = {}
+_names: ContextVar[Mapping[str, str]] = ContextVar("names of what is served", default=_throughout)
 
 FRAMES_MAX = 12
 """How many places in the code are told of an error, the innermost ones."""
@@ -49,6 +50,11 @@ def line(event: str, **told: Any) -> None:
         return
     whole = {**told, "event": event, **_names.get(), "level": "info", "timestamp": datetime.now(UTC)}
     _WRITER.msg(orjson.dumps(whole, option=orjson.OPT_UTC_Z).decode())
+
+
+def named_throughout(ids: Mapping[str, str]) -> None:
+    """Let every line of this process have these names, unless it is written for what has names of its own."""
+    _throughout.update(ids)
 
 
 def thread_failed(failed: threading.ExceptHookArgs) -> None:

@@ -5,9 +5,10 @@ has theirs ended. One that ends by itself is started again after a while.
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
+from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -17,9 +18,11 @@ import structlog
 
 from adapters.configuration import variable
 from adapters.http.tenants import TenantsUnusable, read_tenants
+from adapters.loglines import named_throughout
+from adapters.parent import end_with_parent
 from adapters.settings import LIMITS
 
-_PROGRAM = (sys.executable, "-m", "cli.main")
+_PROGRAM = "cli.main"
 _LOOK_S = 0.2
 """How often it is looked whether the file changed, and who has ended."""
 
@@ -32,7 +35,11 @@ def once_for_each(place: Path, arguments: Sequence[str]) -> int:
     Raises:
         TenantsUnusable: the file cannot be read, or two of them would share what must be one's own.
     """
-    codes = [_begun(arguments, url).wait() for url in read_tenants(place).values()]
+    codes = []
+    for name, url in read_tenants(place).items():
+        process = _begun(name, url, arguments)
+        process.join()
+        codes.append(process.exitcode)
     return next(filter(None, codes), 0)
 
 
@@ -55,7 +62,7 @@ class _Post(NamedTuple):
     """Whom a process works for, and when it began."""
 
     url: str
-    process: "subprocess.Popen[bytes]"
+    process: SpawnProcess
     began: float
 
 
@@ -81,11 +88,11 @@ class _Crew:
         for name, url in self._urls.items():
             post = self._at_work.get(name)
             if post is not None:
-                code = post.process.poll()
+                code = post.process.exitcode
                 if code is None or monotonic() - post.began < LIMITS.http_tenant_retry_s:
                     continue
                 _log.warning("tenant is begun anew", tenant=name, exit_code=code)
-            self._at_work[name] = _Post(url, _begun(self._arguments, url), monotonic())
+            self._at_work[name] = _Post(url, _begun(name, url, self._arguments), monotonic())
 
     def end(self) -> None:
         """Let all of them finish what they have taken."""
@@ -96,16 +103,23 @@ def _ended(posts: Sequence[_Post]) -> None:
     for post in posts:
         post.process.terminate()
     for post in posts:
-        try:
-            post.process.wait(LIMITS.http_stop_s)
-        except subprocess.TimeoutExpired:
+        post.process.join(LIMITS.http_stop_s)
+        if post.process.exitcode is None:
             post.process.kill()
-            post.process.wait()
+            post.process.join()
 
 
-def _begun(arguments: Sequence[str], url: str) -> "subprocess.Popen[bytes]":
-    # The address may hold a password, which everybody on the machine could read in a command line.
-    return subprocess.Popen([*_PROGRAM, *arguments], env={**os.environ, variable("log"): url})  # noqa: S603 - ourselves
+def _begun(name: str, url: str, arguments: Sequence[str]) -> SpawnProcess:
+    process = get_context("spawn").Process(target=_work, args=(name, url, arguments))
+    process.start()
+    return process
+
+
+def _work(name: str, url: str, arguments: Sequence[str]) -> None:
+    os.environ[variable("log")] = url
+    named_throughout({"tenant": name})
+    end_with_parent()
+    import_module(_PROGRAM).main(list(arguments))
 
 
 def _version(place: Path) -> tuple[int, int] | None:

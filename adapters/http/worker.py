@@ -1,10 +1,6 @@
 """One process of the service, as `lifecircle serve` begins it."""
 
-import os
-import signal
 import threading
-from multiprocessing import parent_process
-from multiprocessing.process import BaseProcess
 
 from starlette.types import ASGIApp
 
@@ -15,6 +11,7 @@ from adapters.http.app import create
 from adapters.http.hosting import Hosting
 from adapters.http.tokens import tokens_named
 from adapters.loglines import as_json, thread_failed
+from adapters.parent import end_with_parent
 
 
 def from_environment() -> ASGIApp:
@@ -22,8 +19,7 @@ def from_environment() -> ASGIApp:
     as_json()
     look_seldom()
     threading.excepthook = thread_failed
-    if parent := parent_process():
-        threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
+    end_with_parent()
     configuration = configured()
     if configuration.tenants:
         app: ASGIApp = Hosting(configuration.tenants, tokens_named(several=True))
@@ -33,9 +29,3 @@ def from_environment() -> ASGIApp:
         app = create(url, ApiKeys.of_log(url), tokens_named(several=False))
     keep_out_of_sight()
     return app
-
-
-def _stop_after(parent: BaseProcess) -> None:
-    """End this worker, in peace, when who began it is gone: killed, it could not tell its workers."""
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)

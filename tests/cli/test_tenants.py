@@ -1,5 +1,6 @@
 """Several companies operated by one command."""
 
+import json
 import signal
 import subprocess
 from collections.abc import Callable
@@ -49,6 +50,34 @@ def test_every_tenant_in_the_file_gets_a_projector_as_soon_as_it_is_there(
         finally:
             running.send_signal(signal.SIGTERM)
     assert running.returncode == 0
+
+
+def test_whom_a_killed_program_kept_at_work_ends_too_and_every_line_says_for_whom_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LIFECIRCLE_KEYS", "LIFECIRCLE_KEK_FILE"):
+        monkeypatch.delenv(name)
+    shop = Shell(f"sqlite:///{tmp_path}/tea.db")
+    assert shop("init").code == 0
+    assert shop("record", "OrderPlaced", "--subject", "c1", "order=o1", "total=1 EUR").code == 0
+    place, lines = tmp_path / "tenants.toml", tmp_path / "lines"
+    place.write_text(f'[tea]\nlog = "{shop.url}"\n')
+    environment = Shell("").environment({"LIFECIRCLE_LOG": ""})
+    keeping = [*PROGRAM, "run", "--tenants", str(place), "--act", "0.1"]
+    with lines.open("w") as out, subprocess.Popen(keeping, cwd=ROOT, env=environment, stderr=out) as running:
+        try:
+            until(lambda: shown(shop))
+            assert (
+                shop("record", "InvoiceIssued", "--subject", "c1", "invoice=i", "amount=1 EUR", "due=2020-01-01").code
+                == 0
+            )
+            until(lambda: '"tenant"' in lines.read_text())
+            assert shop("run", "--once").code == 9  # another projector leads
+        finally:
+            running.kill()
+    told = [json.loads(line) for line in lines.read_text().splitlines() if line.startswith("{")]
+    assert {line["tenant"] for line in told} == {"tea"}
+    until(lambda: shop("run", "--once").code == 0)
 
 
 def test_what_is_one_logs_is_not_asked_of_all(tmp_path: Path) -> None:
