@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from domain.errors import NewerLog, OlderSchema
 
-STEPS: Mapping[int, int] = {1: 0}
+STEPS: Mapping[int, int] = {1: 0, 2: 0}
 """Each step of the schema, and which step a program must know at least to go on after it."""
 
 KNOWN = max(STEPS)

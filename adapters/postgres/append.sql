@@ -1,6 +1,7 @@
--- The way into the log. Every write is a call of append_v1, the library recorder's too, or of append_facts_v1; a changed
--- function gets the next suffix, so that programs of two versions can share a database. They run with the rights of
--- their owner and see no name but those of the log, so that nobody else needs the right to write its table.
+-- The way into the log. Every write is a call of append_v1, the library recorder's too, or of append_facts_v1 or
+-- append_one_v1 (steps/2.sql); a changed function gets the next suffix, so that programs of two versions can share a
+-- database. They run with the rights of their owner and see no name but those of the log, so that nobody else needs the
+-- right to write its table.
 
 -- Lock buckets for writing until the transaction ends, and tell the time that what is written was recorded at, in
 -- microseconds since 1970 UTC: after all that was recorded in any of them, also when the clock was set back. So what

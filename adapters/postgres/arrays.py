@@ -122,10 +122,9 @@ def register(connection: Connection[Any]) -> None:
         connection.adapters.register_dumper(column, dumper)
 
 
-def packed(column: Array) -> tuple[Buffer | None, int]:
-    """A column as the driver's own queries would send it, and the id of its type."""
-    dumper = _DUMPERS[type(column)]
-    return dumper(type(column)).dump(column), dumper.oid
+def packed(column: Array) -> Buffer | None:
+    """A column as the driver's own queries would send it."""
+    return _DUMPERS[type(column)](type(column)).dump(column)
 
 
 def bigints(raw: bytes) -> tuple[int, ...]:

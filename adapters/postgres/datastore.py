@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from threading import Lock
 from time import monotonic, sleep
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import psycopg
 from eventsourcing.postgres import PostgresDatastore
@@ -16,6 +16,7 @@ from psycopg_pool import PoolClosed
 
 from adapters import tracing
 from adapters.postgres import arrays
+from adapters.postgres.prepared import PreparingConnection
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError, LogNotFound, LogNotWritable, LogUnavailable, NotOurLog
 
@@ -31,9 +32,10 @@ _QUIET = b"SET lifecircle.quiet = on"
 
 T = TypeVar("T")
 
-# What passes: the connection was cut (no state, or class 08), the server stops, restarts, is full of connections, or
-# chose us as the victim of a deadlock. Whatever was sent may be sent again.
-_PASSING = ("08", "57P01", "57P02", "57P03", "57P05", "53300", "40001", "40P01")
+# What passes: the connection was cut (no state, or class 08), the server stops, restarts, is full of connections, chose
+# us as the victim of a deadlock, or no longer has a statement that was prepared. Whatever was sent may be sent again.
+_PASSING = ("08", "57P01", "57P02", "57P03", "57P05", "53300", "40001", "40P01", "26000")
+_MAY_PASS = (psycopg.OperationalError, psycopg.InterfaceError, errors.InvalidSqlStatementName)
 
 
 def sql(name: str) -> bytes:
@@ -43,7 +45,7 @@ def sql(name: str) -> bytes:
 
 def lost(error: BaseException) -> bool:
     """Whether an error means that the outcome is unknown, or the server was away: trying again may help."""
-    if not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or isinstance(error, PoolClosed):
+    if not isinstance(error, _MAY_PASS) or isinstance(error, PoolClosed):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(_PASSING)
 
@@ -142,6 +144,7 @@ class Datastore(PostgresDatastore):
             originator_id_type="text",
         )
         self.pool.conninfo = url
+        self.pool.connection_class = PreparingConnection
         # On a failure the pool would wait ever longer before it connects again; instead each caller makes it try.
         self.pool.reconnect_timeout = LIMITS.postgres_pause_max_s
         self.pool.kwargs = {"row_factory": dict_row, "connect_timeout": LIMITS.postgres_connect_s}
@@ -184,13 +187,13 @@ class Datastore(PostgresDatastore):
         )
 
     @contextmanager
-    def connection(self) -> Iterator[Connection[DictRow]]:
+    def connection(self) -> Iterator[PreparingConnection]:
         """A pooled connection, whose errors stay the driver's: the library's lose the SQLSTATE."""
         self.pool.open()
         with self.pool.connection(LIMITS.postgres_pause_max_s) as connection:
-            yield connection
+            yield cast("PreparingConnection", connection)
 
-    def patiently(self, work: Callable[[Connection[DictRow]], T]) -> T:
+    def patiently(self, work: Callable[[PreparingConnection], T]) -> T:
         """Do what may be done twice, again after a lost connection, for a bounded time.
 
         Raises:

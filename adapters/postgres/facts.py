@@ -1,27 +1,38 @@
-"""New facts on their way into the log: sent in one statement, whose answer can wait while the next are made."""
+"""New facts on their way into the log: sent in one statement, whose answer can wait while the next are made.
+
+Nothing is looked at before they are stored; where an id was known before, or a subject is not at the version that was
+expected, the answer is that nothing is stored, and `append_v1` judges them.
+"""
 
 from collections.abc import Hashable, Sequence
 from functools import partial
 from hashlib import sha256
 from itertools import chain, islice, repeat
 from operator import itemgetter
-from typing import Any
+from struct import Struct
 
-from psycopg import Connection
-from psycopg.errors import error_from_result
-from psycopg.generators import fetch_many, send
-from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
-from adapters.log import Group, Receipt, Verdict, bucket_of
+from adapters.log import Draft, Group, Receipt, Verdict, bucket_of
 from adapters.postgres.arrays import Bigints, Blobs, Integers, Names, Texts, bigints, packed
+from adapters.postgres.prepared import PreparingConnection, Statement
 
-_APPEND = b"""
+_APPEND = Statement(
+    b"append_facts_v1",
+    b"""
     SELECT recorded, heads, lasts
     FROM lifecircle.append_facts_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-"""
+    """,
+    # integer[], text[], bigint[] and bytea[]
+    (1007, 1009, 1007, 1007, 1007, 1007, 1009, 1009, 1009, 1016, 1009, 1001, 1001),
+)
+_APPEND_ONE = Statement(
+    b"append_one_v1",
+    b"SELECT lifecircle.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    (23, 25, 25, 25, 25, 20, 25, 17, 17, 20),  # integer, text, bigint and bytea
+)
 
-_BINARY = 1
+_INTEGER, _BIGINT = Struct(">i").pack, Struct(">q").pack
 
 # A batch is answered by thousands of them, and this makes them without going through Python.
 _receipt = partial(tuple.__new__, Receipt)
@@ -29,12 +40,53 @@ _receipt = partial(tuple.__new__, Receipt)
 _names_touchpoint = itemgetter(0, 2, 3)  # stream, id and source of a draft
 
 
-def unjudged(groups: Sequence[Group]) -> bool:
-    """Whether groups may be sent as new facts: no version is expected, and no id comes twice."""
+def new_facts(groups: Sequence[Group], buckets: int) -> "OneFact | Facts | None":
+    """Groups as new facts, ready to be sent; None where a version is expected of several, or an id comes twice."""
+    if len(groups) == 1:
+        ((drafts, expected),) = groups
+        if len(drafts) == 1 and (not expected or (len(expected) == 1 and drafts[0].stream in expected)):
+            return OneFact(drafts[0], expected.get(drafts[0].stream), buckets)
     if any(group.expected for group in groups):
-        return False
-    drafts = [draft for group in groups for draft in group.drafts]
-    return len(drafts) > 1 and len(set(map(_names_touchpoint, drafts))) == len(drafts)
+        return None
+    drafts = tuple([draft for group in groups for draft in group.drafts])
+    new = drafts and len(set(map(_names_touchpoint, drafts))) == len(drafts)
+    return Facts(groups, buckets) if new else None
+
+
+class OneFact:
+    """A fact alone, perhaps under the version that its subject is expected at."""
+
+    def __init__(self, draft: Draft, expected: int | None, buckets: int) -> None:
+        stream, kind, id_, source, occurred, recordedby, state, hmac = draft
+        self._stream, self._state = stream, state
+        self._bucket = bucket_of(stream, buckets)
+        self._values = (
+            _INTEGER(self._bucket),
+            stream.encode(),
+            kind.encode(),
+            id_.encode(),
+            source.encode(),
+            _BIGINT(occurred),
+            recordedby.encode(),
+            state,
+            hmac,
+            None if expected is None else _BIGINT(expected),
+        )
+
+    def send(self, connection: PreparingConnection) -> None:
+        """Send it in a transaction of its own, and return as soon as it is on its way."""
+        connection.send(_APPEND_ONE, self._values)
+
+    def receive(self, connection: PreparingConnection) -> PGresult | None:
+        """Wait for the answer; None, and nothing is stored, where it must be judged."""
+        result = connection.receive()
+        return None if result.get_value(0, 0) is None else result
+
+    def verdicts(self, answer: PGresult) -> list[Verdict]:
+        """Its receipt."""
+        number, version, recorded = bigints(answer.get_value(0, 0) or b"")
+        digest = sha256(self._state).digest()
+        return [[Receipt(self._bucket, number, self._stream, version, recorded, digest, repeat=False)]]
 
 
 class Facts:
@@ -56,19 +108,15 @@ class Facts:
         # Where nothing is sealed, nothing is sent for it: an array that ends before the others ends in nulls.
         contents = (Blobs(self._states), Blobs(hmacs if any(hmacs) else ()))
         columns = (*stands, *counts, *names, Bigints(occurred), Names(recorders), *contents)
-        self._values, self._types = zip(*map(packed, columns), strict=True)
+        self._values = tuple(map(packed, columns))
 
-    def send(self, connection: Connection[Any]) -> None:
+    def send(self, connection: PreparingConnection) -> None:
         """Send them in a transaction of their own, and return as soon as they are on their way."""
-        formats = [_BINARY] * len(self._values)
-        connection.pgconn.send_query_params(_APPEND, self._values, self._types, formats, _BINARY)
-        connection.wait(send(connection.pgconn))
+        connection.send(_APPEND, self._values)
 
-    def receive(self, connection: Connection[Any]) -> PGresult | None:
+    def receive(self, connection: PreparingConnection) -> PGresult | None:
         """Wait for the answer; None, and nothing is stored, where one of the ids was known before."""
-        (result,) = connection.wait(fetch_many(connection.pgconn))
-        if result.status != ExecStatus.TUPLES_OK:
-            raise error_from_result(result)
+        result = connection.receive()
         return result if result.ntuples else None
 
     def verdicts(self, answer: PGresult) -> list[Verdict]:

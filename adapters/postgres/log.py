@@ -16,8 +16,9 @@ from adapters.postgres.append import Call, rounds, send
 from adapters.postgres.arrays import Bigints, Integers, Texts
 from adapters.postgres.books import Books, rows_of
 from adapters.postgres.datastore import Datastore, Listener, in_our_words, lost
-from adapters.postgres.facts import Facts, unjudged
+from adapters.postgres.facts import Facts, OneFact, new_facts
 from adapters.postgres.installation import Meta, install, log_exists, read_meta
+from adapters.postgres.prepared import PreparingConnection
 from adapters.postgres.recorder import Factory
 from adapters.settings import LIMITS
 from domain.company import Company
@@ -142,11 +143,10 @@ class PostgresLog(Books):
         After a lost connection the same is sent again: what had been stored comes back as its receipts, for known ids
         are judged before expected versions.
         """
-        if not self._repeating and unjudged(groups):
-            facts = Facts(groups, self.buckets)
-            if answer := self.datastore.patiently(lambda connection: _at_once(connection, facts, ready)):
-                self.datastore.announce()
-                return facts.verdicts(answer)
+        facts = None if self._repeating else new_facts(groups, self.buckets)
+        if facts and (answer := self.datastore.patiently(lambda connection: _at_once(connection, facts, ready))):
+            self.datastore.announce()
+            return facts.verdicts(answer)
         if ready:
             ready()
         return self._judged(groups)
@@ -170,7 +170,7 @@ class PostgresLog(Books):
         flight: _Flight | None = None
         try:
             for groups in batches:
-                facts = Facts(groups, self.buckets) if not self._repeating and unjudged(groups) else None
+                facts = None if self._repeating else new_facts(groups, self.buckets)
                 landing, flight = flight, None
                 verdicts = landing.land() if landing else None
                 flight = _Flight(self, groups, facts)
@@ -275,7 +275,7 @@ class PostgresLog(Books):
 class _Flight:
     """A batch of groups on its way into the log."""
 
-    def __init__(self, log: PostgresLog, groups: Sequence[Group], facts: Facts | None) -> None:
+    def __init__(self, log: PostgresLog, groups: Sequence[Group], facts: Facts | OneFact | None) -> None:
         self._log, self._groups, self._facts = log, groups, facts
         self._held = ExitStack()
         if facts:
@@ -295,7 +295,9 @@ class _Flight:
         return lambda: verdicts
 
 
-def _at_once(connection: Connection[Any], facts: Facts, ready: Callable[[], None] | None) -> PGresult | None:
+def _at_once(
+    connection: PreparingConnection, facts: Facts | OneFact, ready: Callable[[], None] | None
+) -> PGresult | None:
     if ready is None:
         facts.send(connection)
         return facts.receive(connection)

@@ -59,11 +59,12 @@ NEVER_CHANGED = ("touchpoints", "log", "origins", "settings", "schema_steps")
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "append_v1": ("appender", "operator"),
     "append_facts_v1": ("appender", "operator"),
+    "append_one_v1": ("appender", "operator"),
     "take_locks_v1": ("appender", "operator"),
     "cut_v1": ("appender", "operator", "auditor"),
     "refuse_change": (),
 }
-"""Who may call each function. The first three run with the rights of their owner: they are the only way to append."""
+"""Who may call each function. The first four run with the rights of their owner: they are the only way to append."""
 
 REPORT_READERS = ("analyst", "auditor")
 """Who reads the names in schema report."""

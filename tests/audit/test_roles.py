@@ -178,6 +178,7 @@ def test_every_role_can_call_what_the_table_says_and_nothing_else(shop: Shop, ro
         assert {name for name, _, definer, *_ in functions if definer} == {
             "append_v1",
             "append_facts_v1",
+            "append_one_v1",
             "take_locks_v1",
         }
 

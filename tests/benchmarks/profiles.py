@@ -22,14 +22,13 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
-import psycopg
-
 from adapters.addresses import open_sweep, open_tables
 from adapters.clock import clock_us
 from adapters.codec import draft_of, fact_of, parse_json, read_touchpoint
 from adapters.engine import Engine
 from adapters.log import Draft, Group
 from adapters.postgres.facts import Facts
+from adapters.postgres.prepared import PreparingConnection
 from adapters.settings import LIMITS
 from adapters.sources.files import open_source
 from adapters.sources.mapping import Mapping
@@ -108,7 +107,7 @@ class Stages:
         before = self._spent.get(name, (0.0, 0.0))
         self._spent[name] = before[0] + busy_s, before[1] + waiting_s
 
-    def stored(self, connection: psycopg.Connection[Any], drafts: Sequence[Draft]) -> None:
+    def stored(self, connection: PreparingConnection, drafts: Sequence[Draft]) -> None:
         """Store drafts as new facts, and note what packing, the server and receipts cost."""
         groups = [Group((draft,)) for draft in drafts]
         began, busy = perf_counter(), process_time()
@@ -136,7 +135,7 @@ def append(site: Site, count: int) -> list[Stage]:
     raw = [orjson.dumps(event) for event in given(count)]
     stages = Stages(count)
     url = site.fresh()
-    with Engine.create(url) as engine, psycopg.connect(url, autocommit=True) as connection:
+    with Engine.create(url) as engine, PreparingConnection.connect(url, autocommit=True) as connection:
         read = partial(read_touchpoint, clock_us=clock_us(), company=engine.company)
         for batch in _in_batches(raw):
             parsed = stages.timed("parse strict JSON", partial(_each, parse_json, batch))
@@ -154,7 +153,11 @@ def imported(site: Site, count: int) -> list[Stage]:
     mapping = Mapping.model_validate(tomllib.loads(MAPPING))
     stages = Stages(count)
     url = site.fresh()
-    with Engine.create(url) as engine, psycopg.connect(url, autocommit=True) as connection, Scratch() as scratch:
+    with (
+        Engine.create(url) as engine,
+        PreparingConnection.connect(url, autocommit=True) as connection,
+        Scratch() as scratch,
+    ):
         source = open_source(path, mapping.file)
         plan = Plan(mapping, source.columns, None)
         read = partial(read_touchpoint, clock_us=clock_us(), company=engine.company)

@@ -24,21 +24,17 @@ _A_SLOW_COMMIT = """
 # What people write first: numbers from a sequence, and no lock. Nothing else differs from the function of the product.
 _WITHOUT_THE_LOCK = """
     CREATE SEQUENCE lifecircle.numbers;
-    CREATE OR REPLACE FUNCTION lifecircle.append_v1(
-        groups integer[], buckets integer[], streams text[], versions bigint[], kinds text[], ids text[],
-        sources text[], occurred_times bigint[], recorders text[], states bytea[], hmacs bytea[],
-        expecting integer[], expected_buckets integer[], expected_streams text[], expected_versions bigint[]
-    ) RETURNS TABLE (
-        verdict text, number bigint, version bigint, recorded bigint, repeat boolean, differs boolean,
-        moved_stream text, moved_to bigint, digest bytea
-    ) LANGUAGE plpgsql AS $body$
+    CREATE OR REPLACE FUNCTION lifecircle.append_one_v1(
+        a_bucket integer, a_stream text, a_kind text, an_id text, a_source text, an_occurred bigint, a_recorder text,
+        a_state bytea, a_hmac bytea, expected bigint
+    ) RETURNS bigint[] LANGUAGE plpgsql AS $body$
+    DECLARE
+        number bigint := nextval('lifecircle.numbers');
     BEGIN
         PERFORM pg_notify('lifecircle', '');
-        number := nextval('lifecircle.numbers');
         INSERT INTO lifecircle.touchpoints VALUES
-            (1, append_v1.number, streams[1], 1, kinds[1], ids[1], sources[1], 0, 0, recorders[1], states[1]);
-        verdict := 'stored'; version := 1; recorded := 0; repeat := false; differs := false;
-        RETURN NEXT;
+            (1, number, a_stream, 1, a_kind, an_id, a_source, 0, 0, a_recorder, a_state);
+        RETURN ARRAY[number, 1, 0];
     END
     $body$;
 """

@@ -1,0 +1,64 @@
+"""Statements that the server parses and plans once for each connection, sent without the driver's cursor.
+
+A cursor looks up how to adapt each value, and how to read each column, which costs more than a single append does.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg.generators import execute, fetch_many, send
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
+from psycopg.rows import DictRow
+
+BINARY = 1
+
+Value = bytes | bytearray | memoryview | None
+
+
+class Statement(NamedTuple):
+    """A statement, its name in the server, and the ids of its parameters' types; all goes in binary form."""
+
+    name: bytes
+    text: bytes
+    types: tuple[int, ...]
+
+
+class PreparingConnection(Connection[DictRow]):
+    """A connection that knows which statements the server has prepared for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._known: set[bytes] = set()
+
+    def send(self, statement: Statement, values: Sequence[Value]) -> None:
+        """Send a statement, and return as soon as it is on its way. A connection carries one at a time."""
+        name, text, types = statement
+        if name not in self._known:
+            self.pgconn.send_prepare(name, text, types)
+            _one(self.wait(execute(self.pgconn)), ExecStatus.COMMAND_OK)
+            self._known.add(name)
+        self.pgconn.send_query_prepared(name, values, [BINARY] * len(values), BINARY)
+        self.wait(send(self.pgconn))
+
+    def receive(self) -> PGresult:
+        """Wait for the answer to what was sent.
+
+        Raises:
+            psycopg.Error: the server refused it, or was lost.
+        """
+        try:
+            return _one(self.wait(fetch_many(self.pgconn)), ExecStatus.TUPLES_OK)
+        except InvalidSqlStatementName:
+            # After a rollback the driver lets go of all that was prepared, and tells nobody.
+            self._known.clear()
+            raise
+
+
+def _one(results: Sequence[PGresult], wanted: ExecStatus) -> PGresult:
+    (result,) = results
+    if result.status != wanted:
+        raise error_from_result(result)
+    return result

@@ -1,0 +1,1 @@
+-- Nothing here: on PostgreSQL, the function that appends one touchpoint.
