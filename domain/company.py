@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from typing import Annotated, Any
+from functools import cached_property, lru_cache
+from sys import intern
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_serializer
@@ -18,6 +19,8 @@ from domain.touchpoint import Fact, Label, microseconds
 
 DAY_US = 86_400_000_000
 _QUARTER_US = 900_000_000
+_QUARTERS_MAX = 100_000
+"""How many quarters of an hour are remembered with their days: those of nearly three years."""
 _KIND_OR_EVERY = rf"^([A-Z][A-Za-z0-9]*|{re.escape(EVERY_KIND)})$"
 
 FREQUENCY_MESSAGES_MAX = 1_000
@@ -86,6 +89,27 @@ class Band(BaseModel):
             return None
         below = [(floor, name) for name, floor in self.floors.items() if floor <= value]
         return max(below)[1] if below else None
+
+
+class _Calendar(dict[int, str]):
+    """The calendar day of each quarter of an hour since 1970 in one zone, for every zone's offset holds for all of it.
+
+    Folds ask for the day of every touchpoint several times.
+    """
+
+    def __init__(self, zone: str) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def __missing__(self, quarter: int) -> str:
+        if len(self) >= _QUARTERS_MAX:
+            self.clear()
+        day = datetime.fromtimestamp(quarter * 900, tz=UTC).astimezone(ZoneInfo(self._zone)).date().isoformat()
+        self[quarter] = intern(day)
+        return day
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self._zone,)
 
 
 class Company(Policy):
@@ -211,15 +235,23 @@ class Company(Policy):
     def day(self, fact: Fact) -> str:
         """The calendar day of a fact, `2026-03-01`: as stated under date precision, else in the company's zone."""
         envelope = fact.envelope
-        if envelope.get("precision") == "date":
+        if "precision" in envelope and envelope["precision"] == "date":
             stated: str = envelope["time"]
             return stated[:10]
-        return _day_of_quarter(self.zone, fact.at // _QUARTER_US)
+        return self._days[fact.at // _QUARTER_US]
 
     def day_at(self, at_us: int) -> str:
         """The calendar day of an instant in the company's zone."""
-        # Every zone's offset is constant within a quarter of an hour, so the day of its start serves the whole.
-        return _day_of_quarter(self.zone, at_us // _QUARTER_US)
+        return self._days[at_us // _QUARTER_US]
+
+    @cached_property
+    def _days(self) -> _Calendar:
+        return _Calendar(self.zone)
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.__dict__.pop("_days", None)  # a copy may get another zone
+        return copied
 
     def end_of(self, day: date) -> int:
         """The last microsecond of a calendar day in the company's zone, in microseconds since 1970 UTC.
@@ -228,11 +260,6 @@ class Company(Policy):
             OverflowError: the calendar ends with this day.
         """
         return microseconds(datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.zone))) - 1
-
-
-@lru_cache(maxsize=100_000)
-def _day_of_quarter(zone: str, quarter: int) -> str:
-    return datetime.fromtimestamp(quarter * 900, tz=UTC).astimezone(ZoneInfo(zone)).date().isoformat()
 
 
 @lru_cache(maxsize=100_000)

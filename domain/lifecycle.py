@@ -6,7 +6,7 @@ arrives in the order of history, what waited is judged anew.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from graphlib import TopologicalSorter
 from importlib import import_module
 from pkgutil import iter_modules
@@ -75,12 +75,20 @@ class World:
     `changes` are the lives that the touchpoint has touched so far.
     """
 
-    __slots__ = ("_before", "changes", "company")
+    __slots__ = ("_before", "_day", "_of", "changes", "company")
 
     def __init__(self, before: RuleState, company: Company) -> None:
         self._before = before
         self.changes: dict[tuple[str, str], Life] = {}
         self.company = company
+        self._of: Fact | None = None
+        self._day = ""
+
+    def day(self, fact: Fact) -> str:
+        """The calendar day of a fact, remembered: several rules ask for it."""
+        if fact is not self._of:
+            self._of, self._day = fact, self.company.day(fact)
+        return self._day
 
     def life(self, key: str, entity: str) -> Life | None:
         """Another life, as the lifecycles that were judged earlier have left it."""
@@ -90,6 +98,12 @@ class World:
     def life_before(self, key: str, entity: str) -> Life | None:
         """Another life, as it was before the touchpoint."""
         return self._before.get((key, entity))
+
+    def lives(self, key: str, entity: str) -> tuple[Life | None, Life | None]:
+        """Another life, as it was before the touchpoint and as it is now."""
+        place = (key, entity)
+        before = self._before.get(place)
+        return before, self.changes.get(place) or before
 
 
 class Step(NamedTuple):
@@ -103,6 +117,10 @@ class Step(NamedTuple):
     memo: Any
     world: World
     waited: bool = False
+
+
+# They are made for every step, and so without going through Python.
+_breach, _life, _step = partial(tuple.__new__, Breach), partial(tuple.__new__, Life), partial(tuple.__new__, Step)
 
 
 class Guard(NamedTuple):
@@ -156,6 +174,7 @@ class Lifecycle:
         self.opens: dict[str, str] = _by_name(opens)
         self.steps: dict[str, dict[str, str]] = {state: _by_name(row) for state, row in steps.items()}
         self.refuses, self.never, self.twice, self.early = refuses, never, twice, early
+        self._unopened = f"no opening of this {key} is known"
         self.guards: dict[str, Sequence[Guard]] = _by_name(guards)
         self.balance = balance
         self.after = tuple(after)
@@ -183,35 +202,32 @@ class Lifecycle:
         life = world.life(self.key, entity) or _UNOPENED
         if life.state:
             after, rules = self._step(life, fact, entity, world)
-            for rule, detail in rules:
-                found.append(self._breach(rule, detail, fact, entity, world))
+            if rules:
+                found += [self._breach(*rule, fact, entity, world) for rule in rules]
         elif fact.kind in self.opens:
             after = self._open(fact, entity, life, world, found, healed)
         else:
-            after = Life(memo=life.memo, waiting=(fact, life.waiting), unbalanced=life.unbalanced)
-            found.append(self._unopened(fact, entity, world))
+            after = _life(("", life.memo, "", "", False, (fact, life.waiting), life.unbalanced))
+            found.append(self._breach(self.never, self._unopened, fact, entity, world))
         if self.balance and after.memo is not life.memo:
             after = self._balanced(self.balance, after, fact, entity, world, found, healed)
         world.changes[self.key, entity] = after
 
-    def _unopened(self, fact: Fact, entity: str, world: World) -> Breach:
-        return self._breach(self.never, f"no opening of this {self.key} is known", fact, entity, world)
-
     def _open(
         self, fact: Fact, entity: str, life: Life, world: World, found: list[Breach], healed: list[Breach]
     ) -> Life:
-        kind, day, memo = fact.kind, world.company.day(fact), None
+        kind, day, memo = fact.kind, world.day(fact), None
         keeps, guarded = self.keeps.get(kind), kind in self.guards
         if keeps or guarded:
-            step = Step(fact, entity, None, world)
+            step = _step((fact, entity, None, world, False))
             if guarded:
                 found += [self._breach(*rule, fact, entity, world) for rule in self._guarded(step)]
             memo = keeps(step) if keeps else None
-        after = Life(self.opens[kind], memo, fact.stream, day, fact.is_date)
+        after = _life((self.opens[kind], memo, fact.stream, day, fact.is_date, None, None))
         for early in _oldest_first(life.waiting) if life.waiting else ():
-            healed.append(self._unopened(early, entity, world))
+            healed.append(self._breach(self.never, self._unopened, early, entity, world))
             # Everything that waited sorts before the opening; only calendar dates can say that it was not earlier.
-            same_day = (early.is_date or fact.is_date) and world.company.day(early) >= day
+            same_day = (early.is_date or fact.is_date) and world.day(early) >= day
             after, rules = self._step(after, early, entity, world, waited=True)
             if not same_day:
                 rules = [(self.early, f"the opening of this {self.key} came later")]
@@ -223,7 +239,7 @@ class Lifecycle:
     ) -> tuple[Life, list[tuple[str, str]]]:
         kind = fact.kind
         rules: list[tuple[str, str]] = []
-        step = Step(fact, entity, life.memo, world, waited)
+        step = _step((fact, entity, life.memo, world, waited))
         state = self.steps.get(life.state, {}).get(kind)
         if self.exclusive and kind in self.opens and fact.stream != life.stream:
             rules.append((BOTH_HALVES, f"this {self.key} was opened under two customers who are one"))
@@ -232,15 +248,14 @@ class Lifecycle:
             rules.append((self.twice if reopened else self.refuses[life.state], f"{kind} while {life.state}"))
         elif kind in self.guards:
             rules += self._guarded(step)
-        if (life.dated or fact.is_date) and kind not in self.opens and world.company.day(fact) < life.day:
+        if (life.dated or fact.is_date) and kind not in self.opens and world.day(fact) < life.day:
             rules.append((self.early, f"the opening of this {self.key} came on a later day"))
         if state is None:
             state = self._lands.get(kind, life.state)
         if (stays := self._stays.get(kind)) and stays(step):
             state = life.state
         memo = keeps(step) if (keeps := self.keeps.get(kind)) else life.memo
-        # Twice as fast as _replace.
-        return Life(state, memo, life.stream, life.day, life.dated, life.waiting, life.unbalanced), rules
+        return _life((state, memo, life.stream, life.day, life.dated, life.waiting, life.unbalanced)), rules
 
     def _guarded(self, step: Step) -> list[tuple[str, str]]:
         return [(guard.rule, guard.detail) for guard in self.guards.get(step.fact.kind, ()) if guard.broken(step)]
@@ -263,7 +278,7 @@ class Lifecycle:
         return life._replace(unbalanced=fact)
 
     def _breach(self, rule: str, detail: str, fact: Fact, entity: str, world: World) -> Breach:
-        return _breach_of(fact, f"{self.key}/{rule}", f"{self.key}/{entity}", detail, world.company)
+        return _breach_of(fact, f"{self.key}/{rule}", f"{self.key}/{entity}", detail, world.day(fact))
 
 
 class Verdict(NamedTuple):
@@ -278,7 +293,7 @@ def weigh(state: RuleState, fact: Fact, company: Company) -> Verdict:
     """Judge the next touchpoint of an effective history; `state` stays as it was, so that it may be asked again."""
     if fact.kind == CORRECTED:
         detail = "what it corrects is not known, or cannot be corrected so"
-        return Verdict(state, (_breach_of(fact, TARGET_MISSING, "", detail, company),), ())
+        return Verdict(state, (_breach_of(fact, TARGET_MISSING, "", detail, company.day(fact)),), ())
     concerned = _lifecycles_by_kind().get(fact.kind)
     if not concerned:
         return Verdict(state, (), ())
@@ -379,6 +394,6 @@ def _oldest_first(waiting: "tuple[Fact, Any] | None") -> list[Fact]:
     return facts[::-1]
 
 
-def _breach_of(fact: Fact, rule: str, entity: str, detail: str, company: Company) -> Breach:
-    stream, version, kind, ident, source = fact.stream, fact.version, fact.kind, fact.id, fact.source
-    return Breach(stream, version, rule, entity, ident, source, kind, company.day(fact), fact.at, detail)
+def _breach_of(fact: Fact, rule: str, entity: str, detail: str, day: str) -> Breach:
+    at, _, stream, version, kind, ident, source, _, _, _, _, _ = fact
+    return _breach((stream, version, rule, entity, ident, source, kind, day, at, detail))

@@ -5,7 +5,7 @@ from functools import reduce
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from domain.money import quantity_micros
+from domain.money import MICROS, quantity_micros
 
 UNNAMED = "\0"
 """Begins the name of goods without a sku, which are known by their order line alone. No sku can hold it."""
@@ -38,6 +38,15 @@ class Book(NamedTuple):
     refunded: int = 0
     unclear: bool = False
 
+    @classmethod
+    def of(cls, items: Iterable[Mapping[str, Any]], total: Mapping[str, Any]) -> "Book":
+        """The book of an order of which nothing else is known: the same as placed and with its total, all at once."""
+        lines = _lines(items)
+        ordered = sum_of(lines.values())
+        nothing, micros = _NOTHING, total["micros"]
+        cells = lines, ordered, ordered, nothing, nothing, nothing, None, micros, total["currency"], 0, 0, False
+        return tuple.__new__(cls, cells)
+
     def in_currency(self, currency: str) -> "Book":
         """The book, unclear if it is not kept in this currency."""
         return self if currency == self.currency else self._replace(unclear=True)
@@ -52,10 +61,7 @@ class Book(NamedTuple):
 
     def placed(self, items: Iterable[Mapping[str, Any]]) -> "Book":
         """The book with the lines of an order that was placed; placed a second time, with those of the last."""
-        named = ((item.get("line", str(place)), item) for place, item in enumerate(items, start=1))
-        return self.with_lines(
-            {line: (item.get("sku", UNNAMED + line), quantity_micros(item["quantity"])) for line, item in named}
-        )
+        return self.with_lines(_lines(items))
 
     def with_lines(self, lines: Mapping[str, tuple[str, int]]) -> "Book":
         """The book with other lines."""
@@ -118,6 +124,16 @@ class Book(NamedTuple):
             return self.with_cancelled(added(self.cancelled, self.goods(items)))
         rest = {name: max(0, ordered - self.shipped.get(name, 0)) for name, ordered in self.ordered.items()}
         return self.with_cancelled(rest)
+
+
+def _lines(items: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, int]]:
+    lines: dict[str, tuple[str, int]] = {}
+    for place, item in enumerate(items, start=1):
+        line = item["line"] if "line" in item else str(place)
+        quantity = item["quantity"]
+        micros = quantity * MICROS if type(quantity) is int else quantity_micros(quantity)
+        lines[line] = (item["sku"] if "sku" in item else UNNAMED + line, micros)
+    return lines
 
 
 def _standing(ordered: Goods, cancelled: Goods) -> Goods:

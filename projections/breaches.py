@@ -7,7 +7,7 @@ from domain.company import Company
 from domain.lifecycle import Breach, RuleState, judged_kinds, weigh
 from domain.shards import Owned
 from domain.touchpoint import Fact
-from projections.view import Question, Row, View
+from projections.view import Question, Row, View, maker
 
 
 class BreachRow(NamedTuple):
@@ -24,6 +24,9 @@ class BreachRow(NamedTuple):
     day: Annotated[str, "day it occurred, in the company's zone"]
     at: Annotated[int, "when it occurred, in microseconds since 1970 UTC"]
     detail: Annotated[str, "the rule in a sentence"]
+
+
+_broken = maker(BreachRow)
 
 
 class Standing:
@@ -77,14 +80,17 @@ class Breaches(View[Standing]):
     def evolve(self, state: Standing, fact: Fact) -> tuple[Standing, Iterable[Hashable]]:
         """Judge the touchpoint; an opening may also heal earlier ones, or show that they came too early."""
         state.rules, breaches, healed = weigh(state.rules, fact, self.company)
-        if not breaches and not healed:
-            return state, ()
+        changed: list[Hashable] = []
         for breach in healed:
             state.breaches.pop(breach.key, None)
-        state.breaches.update((breach.key, breach) for breach in breaches)
-        return state, {breach.key for breach in (*healed, *breaches)}
+            changed.append(breach.key)
+        for breach in breaches:
+            key = breach.key
+            state.breaches[key] = breach
+            changed.append(key)
+        return state, changed
 
     def row(self, state: Standing, key: Hashable) -> Row | None:
         """The breach of this key, unless it has healed."""
         breach = state.breaches.get(key)
-        return BreachRow(state.subject, *breach) if breach else None
+        return _broken((state.subject, *breach)) if breach else None

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 import domain.kinds  # noqa: F401 - registers the kinds that are looked up by name
 from domain.company import Company
 from domain.touchpoint import KINDS, Fact
-from projections.view import Question, Row, View
+from projections.view import Question, Row, View, maker
 
 NO_CONTACT = frozenset(
     {
@@ -68,6 +68,9 @@ class Contact(NamedTuple):
     campaign: Annotated[str | None, "the campaign it belongs to"]
     direction: Annotated[str | None, "in: from the customer; out: from us; null where neither is known"]
     entity: Annotated[str | None, "what it concerns, such as order/123"]
+
+
+_contact = maker(Contact)
 
 
 class _Kind(NamedTuple):
@@ -160,7 +163,7 @@ class Contacts(View[History]):
         """Add a contact."""
         if fact.kind in NO_CONTACT:
             return state, ()
-        key = (fact.stream, fact.version)
+        key = fact[2:4]
         state.facts[key] = fact
         return state, (key,)
 
@@ -169,33 +172,36 @@ class Contacts(View[History]):
         fact = state.facts.get(key)
         if fact is None:
             return None
-        data, given = fact.data, fact.envelope
-        kind = self._kinds.get(fact.kind)
-        if kind is None:
-            kind = self._kinds[fact.kind] = _about(fact.kind)
-        direction, entity = kind.direction, None
+        # Of the longest table, a row is made for every touchpoint.
+        at, _, stream, version, kind, id_, source, data, given, _, _, _ = fact
+        if kind not in self._kinds:
+            self._kinds[kind] = _about(kind)
+        phase, direction, entities = self._kinds[kind]
+        entity = None
         if "direction" in data:
             direction = _STATED_DIRECTIONS.get(data["direction"], direction)
-        for field, of in kind.entities:
+        for field, of in entities:
             if field in data:
                 entity = f"{of}/{data[field]}"
                 break
-        return Contact(
-            state.subject,
-            fact.id,
-            fact.source,
-            fact.stream,
-            fact.version,
-            given["time"],
-            fact.at,
-            self.company.day(fact),
-            kind.phase,
-            fact.kind,
-            given.get("channel") or data.get("mode"),
-            given.get("actor"),
-            given.get("campaign"),
-            direction,
-            entity,
+        return _contact(
+            (
+                state.subject,
+                id_,
+                source,
+                stream,
+                version,
+                given["time"],
+                at,
+                self.company.day(fact),
+                phase,
+                kind,
+                given.get("channel") or data.get("mode"),
+                given.get("actor"),
+                given.get("campaign"),
+                direction,
+                entity,
+            )
         )
 
 

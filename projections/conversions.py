@@ -13,7 +13,7 @@ from domain.touchpoint import Fact
 from projections.credit import QUESTIONS
 from projections.purchases import PURCHASE_STEPS, Order
 from projections.touches import Walk
-from projections.view import Row, View, bounded
+from projections.view import Row, View, bounded, maker
 
 
 class ConversionRow(NamedTuple):
@@ -37,6 +37,9 @@ class ConversionRow(NamedTuple):
     first_place: Annotated[int, "the place (see touches) at which its path begins"]
     last_place: Annotated[int, "the place at which its path ends; one less than first_place without any touch"]
     touches: Annotated[int, "number of touches in its path"]
+
+
+_conversion = maker(ConversionRow)
 
 
 class Conversion:
@@ -98,47 +101,53 @@ class Conversions(View[Results]):
         name, key = fact.data["order"], ("OrderPlaced", fact.data["order"])
         order = state.orders.get(name)
         if order is None:
-            order = state.orders[name] = Order(fact.at, self.company.day(fact))
+            order = state.orders[name] = Order(fact, self.company)
         PURCHASE_STEPS[fact.kind](order, fact, self.company)
         if order.placed is None:
             return ()
         made = () if key in state.last else _convert(state, *key, fact, None)
         conversion = state.made["OrderPlaced"][state.last[key]]
-        order.figures = order.reckoned()
-        figures = order.figures[order.currency]
+        figures = order.reckoned()[order.currency]
         conversion.amount = {"currency": order.currency, "micros": bounded(figures.net_micros)}
         if conversion.stands == bool(figures.orders):
-            return (*made, key)
+            return (key,)
         return (*made, *_let(state, key, stands=bool(figures.orders)))
 
     def row(self, state: Results, key: Hashable) -> Row | None:
         """The conversion of this (kind, id)."""
-        match key:
-            case (str() as kind, str() as name) if (place := state.last.get((kind, name))) is not None:
-                made = state.made[kind]
-                conversion = made[place]
-                if not conversion.stands:
-                    return None
-                earlier = (made[at] for at in range(place - 1, -1, -1))
-                before = next((each.until for each in earlier if each.stands), 0)
-                fact, amount, day = conversion.fact, conversion.amount, self.company.day(conversion.fact)
-                return ConversionRow(
-                    state.subject,
-                    kind,
-                    name,
-                    fact.id,
-                    fact.at,
-                    day,
-                    day_number(day),
-                    fact.envelope.get("channel"),
-                    fact.envelope.get("actor"),
-                    amount["currency"] if amount else None,
-                    amount["micros"] if amount else None,
-                    before + 1,
-                    conversion.until,
-                    conversion.until - before,
-                )
-        return None
+        if not isinstance(key, tuple) or (place := state.last.get(key)) is None:
+            return None
+        kind, name = key
+        made = state.made[kind]
+        conversion = made[place]
+        if not conversion.stands:
+            return None
+        before = 0
+        while place:
+            place -= 1
+            if made[place].stands:
+                before = made[place].until
+                break
+        fact, amount, day = conversion.fact, conversion.amount, self.company.day(conversion.fact)
+        given = fact.envelope
+        return _conversion(
+            (
+                state.subject,
+                kind,
+                name,
+                fact.id,
+                fact.at,
+                day,
+                day_number(day),
+                given.get("channel"),
+                given.get("actor"),
+                amount["currency"] if amount else None,
+                amount["micros"] if amount else None,
+                before + 1,
+                conversion.until,
+                conversion.until - before,
+            )
+        )
 
 
 def _convert(state: Results, kind: str, name: str, fact: Fact, amount: dict[str, Any] | None) -> tuple[Hashable, ...]:

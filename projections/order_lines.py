@@ -7,7 +7,7 @@ from domain.company import day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Order, OrderedLine, line_named, value_of
-from projections.view import Question, Row, View, bounded
+from projections.view import Question, Row, View, bounded, maker
 
 
 class LineRow(NamedTuple):
@@ -42,6 +42,9 @@ class LineRow(NamedTuple):
     profit_micros: Annotated[int | None, "kept value less its cost, in millionths; null where that is"]
 
 
+_line = maker(LineRow)
+
+
 class _Came(NamedTuple):
     """What came of one line: quantities and values in millionths; `ordered` is false of goods that only came back."""
 
@@ -52,6 +55,9 @@ class _Came(NamedTuple):
     off: int = 0
     back_quantity: int = 0
     back: int = 0
+
+
+_came = maker(_Came)
 
 
 class _Entry:
@@ -276,7 +282,7 @@ class OrderLines(View[Lines]):
         name: str = fact.data.get("order") or f"{fact.source}/{fact.id}"
         entry = state.entries.get(name)
         if entry is None:
-            order = Order(fact.at, self.company.day(fact))
+            order = Order(fact, self.company)
             entry = state.entries[name] = _Entry(order, named="order" in fact.data)
         step(entry.order, fact, self.company)
         if fact.kind == "OrderPlaced":
@@ -286,15 +292,17 @@ class OrderLines(View[Lines]):
         elif "order" not in fact.data:
             _cost_as_bought(fact, entry.order, state.costs)
         before, entry.came = entry.came, _came_of(entry.order)
-        return state, [(name, line) for line in (*entry.came, *(before.keys() - entry.came.keys()))]
+        lines = (*entry.came, *(before.keys() - entry.came.keys())) if before else entry.came
+        return state, [(name, line) for line in lines]
 
     def row(self, state: Lines, key: Hashable) -> Row | None:
         """The line of this (entry, line)."""
-        match key:
-            case (str() as name, str() as line) if entry := state.entries.get(name):
-                came = entry.came.get(line)
-                return _row(state.subject, name, line, entry, came) if came else None
-        return None
+        if not isinstance(key, tuple):
+            return None
+        name, line = key
+        entry = state.entries.get(name)
+        came = entry.came.get(line) if entry else None
+        return _row(state.subject, name, line, entry, came) if entry and came else None
 
 
 def _cost_as_bought(fact: Fact, order: Order, costs: dict[str, dict[str, Any]]) -> None:
@@ -302,14 +310,15 @@ def _cost_as_bought(fact: Fact, order: Order, costs: dict[str, dict[str, Any]]) 
     items = [
         {**item, "unit_cost": costs[item["sku"]]} if item.get("sku") in costs else item for item in fact.data["lines"]
     ]
-    order.returned[-1] = {**fact.data, "lines": items}
+    order.returned = (*order.returned[:-1], {**fact.data, "lines": items})
 
 
 def _came_of(order: Order) -> dict[str, _Came]:
     lines, _, gross = order.as_amended()
     if not lines and order.placed is not None:
         lines = {"": OrderedLine(None, 0, gross, {})}
-    came = {name: _Came(line, order.currency) for name, line in lines.items()}
+    currency = order.currency
+    came = {name: _came((line, currency, True, 0, 0, 0, 0)) for name, line in lines.items()}
     if not (order.cancelled or order.called_off or order.returned):
         return came
     for item in order.cancelled:
@@ -359,25 +368,27 @@ def _row(subject: str, name: str, line_name: str, entry: _Entry, came: _Came) ->
     cost = None if unit_cost is None else unit_cost * left // MICROS
     if line.quantity and not left:
         cost = 0  # what was not kept cost nothing, whatever a unit does
-    return LineRow(
-        subject,
-        name,
-        line_name,
-        name if entry.named else None,
-        day,
-        day_number(day),
-        line.sku,
-        told.get("category"),
-        told.get("unit"),
-        told.get("configuration"),
-        told.get("purpose"),
-        came.currency or None,
-        bounded(line.quantity),
-        bounded(came.off_quantity),
-        bounded(came.back_quantity),
-        bounded(line.net),
-        bounded(kept),
-        unit_cost,
-        None if cost is None else bounded(cost),
-        None if cost is None else bounded(kept - cost),
+    return _line(
+        (
+            subject,
+            name,
+            line_name,
+            name if entry.named else None,
+            day,
+            day_number(day),
+            line.sku,
+            told.get("category"),
+            told.get("unit"),
+            told.get("configuration"),
+            told.get("purpose"),
+            came.currency or None,
+            bounded(line.quantity),
+            bounded(came.off_quantity),
+            bounded(came.back_quantity),
+            bounded(line.net),
+            bounded(kept),
+            unit_cost,
+            None if cost is None else bounded(cost),
+            None if cost is None else bounded(kept - cost),
+        )
     )

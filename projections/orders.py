@@ -1,13 +1,14 @@
 """Orders: what was agreed, how it was paid and taken, and how our promise of a delivery compares with what was done."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 from domain.company import day_number
 from domain.order_book import Book
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Figures, Order
-from projections.view import Question, Row, View, bounded
+from projections.view import Question, Row, View, bounded, maker
 
 TOLD_CHARS_MAX = 1_000
 """How long the list of an order's configurations may get; a longer one ends in an ellipsis."""
@@ -80,6 +81,11 @@ class OrderRow(NamedTuple):
     delivered_dayno: Annotated[int | None, "the same as a day number (1 is 0001-01-01), to subtract"]
     days_to_deliver: Annotated[int | None, "calendar days from placing to delivery of all of it"]
     days_late: Annotated[int | None, "calendar days from the first promised day to delivery; below zero when early"]
+
+
+_order = maker(OrderRow)
+_UNTOLD: Mapping[str, Any] = MappingProxyType({})
+_NO_FIGURES = Figures(0, 0, 0, 0, 0, 0, 0)
 
 
 class Shipment:
@@ -289,7 +295,7 @@ class Orders(View[Orderbook]):
             return state, ()
         order = state.orders.get(name)
         if order is None:
-            order = state.orders[name] = Agreement(Order(fact.at, self.company.day(fact)))
+            order = state.orders[name] = Agreement(Order(fact, self.company))
         if step := PURCHASE_STEPS.get(fact.kind):
             step(order.value, fact, self.company)
         order.take(fact)
@@ -301,77 +307,73 @@ class Orders(View[Orderbook]):
         if order is None:
             return None
         day, value, placed = self.company.day, order.value, order.placed
-        told = placed.data if placed else {}
-        figures = value.reckoned().get(value.currency) or Figures(0, 0, 0, 0, 0, 0, 0)
+        told, given = (placed.data, placed.envelope) if placed else (_UNTOLD, _UNTOLD)
+        figures = value.reckoned().get(value.currency) or _NO_FIGURES
         shipped = [state.shipments[name] for name in order.shipments if state.shipments[name].order == key]
-        failed = sorted(fact for shipment in shipped for fact in shipment.failed) if shipped else []
         delivered = _delivered(order, shipped) if shipped else None
+        dispatched = [fact for fact in order.moved if fact.kind == "ShipmentDispatched"] if order.moved else []
         lines, total = told.get("lines", ()), told["total"]["micros"] if placed else None
         if value.amended and placed:
             amended, total, _ = value.as_amended()
             lines = [line.told for line in amended.values()]
-        late = (*order.warnings, *failed)
-        reasons = sorted(fact for fact in late if "reason" in fact.data) if late else []
-        dispatched = [fact for fact in order.moved if fact.kind == "ShipmentDispatched"] if order.moved else []
-        first, last = (order.promises[0], order.promises[-1]) if order.promises else (None, None)
-        placed_day = value.day if placed else None
-        placed_no, delivered_no = _dayno(placed_day), _dayno(delivered and day(delivered))
-        promised_no = _dayno(first and first.data["promised_for"])
-        warned = order.warnings[0] if order.warnings else None
-        return OrderRow(
+        discounts = [amount["micros"] for amount in order.discounts if amount["currency"] == value.currency]
+        _, _, gross, cancelled, returned, refunded, net = map(bounded, figures)
+        delivery = _UNTOLD_DELIVERY
+        if order.promises or order.warnings or shipped or dispatched:
+            delivery = self._delivery(order, shipped, dispatched, delivered)
+        cells = (
             state.subject,
             str(key),
             _status(order, figures, delivered, bool(dispatched)),
-            placed.at if placed else None,
-            placed_day,
-            placed_no,
-            told.get("quote"),
-            placed.envelope.get("channel") if placed else None,
-            placed.envelope.get("campaign") if placed else None,
-            placed.envelope.get("actor") if placed else None,
+            *((placed.at, value.day, day_number(value.day)) if placed else (None, None, None)),
+            *(told.get("quote"), given.get("channel"), given.get("campaign"), given.get("actor")),
             int(told["self_service"]) if "self_service" in told else None,
-            told.get("payment_method"),
-            told.get("coupon"),
-            len(lines),
-            _joined(line.get("configuration") for line in lines),
-            value.currency or None,
-            total,
-            bounded(figures.gross_micros),
-            bounded(sum(amount["micros"] for amount in order.discounts if amount["currency"] == value.currency)),
-            bounded(figures.cancelled_micros),
-            bounded(figures.returned_micros),
-            bounded(figures.refunded_micros),
-            bounded(figures.net_micros),
-            day(order.cancelled) if order.cancelled else None,
-            order.cancelled.data.get("reason") if order.cancelled else None,
+            *(told.get("payment_method"), told.get("coupon"), len(lines)),
+            _joined([line["configuration"] for line in lines if "configuration" in line]),
+            *(value.currency or None, total, gross, bounded(sum(discounts)) if discounts else 0),
+            *(cancelled, returned, refunded, net),
+            *((day(order.cancelled), order.cancelled.data.get("reason")) if order.cancelled else (None, None)),
             day(order.confirmed) if order.confirmed else None,
+            *delivery,
+        )
+        return _order(cells)
+
+    def _delivery(
+        self, order: Agreement, shipped: list[Shipment], dispatched: list[Fact], delivered: Fact | None
+    ) -> tuple[Any, ...]:
+        """The cells from what was asked of the delivery to how late it was."""
+        day = self.company.day
+        failed = sorted(fact for shipment in shipped for fact in shipment.failed)
+        reasons = sorted(fact for fact in (*order.warnings, *failed) if "reason" in fact.data)
+        days = [fact.data["promised_for"] for fact in order.promises] or [None]
+        warned_day = day(order.warnings[0]) if order.warnings else None
+        delivered_day = day(delivered) if delivered else None
+        placed_no, delivered_no = _dayno(order.value.day if order.placed else None), _dayno(delivered_day)
+        promised_no = _dayno(days[0])
+        return (
             next((fact.data["requirements"] for fact in reversed(order.promises) if "requirements" in fact.data), None),
-            first.data["promised_for"] if first else None,
-            promised_no,
-            last.data["promised_for"] if last else None,
-            _dayno(last and last.data["promised_for"]),
-            len(order.promises),
-            len(order.warnings),
-            day(warned) if warned else None,
-            _dayno(warned and day(warned)),
-            order.warnings[-1].data["expected_delay"] if warned else None,
+            *(days[0], promised_no, days[-1], _dayno(days[-1])),
+            *(len(order.promises), len(order.warnings), warned_day, _dayno(warned_day)),
+            order.warnings[-1].data["expected_delay"] if order.warnings else None,
             reasons[-1].data["reason"] if reasons else None,
-            len(shipped),
-            len(failed),
-            day(dispatched[0]) if dispatched else None,
-            delivered.at if delivered else None,
-            day(delivered) if delivered else None,
-            delivered_no,
+            *(len(shipped), len(failed), day(dispatched[0]) if dispatched else None),
+            *(delivered.at if delivered else None, delivered_day, delivered_no),
             delivered_no - placed_no if delivered_no is not None and placed_no is not None else None,
             delivered_no - promised_no if delivered_no is not None and promised_no is not None else None,
         )
+
+
+_UNTOLD_DELIVERY = (*[None] * 5, 0, 0, *[None] * 4, 0, 0, *[None] * 6)
+"""The cells of an order of whose delivery nothing was told."""
 
 
 def _dayno(day: str | None) -> int | None:
     return day_number(day) if day else None
 
 
-def _joined(words: Iterable[str | None]) -> str | None:
+def _joined(words: list[str]) -> str | None:
+    if not words:
+        return None
     joined = "; ".join(dict.fromkeys(word for word in words if word))
     return (joined if len(joined) <= TOLD_CHARS_MAX else joined[: TOLD_CHARS_MAX - 1] + "…") or None
 

@@ -5,12 +5,13 @@ An order's later fate (amended, cancelled, returned, refunded) changes the figur
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable, Iterable
+from operator import add, sub
 from typing import Annotated, Any, NamedTuple
 
 from domain.company import Company, day_number
-from domain.money import quantity_micros
+from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
-from projections.view import Question, Row, View, bounded
+from projections.view import Question, Row, View, bounded, maker
 
 
 class PurchaseDay(NamedTuple):
@@ -51,6 +52,7 @@ class Figures(NamedTuple):
 
 
 _NOTHING = Figures(0, 0, 0, 0, 0, 0, 0)
+_figures, _day = maker(Figures), maker(PurchaseDay)
 
 
 class Order:
@@ -62,6 +64,7 @@ class Order:
         "called_off",
         "cancelled",
         "currency",
+        "dated_by",
         "day",
         "figures",
         "placed",
@@ -69,32 +72,33 @@ class Order:
         "returned",
     )
 
-    def __init__(self, at: int, day: str) -> None:
-        self.at, self.day = at, day
+    def __init__(self, fact: Fact, company: Company) -> None:
+        self.dated_by, self.at, self.day = fact, fact.at, company.day(fact)
         self.currency = ""
         self.placed: dict[str, Any] | None = None
-        self.amended: list[dict[str, Any]] = []
-        self.cancelled: list[dict[str, Any]] = []
+        # To most orders nothing more happens, so nothing is made to hold it.
+        self.amended: tuple[dict[str, Any], ...] = ()
+        self.cancelled: tuple[dict[str, Any], ...] = ()
         self.called_off = False
-        self.returned: list[dict[str, Any]] = []
-        self.refunded: dict[str, int] = {}
+        self.returned: tuple[dict[str, Any], ...] = ()
+        self.refunded: dict[str, int] | None = None
         self.figures: dict[str, Figures] = {}
 
     def reckoned(self) -> dict[str, Figures]:
         """What it comes to, by currency."""
         if self.placed and not (self.amended or self.cancelled or self.called_off or self.returned or self.refunded):
             quantity, gross = _as_placed(self.placed)
-            return {self.currency: Figures(1, quantity, gross, 0, 0, 0, gross)}
+            return {self.currency: _figures((1, quantity, gross, 0, 0, 0, gross))}
         lines, total, gross = self.as_amended()
         quantity = sum(line.quantity for line in lines.values())
         off_quantity = sum(quantity_micros(item["quantity"]) for item in self.cancelled)
         off = sum(value_of(item, lines) for item in self.cancelled)
         whole = self.called_off or (0 < quantity <= off_quantity)
         cancelled = gross if whole else min(off, gross)
-        back = self._back(lines)
+        back, given = self._back(lines), self.refunded or {}
         answer = {}
-        for currency in {self.currency, *back, *self.refunded} - {""}:
-            returned, refunded = back.get(currency, 0), self.refunded.get(currency, 0)
+        for currency in {self.currency, *back, *given} - {""}:
+            returned, refunded = back.get(currency, 0), given.get(currency, 0)
             if currency != self.currency:
                 answer[currency] = Figures(0, 0, 0, 0, returned, refunded, -max(returned, refunded))
                 continue
@@ -109,7 +113,7 @@ class Order:
         if self.placed is None:
             return {}, 0, 0
         lines = {
-            line["line"]: OrderedLine(line.get("sku"), quantity_micros(line["quantity"]), line["net"]["micros"], line)
+            line["line"]: _ordered((line.get("sku"), quantity_micros(line["quantity"]), line["net"]["micros"], line))
             for line in self.placed.get("lines", ())
         }
         total = self.placed["total"]["micros"]
@@ -121,7 +125,7 @@ class Order:
                 lines[name] = OrderedLine(
                     told.get("sku"), quantity_micros(item["quantity"]), value_of(item, lines), told
                 )
-        gross = sum(line.net for line in lines.values()) if lines else total - _tax_and_shipping(self.placed)
+        gross = sum([line.net for line in lines.values()]) if lines else total - _tax_and_shipping(self.placed)
         return lines, total, gross
 
     def _back(self, lines: "dict[str, OrderedLine]") -> dict[str, int]:
@@ -143,6 +147,9 @@ class OrderedLine(NamedTuple):
     quantity: int
     net: int
     told: dict[str, Any]
+
+
+_ordered = maker(OrderedLine)
 
 
 def line_named(item: dict[str, Any], lines: dict[str, OrderedLine]) -> str | None:
@@ -175,36 +182,38 @@ def _as_placed(placed: dict[str, Any]) -> tuple[int, int]:
     if not lines:
         return 0, placed["total"]["micros"] - _tax_and_shipping(placed)
     for line in lines:
-        quantity += quantity_micros(line["quantity"])
+        ordered = line["quantity"]
+        quantity += ordered * MICROS if type(ordered) is int else quantity_micros(ordered)
         gross += line["net"]["micros"]
     return quantity, gross
 
 
 def _place(order: Order, fact: Fact, company: Company) -> None:
     if order.placed is None:  # an order placed twice is a breach; the first counts
-        order.at, order.day = fact.at, company.day(fact)
+        if order.dated_by is not fact:
+            order.dated_by, order.at, order.day = fact, fact.at, company.day(fact)
         order.placed = fact.data
         order.currency = fact.data["total"]["currency"]
 
 
 def _amend(order: Order, fact: Fact, _: Company) -> None:
-    order.amended.append(fact.data)
+    order.amended += (fact.data,)
 
 
 def _cancel(order: Order, fact: Fact, _: Company) -> None:
     if items := fact.data.get("lines"):
-        order.cancelled.extend(items)
+        order.cancelled += tuple(items)
     else:
         order.called_off = True
 
 
 def _return(order: Order, fact: Fact, _: Company) -> None:
-    order.returned.append(fact.data)
+    order.returned += (fact.data,)
 
 
 def _refund(order: Order, fact: Fact, _: Company) -> None:
-    amount = fact.data["amount"]
-    order.refunded[amount["currency"]] = order.refunded.get(amount["currency"], 0) + amount["micros"]
+    amount, before = fact.data["amount"], order.refunded or {}
+    order.refunded = {**before, amount["currency"]: before.get(amount["currency"], 0) + amount["micros"]}
 
 
 PURCHASE_STEPS: dict[str, Callable[[Order, Fact, Company], None]] = {
@@ -235,7 +244,7 @@ class Sum:
         elif times < 0 and self.orders == 1:
             self.figures = _NOTHING
         else:
-            self.figures = Figures(*[total + times * each for total, each in zip(self.figures, figures, strict=True)])
+            self.figures = _figures(tuple(map(add if times > 0 else sub, self.figures, figures)))
         self.orders += times
 
 
@@ -288,9 +297,11 @@ class Ledger:
             return ()
         name: Hashable = fact.data.get("order") or (fact.stream, fact.version)
         order = self.orders.get(name)
+        before: tuple[tuple[str, str], ...] = ()
         if order is None:
-            order = self.orders[name] = Order(fact.at, self._company.day(fact))
-        before = self._book(order, -1)
+            order = self.orders[name] = Order(fact, self._company)
+        else:
+            before = self._book(order, -1)
         step(order, fact, self._company)
         order.figures = order.reckoned()
         after = self._book(order, 1)
@@ -356,8 +367,7 @@ class Purchases(View[Ledger]):
 
     def row(self, state: Ledger, key: Hashable) -> Row | None:
         """The purchases of this (day, currency)."""
-        match key:
-            case (str() as day, str() as currency) if total := state.days.get((day, currency)):
-                figures = map(bounded, total.figures)
-                return PurchaseDay(state.subject, day, day_number(day), currency, *figures)
-        return None
+        if not isinstance(key, tuple) or (total := state.days.get(key)) is None:
+            return None
+        day, currency = key
+        return _day((state.subject, day, day_number(day), currency, *map(bounded, total.figures)))

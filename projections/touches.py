@@ -1,13 +1,13 @@
 """Touches: each step by which a customer came nearer to us, with where it came from, what it cost, and its answer."""
 
 from collections.abc import Hashable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, NamedTuple
 
 import domain.kinds  # noqa: F401 - registers the kinds that are looked up by name
 from domain.company import DAY_US, Company, day_number
 from domain.touchpoint import KINDS, Fact, Phase, Touchpoint
-from projections.view import Question, Row, View
+from projections.view import Question, Row, View, maker
 
 VISIT_GAP_US = 30 * 60 * 1_000_000
 """Page and product views with no longer pause between them are one visit, and a visit is one touch."""
@@ -48,6 +48,9 @@ class TouchRow(NamedTuple):
     decay_weight: Annotated[int, "2^20 times two to the power of the rest of a half-life; halves with each later era"]
 
 
+_touch = maker(TouchRow)
+
+
 class Names(NamedTuple):
     """What a touch says of where it came from."""
 
@@ -60,36 +63,30 @@ class Names(NamedTuple):
 _NAMELESS = Names(None, None, None, None)
 
 
-class Step(NamedTuple):
-    """A touchpoint that is a touch, or goes on with one; `names` are told where counting it needed them."""
-
-    place: int
-    new: bool
-    names: Names | None
-
-
 class Walk:
     """The touches of one subject as they are counted; every view that speaks of places counts them by it."""
 
-    __slots__ = ("_messages", "_seen_at", "_visit", "count")
+    __slots__ = ("_messages", "_seen_at", "_told", "_visit", "count")
 
     def __init__(self) -> None:
         self.count = 0
         self._messages: dict[str, Fact] = {}
         self._visit: tuple[int, Names] | None = None
         self._seen_at = 0
+        self._told: Names | None = None
 
-    def step(self, fact: Fact) -> Step | None:
-        """Count a touchpoint, if it is a touch."""
+    def step(self, fact: Fact) -> int | None:
+        """Count a touchpoint, if it is a touch or goes on with one: answer its place, which is new above `count`."""
         kind, names = fact.kind, None
-        counts = _counts(kind)
+        touchpoint = KINDS.get(kind)
+        counts = touchpoint and _counts(touchpoint)
         if counts is None:
             return None
         if kind in _VIEWS:
             names = _told(fact)
             visit, seen_at, self._seen_at = self._visit, self._seen_at, fact.at
             if visit and 0 <= fact.at - seen_at <= VISIT_GAP_US and _agree(visit[1], names, fact):
-                return Step(visit[0], False, None)  # noqa: FBT003 - a field's own word
+                return visit[0]
             self._visit = (self.count + 1, names)
         elif not counts:
             names = _told(fact)
@@ -101,25 +98,21 @@ class Walk:
             kind == "FirstResponseGiven" and "inquiry" not in fact.data
         ):
             return None
+        self._told = names
         self.count += 1
-        return Step(self.count, True, names)  # noqa: FBT003 - a field's own word
+        return self.count
 
     def names(self, fact: Fact) -> Names:
-        """Where a touch came from; the answer to a message also from where the message did."""
-        names = _told(fact)
+        """Where the touch that was counted last came from; the answer to a message also from where the message did."""
+        names = self._told or _told(fact)
         if fact.kind == "MessageEngaged" and (sent := self._messages.get(fact.data["message"])):
             return Names(*(mine or theirs for mine, theirs in zip(names, _told(sent), strict=True)))
         return names
 
 
-def _counts(kind: str) -> bool | None:
-    """Whether a kind is a touch: always, where it names a source, campaign or partner (False), or never (None)."""
-    touchpoint = KINDS.get(kind)
-    return None if touchpoint is None else _counts_as(touchpoint)
-
-
 @cache
-def _counts_as(touchpoint: type[Touchpoint]) -> bool | None:
+def _counts(touchpoint: type[Touchpoint]) -> bool | None:
+    """Whether a kind is a touch: always, where it names a source, campaign or partner (False), or never (None)."""
     if touchpoint.kind in _NO_TOUCH:
         return None
     if touchpoint.phase in (Phase.ATTRACTION, Phase.PRESENTATION):
@@ -138,9 +131,15 @@ def _told(fact: Fact) -> Names:
     if tags := data.get("utm"):
         channel, source = channel or tags.get("medium"), source or tags.get("source")
         campaign = campaign or tags.get("campaign")
-    if not (channel or source or campaign or partner):
-        return _NAMELESS
+    if not (source or campaign or partner):
+        return _by_channel(channel) if type(channel) is str else _NAMELESS
     return Names(_text(channel), _text(source), _text(campaign), _text(partner))
+
+
+@lru_cache(maxsize=1_000)
+def _by_channel(channel: str) -> Names:
+    """What most touches say, and all that they say."""
+    return Names(channel or None, None, None, None)
 
 
 def _text(value: Any) -> str | None:
@@ -149,7 +148,9 @@ def _text(value: Any) -> str | None:
 
 def _agree(visit: Names, view: Names, fact: Fact) -> bool:
     """Whether a view may belong to a visit: it names nothing else, and no cost of its own."""
-    return "cost" not in fact.envelope and all(each in (None, had) for had, each in zip(visit, view, strict=True))
+    if "cost" in fact.envelope:
+        return False
+    return view is visit or all(each in (None, had) for had, each in zip(visit, view, strict=True))
 
 
 class Touch:
@@ -300,48 +301,55 @@ class Touches(View[Journey]):
 
     def evolve(self, state: Journey, fact: Fact) -> tuple[Journey, Iterable[Hashable]]:
         """Add a touch, or go on with a visit; a first answer also shows with its inquiry."""
-        step = state.walk.step(fact)
-        if step is None:
+        walk, touches = state.walk, state.touches
+        place = walk.step(fact)
+        if place is None:
             return state, ()
-        changed: list[Hashable] = [step.place]
-        if not step.new:
-            state.touches[step.place - 1].steps += 1
-            return state, changed
-        state.touches.append(Touch(fact, step.names or state.walk.names(fact)))
+        if place <= len(touches):
+            touches[place - 1].steps += 1
+            return state, (place,)
+        touches.append(Touch(fact, walk.names(fact)))
         if fact.kind == "InquiryReceived":
-            state.inquiries.setdefault(fact.data["inquiry"], step.place)
-        elif fact.kind == "FirstResponseGiven" and (place := state.inquiries.get(fact.data["inquiry"])):
-            asked = state.touches[place - 1]
+            state.inquiries.setdefault(fact.data["inquiry"], place)
+        elif fact.kind == "FirstResponseGiven" and (inquiry := state.inquiries.get(fact.data["inquiry"])):
+            asked = touches[inquiry - 1]
             asked.answer = asked.answer or fact
-            changed.append(place)
-        return state, changed
+            return state, (place, inquiry)
+        return state, (place,)
 
     def row(self, state: Journey, key: Hashable) -> Row | None:
         """The touch of this place."""
         if not isinstance(key, int) or not 0 < key <= len(state.touches):
             return None
         touch = state.touches[key - 1]
-        fact, names, answer = touch.fact, touch.names, touch.answer
-        cost, day = fact.envelope.get("cost"), self.company.day(fact)
-        era, rest = divmod(fact.at, self._half_life_us)
-        return TouchRow(
-            state.subject,
-            key,
-            fact.id,
-            fact.kind,
-            fact.at,
-            day,
-            day_number(day),
-            int(fact.kind in _ANSWERS or fact.data.get("direction") == "inbound"),
-            touch.steps,
-            *names,
-            fact.envelope.get("actor"),
-            cost["micros"] if cost else None,
-            cost["currency"] if cost else None,
-            fact.data["inquiry"] if fact.kind == "InquiryReceived" else None,
-            answer.at if answer else None,
-            answer.data.get("by") or answer.envelope.get("actor") if answer else None,
-            (answer.at - fact.at) // 1_000_000 if answer else None,
-            era,
-            int(DECAY_SCALE * 2 ** (rest / self._half_life_us)),
+        fact, answer = touch.fact, touch.answer
+        channel, source, campaign, partner = touch.names
+        at, _, _, _, kind, id_, _, data, given, _, _, _ = fact
+        cost, day = given.get("cost"), self.company.day(fact)
+        era, rest = divmod(at, self._half_life_us)
+        return _touch(
+            (
+                state.subject,
+                key,
+                id_,
+                kind,
+                at,
+                day,
+                day_number(day),
+                1 if kind in _ANSWERS or data.get("direction") == "inbound" else 0,
+                touch.steps,
+                channel,
+                source,
+                campaign,
+                partner,
+                given.get("actor"),
+                cost["micros"] if cost else None,
+                cost["currency"] if cost else None,
+                data["inquiry"] if kind == "InquiryReceived" else None,
+                answer.at if answer else None,
+                answer.data.get("by") or answer.envelope.get("actor") if answer else None,
+                (answer.at - at) // 1_000_000 if answer else None,
+                era,
+                int(DECAY_SCALE * 2 ** (rest / self._half_life_us)),
+            )
         )

@@ -6,8 +6,9 @@ at once, and a fold is total: late and corrected touchpoints can make any order,
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args, get_type_hints
 
 from domain.company import Company
@@ -17,6 +18,7 @@ SQL_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}(?<!_g[0-9])(?<!_g[0-9][0-9])(?<!_g[
 """What views, questions and columns may be called: PostgreSQL cuts names at 63 bytes, and a table is `contacts_g3`."""
 
 S = TypeVar("S")
+R = TypeVar("R", bound=tuple[Any, ...])
 Row = tuple[Any, ...]
 """One row of a view: a NamedTuple whose first field is `subject`. Cells are str, int, float or None."""
 
@@ -101,6 +103,11 @@ def _column(name: str, hint: Any, comment: str) -> Column:
     return Column(name, members[0] if members else hint, bool(members), comment)
 
 
+def maker(row_type: type[R]) -> Callable[[Row], R]:
+    """What makes a row of its cells, all of them in their order: half the time of the type's own constructor."""
+    return partial(tuple.__new__, row_type)
+
+
 def bounded(total: int) -> int:
     """A sum as a cell can hold it: beyond 64 bits it stands at the limit, for a fold is total and a row storable."""
     if -INT64_MAX <= total <= INT64_MAX:
@@ -122,21 +129,18 @@ class Dealer:
         """The facts for each view by its name; a view for which there are none is not there."""
         if not history:
             return {}
-        dealt = dict.fromkeys(self._whole, history)
+        dealt: defaultdict[str, list[Fact]] = defaultdict(list, dict.fromkeys(self._whole, history))
         by_kind, attributes = self._by_kind, self._attributes
         for fact in history:
             kind, envelope = fact.kind, fact.envelope
             if (names := by_kind.get(kind)) is None:
                 names = by_kind[kind] = self._of(kind)
             for name in names:
-                if name in dealt:
-                    dealt[name].append(fact)
-                else:
-                    dealt[name] = [fact]
+                dealt[name].append(fact)
             for attribute in attributes:
                 if attribute in envelope:
                     for name in self._besides(kind, attribute, envelope):
-                        dealt.setdefault(name, []).append(fact)
+                        dealt[name].append(fact)
         return dealt
 
     def _of(self, kind: str) -> tuple[str, ...]:
@@ -157,19 +161,24 @@ def concerning(view: View[Any], history: list[Fact]) -> list[Fact]:
 
 def fold(view: View[S], subject: str, history: Iterable[Fact]) -> dict[Hashable, Row]:
     """Fold a whole effective history: the rows of one subject by their keys."""
-    return fold_dealt(view, subject, concerning(view, list(history)))
+    state, keys = _evolved(view, subject, concerning(view, list(history)))
+    return {key: row for key in keys if (row := view.row(state, key)) is not None}
 
 
-def fold_dealt(view: View[S], subject: str, dealt: Iterable[Fact]) -> dict[Hashable, Row]:
-    """The same of the facts that were dealt to the view."""
-    state = view.initial(subject)
-    keys: set[Hashable] = set()  # not made by calling set[Hashable], which takes ten times as long
-    evolve, row_of = view.evolve, view.row
+def fold_dealt(view: View[S], subject: str, dealt: Iterable[Fact]) -> list[Row]:
+    """The same rows, in any order, of the facts that were dealt to the view."""
+    state, keys = _evolved(view, subject, dealt)
+    row_of = view.row
+    return [row for key in keys if (row := row_of(state, key)) is not None]
+
+
+def _evolved(view: View[S], subject: str, dealt: Iterable[Fact]) -> tuple[S, set[Hashable]]:
+    state, evolve = view.initial(subject), view.evolve
+    keys: list[Hashable] = []  # not made by calling list[Hashable], which takes ten times as long
     for fact in dealt:
         state, changed = evolve(state, fact)
-        if changed:
-            keys.update(changed)
-    return {key: row for key in keys if (row := row_of(state, key)) is not None}
+        keys += changed
+    return state, set(keys)
 
 
 def flaws(view: type[View[Any]]) -> Iterator[str]:

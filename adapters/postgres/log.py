@@ -1,7 +1,7 @@
 """The log in PostgreSQL."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from threading import Event
 from time import monotonic
@@ -9,10 +9,6 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import Connection, errors
-from psycopg.errors import error_from_result
-from psycopg.generators import fetch_many
-from psycopg.generators import send as send_out
-from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
 from adapters.log import Cursor, Group, Stored, Verdict, bucket_of, by_stream, stored_of, touched_by
@@ -305,47 +301,13 @@ def _at_once(
     if ready is None:
         facts.send(connection)
         return facts.receive(connection)
-    with _held(connection):
+    with connection.transaction():
         facts.send(connection)
-        connection.pgconn.send_flush_request()
-        connection.wait(send_out(connection.pgconn))
         try:
             ready()
         finally:
             answer = facts.receive(connection)
     return answer
-
-
-@contextmanager
-def _held(connection: Connection[Any]) -> Iterator[None]:
-    """One transaction that the server commits when it is told where the pipeline ends.
-
-    It begins with its first statement, and costs one round trip more than that alone; BEGIN and COMMIT would cost two.
-    """
-    pgconn = connection.pgconn
-    pgconn.enter_pipeline_mode()
-    try:
-        yield
-    except BaseException:
-        with suppress(psycopg.Error):  # a connection that is lost has undone it
-            pgconn.send_query_params(b"ROLLBACK", None)
-            _end(connection)
-        raise
-    _end(connection)
-
-
-def _end(connection: Connection[Any]) -> None:
-    """End a pipeline, whose results but the last were taken."""
-    pgconn = connection.pgconn
-    pgconn.pipeline_sync()
-    connection.wait(send_out(pgconn))
-    results: list[PGresult] = []
-    while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
-        results += connection.wait(fetch_many(pgconn))
-    pgconn.exit_pipeline_mode()
-    for result in results:
-        if result.status == ExecStatus.FATAL_ERROR:
-            raise error_from_result(result)
 
 
 def _send(connection: Connection[Any], calls: Sequence[Call], touched: set[int]) -> list[list[Any]]:

@@ -297,7 +297,7 @@ class _Worker:
             for name, dealt in self._dealer.dealt(history).items():
                 generation, view, collected = *self._views[name], rows[name]
                 try:
-                    collected += fold_dealt(view, root, dealt).values()
+                    collected += fold_dealt(view, root, dealt)
                 except Exception as error:  # noqa: BLE001 - whatever a fold raises parks its subject, visibly
                     bucket, number = poison(view, root, history)
                     parked.append((generation, Parking(generation.view, root, bucket, number, type(error).__name__)))

@@ -45,8 +45,9 @@ def _items(step: Step) -> Any:
 
 def placed(step: Step) -> Book:
     """A new book; placed a second time, its lines are those of the last."""
-    book: Book = step.memo or Book()
-    return book.placed(_items(step)).with_total(step.fact.data["total"])
+    book: Book | None = step.memo
+    items, total = _items(step), step.fact.data["total"]
+    return book.placed(items).with_total(total) if book else Book.of(items, total)
 
 
 def amended(step: Step) -> Book:

@@ -1,14 +1,17 @@
 """Goods that come back: of each sku a customer may return what they bought, under whichever order it was."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from domain.kinds.after_sales import ReturnReceived
 from domain.kinds.order import OrderAmended, OrderCancelled, OrderPlaced
-from domain.lifecycle import Guard, Life, Lifecycle, Step, World
+from domain.lifecycle import Guard, Lifecycle, Step, World
 from domain.money import quantity_micros
 from domain.order_book import UNNAMED
 from domain.touchpoint import Fact
+
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 class Count(NamedTuple):
@@ -27,18 +30,17 @@ def skus_concerned(fact: Fact, world: World) -> Iterable[str]:
     before, after = _counts(fact, world)
     if before is after:
         return ()
-    skus = dict.fromkeys((*before, *after))
-    return [sku for sku in skus if before.get(sku) != after.get(sku) and not sku.startswith(UNNAMED)]
+    both: Iterable[str] = dict.fromkeys((*before, *after)) if before else after
+    return [sku for sku in both if before.get(sku) != after.get(sku) and not sku.startswith(UNNAMED)]
 
 
 def _counts(fact: Fact, world: World) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """What stood ordered before the touchpoint, and after it."""
-    order = fact.data["order"]
-    return _standing(world.life_before("order", order)), _standing(world.life("order", order))
-
-
-def _standing(order: Life | None) -> Mapping[str, int]:
-    return order.memo.standing if order and order.state else {}
+    before, after = world.lives("order", fact.data["order"])
+    return (
+        before.memo.standing if before and before.state else _NOTHING,
+        after.memo.standing if after and after.state else _NOTHING,
+    )
 
 
 def ordered(step: Step) -> Count:

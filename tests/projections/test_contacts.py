@@ -1,5 +1,6 @@
 """Contact history, in the customer's language."""
 
+from domain.company import Company
 from domain.touchpoint import KINDS
 from projections.contacts import NO_CONTACT, Contacts
 from tests.projections.report import Report
@@ -27,6 +28,13 @@ def test_under_date_precision_the_stated_day_counts_in_every_zone() -> None:
     assert (
         row(Contacts, happened("2026-03-01", "ContactMade", mode="visit"), zone="America/New_York").day == "2026-03-01"
     )
+
+
+def test_a_company_that_moves_to_another_zone_has_the_days_of_that_one() -> None:
+    berlin, last_hour = Company(zone="Europe/Berlin"), 1_772_404_200_000_000
+    assert berlin.day_at(last_hour) == "2026-03-01"
+    assert berlin.model_copy(update={"zone": "Asia/Tokyo"}).day_at(last_hour) == "2026-03-02"
+    assert berlin.changed({"zone": "Asia/Tokyo"}).day_at(last_hour) == "2026-03-02"
 
 
 def test_the_channel_of_the_envelope_is_preferred_to_the_mode() -> None:
