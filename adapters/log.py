@@ -16,13 +16,11 @@ from typing import Any, NamedTuple, Protocol
 
 from eventsourcing.persistence import InfrastructureFactory
 
+from adapters.settings import LIMITS
 from adapters.watched import Watched
 from domain.company import Company
-from domain.errors import CursorInvalid, LifecircleError, NewerLog, OlderLog
+from domain.errors import CursorInvalid, LifecircleError
 from domain.families import MERGED, REVERTED
-
-FORMAT_VERSION = 2
-"""The version of the stored format; a log of another one is refused. From 2 on personal data is sealed."""
 
 LINK_KINDS = (MERGED, REVERTED)
 """The kinds that join streams into families and part them."""
@@ -147,27 +145,6 @@ class Group(NamedTuple):
 
     drafts: tuple[Draft, ...]
     expected: dict[str, int] = {}  # noqa: RUF012 - never changed in place
-
-
-def checked_format(version: int, where: str) -> None:
-    """Let a log pass that has the format of this program.
-
-    Raises:
-        NewerLog: its format is a later one. OlderLog: its personal data is not sealed.
-    """
-    if version > FORMAT_VERSION:
-        raise NewerLog(
-            f"the log has format {version}, and this program knows formats up to {FORMAT_VERSION}",
-            where=where,
-            way_out="use the version of lifecircle that wrote it, or a newer one",
-        )
-    if version < FORMAT_VERSION:
-        raise OlderLog(
-            f"the log has format {version}, from before personal data was sealed",
-            where=where,
-            rule=f"this program keeps logs of format {FORMAT_VERSION}, in which nothing personal stands unsealed",
-            way_out="follow the old log with the version that wrote it, and record its touchpoints in a new one",
-        )
 
 
 def touched_by(groups: Iterable[Group], buckets: int) -> set[int]:
@@ -329,6 +306,16 @@ class Log(Watched, Protocol):
 
         Every bucket with something new has its fair share of a page, so that none waits for a busy one. A page of less
         than `limit` goes up to a consistent cut: what was stored together, over however many buckets, is all in it.
+        """
+        ...
+
+    def pages(self, after: Cursor, upto: Cursor, size: int = LIMITS.read_page_touchpoints) -> Iterator[list[Stored]]:
+        """All touchpoints after a cursor within a cut, in pages of at most `size`: bucket by bucket, by number.
+
+        For who reads much. A server reads on while a page is used, over a connection that no other call waits for.
+
+        Raises:
+            LogUnavailable: the server was lost, and did not come back in time.
         """
         ...
 

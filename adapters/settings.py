@@ -71,6 +71,12 @@ class Limits:
     follow_batch_max: int = 1_000
     """How many touchpoints a follower is given at once."""
 
+    read_page_touchpoints: int = 500
+    """How many touchpoints of a log that is read as a whole are handed on at once: what a processor's cache holds."""
+
+    read_statement_touchpoints: int = 100_000
+    """Of how many touchpoints one statement asks, where a log is read as a whole: as long it holds up a vacuum."""
+
     copy_page_touchpoints: int = 1_000
     """How many touchpoints of each bucket a copy of a log reads at once."""
 

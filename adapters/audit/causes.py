@@ -8,7 +8,6 @@ import orjson
 
 from adapters.audit.progress import Progress, unseen
 from adapters.log import Log, Stored
-from adapters.settings import LIMITS
 from domain.errors import UnknownSubject
 
 _MARKS = (b'"causationid":"', b'"correlationid":"')
@@ -44,12 +43,10 @@ class _Told(NamedTuple):
 
 def scan(log: Log, on_progress: Progress = unseen) -> Iterator[Stored]:
     """Every touchpoint of the log as it stands now, by bucket and number; memory does not grow with it."""
-    after, upto = log.start(), log.heads()
+    upto = log.heads()
     done, total = 0, sum(upto.numbers)
-    while page := log.read(after, LIMITS.copy_page_touchpoints, upto):
+    for page in log.pages(log.start(), upto):
         yield from page
-        for stored in page:
-            after = after.advanced(stored.bucket, stored.number)
         on_progress(done := done + len(page), total)
 
 

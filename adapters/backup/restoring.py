@@ -17,10 +17,11 @@ from adapters.backup.manifest import Manifest, read_manifest
 from adapters.backup.taking import KEYS, LOG, OUTGOING, SEAL, SECRETS, verify
 from adapters.configuration import without_password
 from adapters.copying import Progress, write_all
-from adapters.log import Cursor, checked_format
+from adapters.log import Cursor
 from adapters.outgoing.carrying import Carried
 from adapters.privacy.keyring import THE_LOG, DataKey, Keyring
 from adapters.privacy.keystore import KeyStore, keystore_file, keystore_told, keystore_url
+from adapters.schema_steps import checked_format
 from domain.company import Company
 from domain.errors import KeysUnusable, LifecircleError, LogExists, LogNotFound
 

@@ -7,10 +7,10 @@ from psycopg import Cursor
 from psycopg.rows import tuple_row
 from pydantic import ValidationError
 
-from adapters.log import FORMAT_VERSION, Origin, checked_format
+from adapters.log import Origin
 from adapters.postgres.datastore import no_log, sql
 from adapters.postgres.upgrading import steps_taken, take_steps
-from adapters.schema_steps import checked_steps
+from adapters.schema_steps import FORMAT_VERSION, checked_format, checked_steps
 from domain.company import Company
 from domain.errors import LogExists, NotOurLog
 

@@ -14,7 +14,6 @@ from adapters import tracing
 from adapters.addresses import SQLiteAddress, read_sqlite_url
 from adapters.appending.judgement import Judgement, Key, Known, key_of
 from adapters.log import (
-    FORMAT_VERSION,
     Cursor,
     Group,
     Origin,
@@ -22,10 +21,9 @@ from adapters.log import (
     Verdict,
     bucket_of,
     by_stream,
-    checked_format,
     stored_of,
 )
-from adapters.schema_steps import checked_steps
+from adapters.schema_steps import FORMAT_VERSION, checked_format, checked_steps
 from adapters.settings import LIMITS
 from adapters.sqlite.books import Books
 from adapters.sqlite.datastore import Datastore, connect, explained
@@ -289,6 +287,16 @@ class SQLiteLog(Books):
                 rows += map(stored_of, cursor.execute(_READ, (bucket, seen, last)))
             return rows
 
+    def pages(self, after: Cursor, upto: Cursor, size: int = LIMITS.read_page_touchpoints) -> Iterator[list[Stored]]:
+        """All touchpoints after a cursor within a cut, each page in a transaction of its own."""
+        for bucket, (seen, last) in enumerate(zip(after.numbers, upto.numbers, strict=True), 1):
+            for begin in range(seen, last, size):
+                with self.transaction() as cursor:
+                    rows = cursor.execute(_READ, (bucket, begin, min(last, begin + size)))
+                    page = list(map(stored_of, rows))
+                if page:
+                    yield page
+
     def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:
         """One subject's stream in version order, within a cut."""
         bucket = bucket_of(subject, self.buckets)
@@ -337,8 +345,8 @@ class SQLiteLog(Books):
             if batch or monotonic() - heard >= LIMITS.follow_silence_max_s:
                 yield batch
                 heard = monotonic()
-            for stored in batch:
-                after = after.advanced(stored.bucket, stored.number)
+            for bucket, number in {stored.bucket: stored.number for stored in batch}.items():
+                after = after.advanced(bucket, number)
             if not batch:
                 with self._appended:
                     self._appended.wait_for(lambda seen=seen: self._appends != seen, LIMITS.sqlite_poll_s)  # type: ignore[misc]

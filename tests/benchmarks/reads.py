@@ -17,7 +17,7 @@ from tests.benchmarks.ground import Site
 from tests.benchmarks.measures import Work, rate
 from tests.benchmarks.touchpoints import events
 
-_STOCK_PAGE, _PAGE = 1_000, 5_000
+_STOCK_PAGE = 1_000
 _WARM = 10
 
 
@@ -58,18 +58,16 @@ def stock_read(*, decoded: bool) -> Work:
 
 
 def read(*, decoded: bool) -> Work:
-    """Our log, in pages of 5,000; each decoded to the fact that folds see, or left as it is."""
+    """Our log, as a whole; each decoded to the fact that folds see, or left as it is."""
 
     def work(site: Site) -> float:
         use: Callable[[Any], object] = fact_of if decoded else lambda _: None
         with Engine.open(_log(site)) as engine:
 
             def pages() -> None:
-                cursor = engine.log.start()
-                while page := engine.log.read(cursor, _PAGE):
+                for page in engine.log.pages(engine.log.start(), engine.log.heads()):
                     for stored in page:
                         use(stored)
-                    cursor = cursor.advanced(page[-1].bucket, page[-1].number)
 
             return rate(site.sizes.read, pages)
 

@@ -1,9 +1,9 @@
 """Drafts for tests of a log: it keeps bytes and never looks into them."""
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import chain, count
 
-from adapters.log import Draft, Group, Log, Receipt, Verdict
+from adapters.log import Cursor, Draft, Group, Log, Receipt, Stored, Verdict
 
 _ids = count(1)
 
@@ -46,3 +46,10 @@ def pages(log: Log, size: int = 1_000) -> Iterator[int]:
             assert row.number == cursor.numbers[row.bucket - 1] + 1
             cursor = cursor.advanced(row.bucket, row.number)
             yield (counted := counted + 1)
+
+
+def paged(log: Log, after: Cursor, upto: Cursor, size: int) -> list[Stored]:
+    """Touchpoints read as a whole, while every page is of one bucket and not too large."""
+    read = list(log.pages(after, upto, size))
+    assert all(0 < len(page) <= size and len({row.bucket for row in page}) == 1 for page in read)
+    return list(chain.from_iterable(read))

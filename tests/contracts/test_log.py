@@ -20,7 +20,7 @@ from domain.errors import (
     RepeatMixedWithNew,
     VersionConflict,
 )
-from tests.contracts.drafts import append, draft, group, pages, stored
+from tests.contracts.drafts import append, draft, group, paged, pages, stored
 
 
 def _now_us() -> int:
@@ -238,7 +238,10 @@ def test_reading_goes_on_from_any_cursor(log: Log) -> None:
             after = log.heads().advanced(bucket, seen)
             assert log.read(after, 5) == whole[seen : seen + 5]
             assert log.read(after, 5, log.heads().advanced(bucket, 12)) == whole[seen : min(seen + 5, 12)]
-    assert log.read(log.heads(), 5) == []
+            assert paged(log, after, log.heads(), 5) == whole[seen:]
+            assert paged(log, after, log.heads().advanced(bucket, 12), 100) == whole[seen:12]
+    assert paged(log, log.start(), log.heads(), 7) == sorted(log.read(log.start(), 100))
+    assert log.read(log.heads(), 5) == paged(log, log.heads(), log.start(), 5) == []
 
 
 def test_a_cut_by_recorded_time_holds_exactly_what_was_recorded_by_then(log: Log) -> None:

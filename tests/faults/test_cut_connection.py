@@ -135,6 +135,25 @@ def test_a_follower_whose_connections_are_ended_misses_nothing(postgres_url: str
     log.close()
 
 
+def test_who_reads_a_whole_log_goes_on_where_a_connection_was_cut(postgres_url: str) -> None:
+    log = PostgresLog.create(postgres_url, Company())
+    drafts = [Draft("customer", "ContactMade", f"id-{n}", "shop", 0, "test", b'"%0200d"' % n) for n in range(1_000)]
+    [receipts] = log.append([Group(tuple(drafts))])
+    assert isinstance(receipts, list)
+    with PostgresProxy(postgres_url) as proxy:
+        reader = PostgresLog.open(proxy.url)
+        for place in (0, 1, 300, 5_000, 50_000, 100_000):
+            proxy.replies.cut_after(place)
+            pages = list(reader.pages(reader.start(), log.heads(), 100))
+            assert [stored for page in pages for stored in page] == log.stream("customer")
+        assert proxy.replies.cuts == 6
+        abandoned = reader.pages(reader.start(), log.heads(), 100)
+        assert next(abandoned)[-1].number == 100
+        del abandoned  # and its connection with it
+        reader.close()
+    log.close()
+
+
 def test_a_subscription_of_the_library_survives_too(postgres_url: str) -> None:
     log = PostgresLog.create(postgres_url, Company())
     recorder, seen = log.factory().application_recorder(), list[int]()
