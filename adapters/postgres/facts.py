@@ -56,6 +56,8 @@ def new_facts(groups: Sequence[Group], buckets: int) -> "OneFact | Facts | None"
 class OneFact:
     """A fact alone, perhaps under the version that its subject is expected at."""
 
+    statement = _APPEND_ONE
+
     def __init__(self, draft: Draft, expected: int | None, buckets: int) -> None:
         stream, kind, id_, source, occurred, recordedby, state, hmac = draft
         self._stream, self._state = stream, state
@@ -75,7 +77,7 @@ class OneFact:
 
     def send(self, connection: PreparingConnection) -> None:
         """Send it in a transaction of its own, and return as soon as it is on its way."""
-        connection.send(_APPEND_ONE, self._values)
+        connection.send(self.statement, self._values)
 
     def receive(self, connection: PreparingConnection) -> PGresult | None:
         """Wait for the answer; None, and nothing is stored, where it must be judged."""
@@ -91,6 +93,8 @@ class OneFact:
 
 class Facts:
     """Groups of facts, ready to be sent. A connection carries one such call at a time."""
+
+    statement = _APPEND
 
     def __init__(self, groups: Sequence[Group], buckets: int) -> None:
         self._sizes = [len(group.drafts) for group in groups]
@@ -112,7 +116,7 @@ class Facts:
 
     def send(self, connection: PreparingConnection) -> None:
         """Send them in a transaction of their own, and return as soon as they are on their way."""
-        connection.send(_APPEND, self._values)
+        connection.send(self.statement, self._values)
 
     def receive(self, connection: PreparingConnection) -> PGresult | None:
         """Wait for the answer; None, and nothing is stored, where one of the ids was known before."""

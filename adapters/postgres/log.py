@@ -321,7 +321,7 @@ def _at_once(
     if ready is None:
         facts.send(connection)
         return facts.receive(connection)
-    with connection.transaction():
+    with connection.held(facts.statement):
         facts.send(connection)
         try:
             ready()

@@ -3,10 +3,11 @@
 A cursor looks up how to adapt each value, and how to read each column, which costs more than a single append does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from psycopg import Connection
+from psycopg import Connection, Error
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.generators import execute, fetch_many, send
 from psycopg.pq import ExecStatus
@@ -33,14 +34,20 @@ class PreparingConnection(Connection[DictRow]):
         super().__init__(*args, **kwargs)
         self._known: set[bytes] = set()
 
-    def send(self, statement: Statement, values: Sequence[Value]) -> None:
-        """Send a statement, and return as soon as it is on its way. A connection carries one at a time."""
+    def prepare(self, statement: Statement) -> None:
+        """Have a statement prepared; in a pipeline, whose answers come at its end, that would be too late."""
         name, text, types = statement
         if name not in self._known:
             self.pgconn.send_prepare(name, text, types)
             _one(self.wait(execute(self.pgconn)), ExecStatus.COMMAND_OK)
             self._known.add(name)
-        self.pgconn.send_query_prepared(name, values, [BINARY] * len(values), BINARY)
+
+    def send(self, statement: Statement, values: Sequence[Value]) -> None:
+        """Send a statement, and return as soon as it is on its way. A connection carries one at a time."""
+        self.prepare(statement)
+        self.pgconn.send_query_prepared(statement.name, values, [BINARY] * len(values), BINARY)
+        if self.pgconn.pipeline_status:
+            self.pgconn.send_flush_request()  # for its answer, which would wait for the end
         self.wait(send(self.pgconn))
 
     def receive(self) -> PGresult:
@@ -55,6 +62,34 @@ class PreparingConnection(Connection[DictRow]):
             # After a rollback the driver lets go of all that was prepared, and tells nobody.
             self._known.clear()
             raise
+
+    @contextmanager
+    def held(self, statement: Statement) -> Iterator[None]:
+        """One transaction, for a statement that is sent in it, which the server commits when it is told the end.
+
+        It costs one round trip more than the statement alone; BEGIN and COMMIT would cost two.
+        """
+        self.prepare(statement)
+        self.pgconn.enter_pipeline_mode()
+        try:
+            yield
+        except BaseException:
+            with suppress(Error):  # a connection that is lost has undone it
+                self.pgconn.send_query_params(b"ROLLBACK", None)
+                self._end()
+            raise
+        self._end()
+
+    def _end(self) -> None:
+        self.pgconn.pipeline_sync()
+        self.wait(send(self.pgconn))
+        results: list[PGresult] = []
+        while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
+            results += self.wait(fetch_many(self.pgconn))
+        self.pgconn.exit_pipeline_mode()
+        for result in results:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise error_from_result(result)
 
 
 def _one(results: Sequence[PGresult], wanted: ExecStatus) -> PGresult:

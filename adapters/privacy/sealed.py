@@ -9,6 +9,7 @@ and the band of a trait, sealed like the value.
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from functools import partial
 from os import urandom
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from domain.errors import KeysUnusable
 from domain.fields import SEALED
 
 _NONCE_BYTES, _REALM_BYTES, _TAG_BYTES = 12, 16, 16
+_BEGIN = SEALED.encode()
 _VALUE, _BAND, _SAME = b"lifecircle personal value 1\0", b"lifecircle band 1\0", b"lifecircle same identifier 1\0"
 
 
@@ -36,7 +38,12 @@ class About(NamedTuple):
 
     def packed(self) -> bytes:
         """As bytes that say it in one way only: no part can hold a zero byte."""
-        return self.realm + "\0".join(self[1:]).encode()
+        return pack(*self)
+
+
+def pack(realm: bytes, subject: str, source: str, id_: str, kind: str, field: str = "") -> bytes:
+    """As `About.packed`; the field may be added at the end."""
+    return realm + f"{subject}\0{source}\0{id_}\0{kind}\0{field}".encode()
 
 
 class Sealed(NamedTuple):
@@ -101,19 +108,23 @@ def seal(packed: bytes, value: Any, key: DataKey, *, identifying: bool = False, 
         identifying: whether equal ones of this person shall be known as equal.
         band: of a trait, what views may show of it.
     """
-    text = f"{SEALED}{_text(packed)}.{_encrypted(key, value, _VALUE + packed)}"
+    text = seal_json(packed, orjson.dumps(value), key).decode()
     if identifying and isinstance(value, str):
-        return f"{text}.t{_text(key.derived(_SAME + plain_identifier(value).encode())[:_TAG_BYTES])}"
-    return text if band is None else f"{text}.b{_encrypted(key, band, _BAND + packed)}"
+        return f"{text}.t{_base64(key.derived(_SAME + plain_identifier(value).encode())[:_TAG_BYTES]).decode()}"
+    return text if band is None else f"{text}.b{_encrypted(key, orjson.dumps(band), _BAND + packed).decode()}"
 
 
-def _encrypted(key: DataKey, value: Any, about: bytes) -> str:
+def seal_json(packed: bytes, value: bytes, key: DataKey) -> bytes:
+    """Seal a value that is JSON already, as `seal` does one of which nothing may be shown."""
+    return b"".join((_BEGIN, _base64(packed), b".", _encrypted(key, value, _VALUE + packed)))
+
+
+def _encrypted(key: DataKey, value: bytes, about: bytes) -> bytes:
     nonce = urandom(_NONCE_BYTES)
-    return _text(nonce + key.cipher.encrypt(nonce, orjson.dumps(value), about))
+    return _base64(nonce + key.cipher.encrypt(nonce, value, about))
 
 
-def _text(raw: bytes) -> str:
-    return b2a_base64(raw, newline=False).decode()
+_base64 = partial(b2a_base64, newline=False)
 
 
 def _damaged(where: str) -> KeysUnusable:

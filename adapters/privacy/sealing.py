@@ -1,17 +1,16 @@
 """From an envelope to what is stored: personal fields sealed under the key of the person whom it concerns."""
 
-import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property, partial
 from typing import Any
 
 import orjson
 
 from adapters.codec import draft_of, encode, envelope_of
 from adapters.log import Draft, Log, Stored
-from adapters.privacy.keyring import DataKey, Keyring, Unsettled
+from adapters.privacy.keyring import DataKey, Keyring, Mac, Unsettled
 from adapters.privacy.places import holds_personal, personal_texts, places_of, sealing_attributes
-from adapters.privacy.sealed import About, Sealed, seal
+from adapters.privacy.sealed import Sealed, pack, seal, seal_json
 from domain.company import Company
 from domain.compiled import Appendable, Encoded
 from domain.custom import schema_for
@@ -111,7 +110,8 @@ class Sealing:
         key: DataKey | None = None,
     ) -> Draft:
         draft = draft_of(envelope, recordedby, stream)
-        if not isinstance(envelope, Encoded) and _SEALED_JSON in draft.state:
+        stored_under, kind, name, source, occurred, _, clear, _ = draft
+        if not isinstance(envelope, Encoded) and _SEALED_JSON in clear:
             raise InvalidTouchpoint(
                 "the touchpoint holds a text that looks like a sealed value",
                 where="data",
@@ -120,26 +120,26 @@ class Sealing:
             )
         if not personal:
             return draft
-        content = self._content(draft.state)
+        content = self._content(clear)
         key = key or self.keyring.of(self.realm, envelope.subject)
         if key is None:
             # The repeat of what was recorded before is known by its content; the bytes are not compared then.
-            if self._log.find(draft.stream, draft.source, draft.id) is None:
+            if self._log.find(stored_under, source, name) is None:
                 raise erased(envelope.subject)
             return draft._replace(state=b"", content_hmac=content)
-        about = About(self.realm, envelope.subject, envelope.source, envelope.id, envelope.type, "")
-        sealer = _Sealer(about, key, self._log.company, original)
+        about = pack(self.realm, envelope.subject, source, name, kind)
         custom = None
         if not isinstance(envelope, Encoded) and envelope.custom is not None:
-            custom = schema_for(envelope.type, self._log.company.custom)
-        state = None if custom else sealer.put_between(draft.state, personal_texts(envelope))
+            custom = schema_for(kind, self._log.company.custom)
+        state = None if custom else _sealed_in_place(clear, personal_texts(envelope), about, key)
         if state is None:
-            fields = orjson.loads(draft.state)
+            fields = orjson.loads(clear)
+            sealer = _Sealer(about, key, self._log.company, original)
             sealer.put_into(fields["data"], places_of(envelope, original))
             if custom:
                 sealer.put_into(fields, [SealedField(("custom", *path), _CUSTOM) for path in custom.personal])
             state = orjson.dumps(fields)
-        return Draft(*draft[:6], state, content)
+        return _draft((stored_under, kind, name, source, occurred, recordedby, state, content))
 
     def lacking(self, touchpoints: Iterable[Appendable]) -> list[str]:
         """The subjects of touchpoints whose keys must be fetched before they can be sealed."""
@@ -216,39 +216,43 @@ class Sealing:
         """
         return self.keyring.of_log(self.realm).derived(b"lifecircle rows 1")
 
-    def _content(self, plain: bytes) -> bytes:
-        return hmac.digest(self._content_key, plain, "sha256")
-
     @cached_property
-    def _content_key(self) -> bytes:
-        return self.keyring.of_log(self.realm).derived(b"lifecircle content 1")
+    def _content(self) -> Callable[[bytes], bytes]:
+        return Mac(self.keyring.of_log(self.realm).derived(b"lifecircle content 1")).digest
+
+
+# Made for every touchpoint, and this makes them without going through Python.
+_draft = partial(tuple.__new__, Draft)
+
+
+def _sealed_in_place(state: bytes, texts: Sequence[tuple[bytes, Any]], about: bytes, key: DataKey) -> bytes | None:
+    """Stored bytes with what is personal replaced where it stands; None where that takes a look at the fields.
+
+    A field whose name and value stand once in the bytes stands there: in a text its quotes would be escaped.
+
+    Args:
+        state: the bytes, in clear.
+        texts: what is personal, each with what stands before it.
+        about: what it belongs to, but for the field.
+        key: of the subject.
+    """
+    for place, text in texts:
+        if type(text) is not str:
+            return None
+        value, parts = orjson.dumps(text), state.split(place)
+        if len(parts) != 2 or not parts[1].startswith(value):
+            return None
+        sealed = seal_json(about + place[1:-2], value, key)
+        state = b"".join((parts[0], place, b'"', sealed, b'"', parts[1][len(value) :]))
+    return state if texts else None
 
 
 class _Sealer:
     """Seals values of one touchpoint."""
 
-    def __init__(self, about: About, key: DataKey, company: Company, original: Fact | None) -> None:
-        self._about, self._key, self._company = about.packed(), key, company
+    def __init__(self, about: bytes, key: DataKey, company: Company, original: Fact | None) -> None:
+        self._about, self._key, self._company = about, key, company
         self._original = original.data if original else {}
-
-    def put_between(self, state: bytes, texts: Sequence[tuple[bytes, Any]]) -> bytes | None:
-        """Stored bytes with what is personal replaced where it stands; None where that takes a look at the fields.
-
-        A field whose name and value stand once in the bytes stands there: in a text its quotes would be escaped.
-
-        Args:
-            state: the bytes, in clear.
-            texts: what is personal, each with what stands before it.
-        """
-        for place, value in texts:
-            if type(value) is not str:
-                return None
-            before, found, after = state.partition(place + orjson.dumps(value))
-            if not found or place in before or place in after:
-                return None
-            sealed = seal(self._about + place[1:-2], value, self._key)
-            state = b'%b%b"%b"%b' % (before, place, sealed.encode(), after)
-        return state if texts else None
 
     def put_into(self, fields: dict[str, Any], places: Iterable[SealedField]) -> None:
         """Replace what is personal in stored fields by its sealed form."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from adapters.addresses import read_sqlite_url
-from adapters.privacy.keystore import EPOCH, TABLES, missing, unusable
+from adapters.privacy.keystore import TABLES, missing, unusable
 from adapters.settings import LIMITS
 from adapters.sqlite.statements import SQLiteStatements
 
@@ -18,7 +18,12 @@ _KEYS = """
     SELECT epoch.number, epoch.wrapped, found.subject, found.wrapped FROM epoch LEFT JOIN data_keys AS found
     ON found.realm = $1 AND found.subject IN (SELECT value FROM json_each($2))
 """
-_ADD = "INSERT INTO data_keys (realm, subject, wrapped) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+# All in one step, for which nobody in this process need wait; the keys, all of one length, come in one piece.
+_ADD = """
+    INSERT INTO data_keys (realm, subject, wrapped)
+    SELECT $1, new.value, substr($3, 1 + new.key * $4, $4) FROM epoch, json_each($2) AS new WHERE epoch.number = $5
+    ON CONFLICT DO NOTHING
+"""
 
 
 class SQLiteKeys:
@@ -67,15 +72,14 @@ class SQLiteKeys:
 
     def add(self, realm: bytes, wrapped: Mapping[str, bytes], epoch: int) -> set[str] | None:
         """Keep keys of subjects that have none; answer which those were, or None where another epoch has begun."""
-        with self.statements.transaction(alone=True) as run:
-            if [number for number, _ in run(EPOCH)] != [epoch]:
-                return None
-            added = run.many(_ADD, [(realm, subject, key) for subject, key in wrapped.items()])
-            if added == len(wrapped):
-                return set(wrapped)
-            # No two wrapped keys are alike: those that stand there as they were given are new.
-            found = run(_KEYS, realm, json.dumps(list(wrapped)))
-            return {subject for _, _, subject, key in found if key == wrapped[subject]}
+        subjects, keys = json.dumps(list(wrapped)), list(wrapped.values())
+        if self.statements.write(_ADD, realm, subjects, b"".join(keys), len(keys[0]), epoch) == len(keys):
+            return set(wrapped)
+        rows = self.statements.statement(_KEYS, realm, subjects)
+        if not rows or rows[0][0] != epoch:
+            return None
+        # No two wrapped keys are alike: those that stand there as they were given are new.
+        return {subject for _, _, subject, key in rows if subject is not None and key == wrapped[subject]}
 
     def see_that_it_clears_up(self) -> None:
         """Whoever may write the file can."""

@@ -61,6 +61,11 @@ class SQLiteStatements:
         with self._opened() as connection:
             return SQLiteRun(connection)(sql, *parameters)
 
+    def write(self, sql: str, *parameters: Any) -> int:
+        """Run one statement, which is a transaction of its own; answer how many rows it wrote."""
+        with self._opened() as connection:
+            return connection.execute(sql, _named(parameters)).rowcount
+
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._in_our_words():

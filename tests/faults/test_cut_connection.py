@@ -31,6 +31,15 @@ def _several_groups_that_meet(log: PostgresLog, version: int) -> None:
     assert [receipts[0].version for receipts in verdicts if isinstance(receipts, list)] == [first, first + 1]
 
 
+def _facts_when_ready(log: PostgresLog, version: int) -> None:
+    first = 2 * version - 1
+    groups = [
+        Group((Draft("customer", "ContactMade", f"id-{first + at}", "shop", 0, "test", b"{}"),)) for at in range(2)
+    ]
+    stored = log.append(groups, lambda: None)
+    assert [receipts[0].version for receipts in stored if isinstance(receipts, list)] == [first, first + 1]
+
+
 def _facts_in_turn(log: PostgresLog, version: int) -> None:
     first = 4 * version - 3
     groups = [
@@ -49,6 +58,7 @@ def _by_the_library(log: PostgresLog, version: int) -> None:
 TOUCHPOINTS: dict[Append, int] = {
     _with_expected_version: 1,
     _several_groups_that_meet: 2,
+    _facts_when_ready: 2,
     _facts_in_turn: 4,
     _by_the_library: 1,
 }
