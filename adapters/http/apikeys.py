@@ -74,6 +74,10 @@ class Principal(BaseModel):
         """As whom it is recorded."""
         return f"key:{self.name}"
 
+    def has(self, roles: Iterable[Role]) -> bool:
+        """Whether it has one of some roles."""
+        return not self.roles.isdisjoint(roles)
+
     def covers(self, subject: str, kind: str) -> bool:
         """Whether touchpoints of this subject and kind are within its scope."""
         return self.covers_subject(subject) and (not self.kinds or kind in self.kinds)

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -25,8 +25,9 @@ from adapters.extensions import load_extensions
 from adapters.http import events, quarantine, reading, rights, sealed, watching
 from adapters.http.answers import Ready, answers
 from adapters.http.apikeys import ApiKeys, Principal
+from adapters.http.connections import DIRECT
 from adapters.http.contract import openapi
-from adapters.http.direct import PlainAppends, is_plain_append
+from adapters.http.direct import PlainAppends, WholeAppends, is_plain_append
 from adapters.http.noting import Noted
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import Service, service_at
@@ -63,17 +64,17 @@ def create(url: str, keys: ApiKeys, tokens: Tokens | None = None) -> FastAPI:
     """The service over one log. It opens the log when it starts, and closes it when it stops."""
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def life(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         with process():
             async with serving(app, url, keys, tokens) as service:
                 with ending(service.feed.end):
-                    yield
+                    yield {DIRECT: WholeAppends(app)}
 
     return application(life)
 
 
 def application(
-    life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None, ready: Callable[..., Any] | None = None
+    life: Callable[[FastAPI], AbstractAsyncContextManager[Any]] | None, ready: Callable[..., Any] | None = None
 ) -> FastAPI:
     """All routes, over the log that `app.state.service` has while the application lives; over none where it has none.
 
@@ -140,7 +141,7 @@ def _task_failed(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     _log.error("a task failed", exc_info=context.get("exception"))
 
 
-def _refused(request: Request, error: Exception) -> JSONResponse:
+def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, LifecircleError)  # noqa: S101 - it is the handler of these
     if isinstance(error, RequestRefused) and error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         # The route and not the path, which may name a customer.
@@ -155,7 +156,7 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
 _plain_append = Noted(PlainAppends(_refused))
 
 
-def _invalid(_: Request, error: Exception) -> JSONResponse:
+def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - it is the handler of these
     found = [(".".join(map(str, each["loc"][1:])), each["msg"]) for each in error.errors()]
     return refusal(
@@ -169,7 +170,7 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _failed(_: Request, error: Exception) -> JSONResponse:
+def _failed(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is the handler of these
     return refusal(RequestRefused(HTTPStatus(error.status_code), HTTPStatus(error.status_code).phrase))
 

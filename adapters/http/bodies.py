@@ -61,8 +61,17 @@ async def json_of(request: Request, size_max: int = LIMITS.http_body_max_bytes) 
     """
     body = await body_of(request)
     if len(body) <= LIMITS.http_body_aside_bytes:
-        return parse_json(body, "the body", size_max)
-    return await to_thread(parse_json, body, "the body", size_max)
+        return json_in(body, size_max)
+    return await to_thread(json_in, body, size_max)
+
+
+def json_in(body: bytes, size_max: int = LIMITS.http_body_max_bytes) -> Any:
+    """A body that came whole as strict JSON.
+
+    Raises:
+        UnreadableInput: it is none, or larger than this.
+    """
+    return parse_json(body, "the body", size_max)
 
 
 def too_large(rule: str) -> RequestRefused:

@@ -1,13 +1,27 @@
 """Connections whose other end may not take as long as it likes: to send a request, or to take its answer."""
 
 from asyncio import AbstractEventLoop, TimerHandle, Transport
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from adapters.http.problems import RequestRefused, refusal
+from adapters.http.problems import Answer, RequestRefused, refusal
 from adapters.settings import LIMITS
+
+DIRECT = "lifecircle.direct"
+"""Under which name an application's state may hold a `Direct`."""
+
+
+class Direct(Protocol):
+    """What answers some requests on their connections."""
+
+    def instead_of(self, app: ASGIApp, cycle: RequestResponseCycle, target: bytes) -> ASGIApp:
+        """What answers a request whose head has come, to this target as it was sent: the application, or another."""
+        ...
+
 
 _HEAD, _BODY, _WHOLE = "head", "body", "whole"
 """What the other end is sending: the head of a request, its body, or nothing, for it has sent all of it."""
@@ -43,6 +57,15 @@ class Connection(HttpToolsProtocol):
         """The head is there."""
         self._sends, self._head_bytes = _BODY, 0
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Begin to answer a request; on the connection itself where the application has what does so."""
+        direct: Direct | None = self.app_state.get(DIRECT)
+        # Of requests that were sent without waiting for answers the later ones are not looked at, and where uvicorn or
+        # this connection refuses, or uvicorn writes lines, it is not passed by.
+        if direct and cycle is self.cycle and app is self.config.loaded_app and not self.config.access_log:
+            app = direct.instead_of(app, cycle, self.url)
+        super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> None:
         """The body is there, or there is none."""
@@ -84,6 +107,25 @@ class Connection(HttpToolsProtocol):
         if self._sends is _HEAD and self.cycle is not None and not self.cycle.response_complete:
             return  # it began to send its next request before this one is answered
         self.transport.close()
+
+
+async def answer_whole(cycle: RequestResponseCycle, answer: Answer, named: Sequence[tuple[bytes, bytes]]) -> None:
+    """Send the head of an answer and its body at once, as `RequestResponseCycle.send` does piece by piece."""
+    if cycle.flow.write_paused and not cycle.disconnected:
+        await cycle.flow.drain()
+    if cycle.disconnected:
+        return
+    told = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
+    told += [(b"content-length", b"%d" % len(answer.body)), (b"content-type", answer.form.encode()), *named]
+    if not cycle.keep_alive:
+        told.append((b"connection", b"close"))
+    head = b"".join([b"%b: %b\r\n" % header for header in (*cycle.default_headers, *told)])
+    cycle.response_started = cycle.response_complete = True
+    cycle.message_event.set()
+    cycle.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[answer.status], head, answer.body))
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
 
 
 class _Joined:

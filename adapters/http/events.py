@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from time import perf_counter
-from typing import Annotated, Any, NamedTuple
-from urllib.parse import unquote
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from adapters.appending.repeats import read_arrived_async
 from adapters.clock import clock_us
@@ -17,9 +16,9 @@ from adapters.engine import Engine
 from adapters.http.answers import ReceiptTold, Recorded, Results, answers
 from adapters.http.answers import refusal as told_refusal
 from adapters.http.apikeys import Principal, Role
-from adapters.http.bodies import json_of, too_large
+from adapters.http.cloudevents import Sent, sent_in, sent_whole
 from adapters.http.contract import BATCHED, JSON, STRUCTURED
-from adapters.http.problems import PROBLEM_TYPE, RequestRefused, problem_of, refusal, status_of
+from adapters.http.problems import PROBLEM_TYPE, Answer, RequestRefused, problem_of, refused, status_of
 from adapters.http.service import Service, denied, in_turn, needs, service_of, within
 from adapters.log import Receipt, Verdict
 from adapters.settings import LIMITS
@@ -31,39 +30,25 @@ from domain.errors import (
     LogUnavailable,
     Refused,
     UnknownSubject,
-    UnreadableInput,
 )
 from domain.example import example
 from domain.kinds.order import OrderPlaced
 
-_BINARY_PREFIX = "ce-"
 _TURN_S = 0.01
 """For how long a batch is read before others have their turn."""
-_ONCE = ("content-type", "content-encoding", "if-match", "prefer")
 _EVENT = {"$ref": "#/components/schemas/CloudEvent"}
 _EXAMPLE = example(OrderPlaced)
 _ETAG = {"ETag": {"description": "the version of the subject, of one touchpoint", "schema": {"type": "string"}}}
 
 router = APIRouter(tags=["touchpoints"])
 
-_appender = needs(Role.APPENDER)
+APPENDERS = frozenset({Role.APPENDER})
+"""Who may append."""
 
-
-class _Sent(NamedTuple):
-    """What a request carries: the touchpoints, and whether they came as a batch."""
-
-    events: Sequence[Mapping[str, Any]]
-    batched: bool
+_appender = needs(*APPENDERS)
 
 
 Outcome = Receipt | LifecircleError
-
-
-class _Told(JSONResponse):
-    """An answer as orjson writes it: of a batch there are a thousand receipts."""
-
-    def render(self, content: Any) -> bytes:
-        return orjson.dumps(content)
 
 
 @router.post(
@@ -117,7 +102,7 @@ async def append(
         list[str] | None, Query(description="the version of one of the subject's processes, such as order/123=5")
     ] = None,
     strict: Annotated[bool, Query(description="refuse what would break a rule as things stand")] = False,  # noqa: FBT002 - a query's own form
-) -> JSONResponse:
+) -> Response:
     """Record what happened. The same id, subject, source and content again is answered with its first receipt.
 
     Touchpoints of one subject are stored all or none. What is refused is not stored, and the answer says what, where,
@@ -125,17 +110,18 @@ async def append(
     """
     service = service_of(request)
     with service.appending():
-        sent = await _sent(request)
-        return await _append(
+        sent = await sent_in(request)
+        answer = await _append(
             service, principal, sent, _expected(if_match, expected), strict=strict, wait=_waits(prefer)
         )
+    return answer.response()
 
 
 (APPEND,) = router.routes
 """The route by which touchpoints are appended."""
 
 
-async def append_plainly(request: Request) -> JSONResponse:
+async def append_plainly(request: Request) -> Response:
     """The same for a request without a query, read off it directly.
 
     Raises:
@@ -145,15 +131,26 @@ async def append_plainly(request: Request) -> JSONResponse:
     return await append(request, principal, request.headers.get("if-match"), request.headers.get("prefer"))
 
 
+async def append_whole(service: Service, principal: Principal, form: str, body: bytes) -> Answer:
+    """The same for one who may append and whose request came whole, in a form of `FORMS` and under no conditions.
+
+    Raises:
+        LifecircleError: the request as a whole is refused.
+    """
+    with service.appending():
+        sent = sent_whole(form, body)
+        return await _append(service, principal, sent, None, strict=False, wait=False)
+
+
 async def _append(
     service: Service,
     principal: Principal,
-    sent: _Sent,
+    sent: Sent,
     expected: int | Mapping[str, int] | None,
     *,
     strict: bool,
     wait: bool,
-) -> JSONResponse:
+) -> Answer:
     outcomes: list[Outcome | None] = [None] * len(sent.events)
     recordedby = principal.recordedby
     groups: dict[str, list[tuple[int, Appendable]]] = {}
@@ -234,26 +231,30 @@ def _fellow() -> LifecircleError:
     )
 
 
-def _answer(outcomes: Sequence[Outcome], breaches: list[dict[str, Any]] | None, *, batched: bool) -> JSONResponse:
+def _answer(outcomes: Sequence[Outcome], breaches: list[dict[str, Any]] | None, *, batched: bool) -> Answer:
     receipts = [found for found in outcomes if isinstance(found, Receipt)]
-    refused = [found for found in outcomes if isinstance(found, LifecircleError)]
+    errors = [found for found in outcomes if isinstance(found, LifecircleError)]
     # What only failed with another is told apart from that other.
-    failed = min(refused, key=lambda each: status_of(each) == HTTPStatus.FAILED_DEPENDENCY, default=None)
+    failed = min(errors, key=lambda each: status_of(each) == HTTPStatus.FAILED_DEPENDENCY, default=None)
     headers = {"Preference-Applied": "wait"} if breaches is not None else {}
     if not batched:
         if failed:
-            return refusal(failed)
+            return refused(failed)
         body = receipt(receipts[0]) | ({} if breaches is None else {"breaches": breaches})
         status = HTTPStatus.OK if receipts[0].repeat else HTTPStatus.CREATED
-        return _Told(body, status, headers | {"ETag": f'"{receipts[0].version}"'})
+        return _told(status, body, headers | {"ETag": f'"{receipts[0].version}"'})
     if failed and not receipts:
         told = problem_of(failed) | {"results": [_result(found) for found in outcomes]}
-        return _Told(told, status_of(failed), media_type=PROBLEM_TYPE)
+        return Answer(status_of(failed), orjson.dumps(told), PROBLEM_TYPE)
     status = HTTPStatus.OK if all(each.repeat for each in receipts) else HTTPStatus.CREATED
     results: dict[str, Any] = {"results": [_result(found) for found in outcomes]}
     if breaches is not None:
         results["breaches"] = breaches
-    return _Told(results, HTTPStatus.MULTI_STATUS if failed else status, headers)
+    return _told(HTTPStatus.MULTI_STATUS if failed else status, results, headers)
+
+
+def _told(status: HTTPStatus, content: dict[str, Any], headers: dict[str, str]) -> Answer:
+    return Answer(status, orjson.dumps(content), headers=headers)
 
 
 def _result(found: Outcome) -> dict[str, Any]:
@@ -268,67 +269,6 @@ def _breaches(service: Service, outcomes: Sequence[Outcome]) -> list[dict[str, A
         {"id": each.id, "kind": each.kind, "rule": each.rule, "entity": each.entity, "detail": each.detail}
         for each in found
     ]
-
-
-async def _sent(request: Request) -> _Sent:
-    """Read the touchpoints off a request, in whichever mode of the CloudEvents binding they came."""
-    form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    binary = form == JSON and f"{_BINARY_PREFIX}type" in request.headers
-    if not binary and form not in (STRUCTURED, BATCHED):
-        raise RequestRefused(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "the body is none of the forms of CloudEvents",
-            where="Content-Type",
-            rule=f"it is {STRUCTURED}, {BATCHED}, or {JSON} with the attributes in ce- headers",
-            way_out="name the form that the body has",
-        )
-    names = [name for name in request.headers if name.startswith(_BINARY_PREFIX) or name in _ONCE]
-    if len(names) != len(set(names)):
-        raise RequestRefused(
-            HTTPStatus.BAD_REQUEST,
-            "a header came twice",
-            where=", ".join(sorted({name for name in names if names.count(name) > 1})),
-            rule="two readers could choose different ones",
-            way_out="send each of them once",
-        )
-    if form == BATCHED:
-        return _Sent(_batch(await json_of(request)), batched=True)
-    found = await json_of(request, LIMITS.touchpoint_size_max_bytes)
-    if binary:
-        flawed = [name for name in names if not request.headers[name].isascii() or name == "ce-data"]
-        if flawed:
-            raise UnreadableInput(
-                "an attribute in a header is not ASCII, or is the data",
-                where=", ".join(flawed),
-                rule="the CloudEvents binding percent-encodes what is not ASCII, and the data is the body",
-                way_out="write %C3%A9 for é",
-            )
-        attributes = {
-            name.removeprefix(_BINARY_PREFIX): unquote(value)
-            for name, value in request.headers.items()
-            if name.startswith(_BINARY_PREFIX)
-        }
-        return _Sent([_typed(attributes) | {"data": found}], batched=False)
-    if not isinstance(found, dict):
-        raise UnreadableInput("this is no CloudEvent", where="the body", rule="it is a JSON object")
-    return _Sent([found], batched=False)
-
-
-def _batch(found: Any) -> Sequence[Mapping[str, Any]]:
-    if not isinstance(found, list) or not found or not all(isinstance(each, dict) for each in found):
-        raise UnreadableInput("this is no batch", where="the body", rule="it is a list of one CloudEvent or more")
-    if len(found) > LIMITS.http_batch_max:
-        raise too_large(f"a batch holds at most {LIMITS.http_batch_max} touchpoints")
-    return found
-
-
-def _typed(attributes: dict[str, str]) -> dict[str, Any]:
-    """The attributes with the one that is no text as what it is; what cannot be read is left for validation to name."""
-    sequence = attributes.get("sequence", "")
-    digits = sequence.removeprefix("-")
-    if digits.isascii() and digits.isdecimal() and len(digits) < 20:
-        return attributes | {"sequence": int(sequence)}
-    return dict(attributes)
 
 
 def _expected(if_match: str | None, processes: Sequence[str] | None) -> int | Mapping[str, int] | None:

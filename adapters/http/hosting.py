@@ -15,7 +15,7 @@ from typing import Any
 import anyio.to_thread
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
@@ -74,7 +74,7 @@ class Hosting:
                 return
             await app(scope, receive, send)
 
-    async def readyz(self, request: Request) -> JSONResponse:
+    async def readyz(self, request: Request) -> Response:
         """Which tenants can be served. One that cannot does not keep the others from it, so then it is still ready."""
         if request.scope.get("root_path"):
             service_of(request)  # says that there is no such tenant

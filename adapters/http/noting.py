@@ -11,7 +11,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters import loglines, tracing
-from adapters.http.problems import RequestRefused, refusal
+from adapters.http.problems import Answer, RequestRefused, refused
 from adapters.http.service import Service
 
 if TYPE_CHECKING:
@@ -65,71 +65,82 @@ class Noted:
         headers = dict(scope["headers"])
         name, together = named(headers)
         loglines.named({"request_id": name, "correlation_id": together})
-        noting = _Noting(scope, send, [(_REQUEST_ID, name.encode()), (_CORRELATION_ID, together.encode())])
+        noting = Noting(scope["method"])
+        named_so = headers_of(name, together)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                noting.answered(int(message["status"]))
+                message["headers"] = [*message.get("headers", ()), *named_so]
+            await send(message)
+
         try:
             if tracing.active() and scope["path"] not in _UNTRACED:
                 with tracing.request(noting.method, _sent(headers, b"traceparent")) as span:
                     trace = f"{span.get_span_context().trace_id:032x}"
                     loglines.named({"request_id": name, "correlation_id": together, "trace_id": trace})
                     try:
-                        await self._app(scope, receive, noting.send)
+                        await self._app(scope, receive, sending)
                     finally:
-                        noting.tell(span)
+                        noting.tell(span, _route(scope))
             else:
-                await self._app(scope, receive, noting.send)
+                await self._app(scope, receive, sending)
         except Exception as error:
-            noting.failed(error)
+            noting.failed(error, _route(scope))
             if noting.status:
                 raise  # the answer has begun, and is cut off by the server
-            await refusal(_broken())(scope, receive, noting.send)
+            await broken().response()(scope, receive, sending)
         finally:
-            noting.end()
+            app = scope.get("app")  # none where a tenant could not be opened
+            noting.end(_route(scope), getattr(app.state, "service", None) if app else None, scope.get(TENANT))
 
 
-def _broken() -> RequestRefused:
-    return RequestRefused(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "the service failed on this request",
-        rule="whether anything was stored is not known; a touchpoint that is sent again is stored once",
-        way_out=f"tell the operator the {REQUEST_ID} of this answer",
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "none")
+
+
+def headers_of(name: str, together: str) -> list[tuple[bytes, bytes]]:
+    """The headers by which an answer tells the ids of its request."""
+    return [(_REQUEST_ID, name.encode()), (_CORRELATION_ID, together.encode())]
+
+
+def broken() -> Answer:
+    """What is answered where something failed that nobody foresaw."""
+    return refused(
+        RequestRefused(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "the service failed on this request",
+            rule="whether anything was stored is not known; a touchpoint that is sent again is stored once",
+            way_out=f"tell the operator the {REQUEST_ID} of this answer",
+        )
     )
 
 
-class _Noting:
-    """One request."""
+class Noting:
+    """One request, from when it began to be served until it is answered."""
 
-    def __init__(self, scope: Scope, send: Send, named: list[tuple[bytes, bytes]]) -> None:
-        self._scope, self._send, self._named = scope, send, named
-        self.method = scope["method"] if scope["method"] in _METHODS else "other"
+    def __init__(self, method: str) -> None:
+        self.method = method if method in _METHODS else "other"
         self.status = 0
         self._began = self._answered = perf_counter()
 
-    async def send(self, message: Message) -> None:
-        """Send a part of the answer, named at its beginning."""
-        if message["type"] == "http.response.start":
-            self.status, self._answered = int(message["status"]), perf_counter()
-            message["headers"] = [*message.get("headers", ()), *self._named]
-        await self._send(message)
+    def answered(self, status: int) -> None:
+        """Its answer begins."""
+        self.status, self._answered = status, perf_counter()
 
-    @property
-    def _route(self) -> str:
-        return getattr(self._scope.get("route"), "path", "none")
-
-    def tell(self, span: "Span") -> None:
+    def tell(self, span: "Span", route: str) -> None:
         """Put into a span what is known now."""
-        span.update_name(f"{self.method} {self._route}")
-        span.set_attributes({"http.route": self._route, "http.response.status_code": self.status})
+        span.update_name(f"{self.method} {route}")
+        span.set_attributes({"http.route": route, "http.response.status_code": self.status})
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, error: Exception, route: str) -> None:
         """Write a line on what nobody foresaw."""
-        _log.error("request failed", exc_info=error, method=self.method, route=self._route)
+        _log.error("request failed", exc_info=error, method=self.method, route=route)
 
-    def end(self) -> None:
+    def end(self, route: str, service: Service | None, tenant: str | None = None) -> None:
         """Count it, and write its line."""
-        app = self._scope.get("app")  # none where a tenant could not be opened
-        service: Service | None = getattr(app.state, "service", None) if app else None
         if service and service.metrics:
-            service.metrics.request(self.method, self._route, self.status, self._answered - self._began)
-        told = {"tenant": tenant} if (tenant := self._scope.get(TENANT)) else {}
+            service.metrics.request(self.method, route, self.status, self._answered - self._began)
+        told = {"tenant": tenant} if tenant else {}
         took = round((perf_counter() - self._began) * 1_000, 1)
-        loglines.line("request", method=self.method, route=self._route, status=self.status, ms=took, **told)
+        loglines.line("request", method=self.method, route=route, status=self.status, ms=took, **told)

@@ -1,9 +1,12 @@
 """Errors as HTTP tells them: a status, and problem details by RFC 9457 with the rule and the way out."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from starlette.responses import JSONResponse
+import orjson
+from starlette.responses import Response
 
 from adapters.health import Health
 from adapters.http.apikeys import ApiKeysUnusable
@@ -33,7 +36,7 @@ from domain.errors import (
     VersionConflict,
 )
 
-PROBLEM_TYPE = "application/problem+json"
+JSON_TYPE, PROBLEM_TYPE = "application/json", "application/problem+json"
 RETRY_AFTER_S = 1
 
 # The first that an error is an instance of counts.
@@ -60,6 +63,19 @@ _STATUSES: tuple[tuple[type[LifecircleError], HTTPStatus], ...] = (
     (KeysUnusable, HTTPStatus.SERVICE_UNAVAILABLE),
     (LogUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+
+
+class Answer(NamedTuple):
+    """What is answered to a request, whichever way that goes: the status, the body, and headers besides its own."""
+
+    status: int
+    body: bytes
+    form: str = JSON_TYPE
+    headers: Mapping[str, str] = MappingProxyType({})
+
+    def response(self) -> Response:
+        """The same as the framework has it."""
+        return Response(self.body, self.status, self.headers, self.form)
 
 
 class RequestRefused(LifecircleError):
@@ -121,12 +137,17 @@ def _shortened(text: str) -> str:
     return text if len(text) <= most else f"{text[:most]} … and more"
 
 
-def refusal(error: LifecircleError) -> JSONResponse:
+def refusal(error: LifecircleError) -> Response:
     """The response that tells an error."""
+    return refused(error).response()
+
+
+def refused(error: LifecircleError) -> Answer:
+    """What is answered where there is an error."""
     status = status_of(error)
     headers = {}
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(problem_of(error), status, headers, PROBLEM_TYPE)
+    return Answer(status, orjson.dumps(problem_of(error)), PROBLEM_TYPE, headers)

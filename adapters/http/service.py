@@ -171,7 +171,12 @@ def service_of(request: Request) -> Service:
 def bearer(headers: Headers) -> str:
     """The key or token that came; nothing where there is none, or more than one, for others may choose another."""
     sent = headers.getlist("Authorization")
-    scheme, _, value = (sent[0] if len(sent) == 1 else "").partition(" ")
+    return borne(sent[0]) if len(sent) == 1 else ""
+
+
+def borne(authorization: str) -> str:
+    """The key or token in the one header that may hold it; nothing where it holds something else."""
+    scheme, _, value = authorization.partition(" ")
     return value.strip() if scheme.lower() == "bearer" else ""
 
 
@@ -195,7 +200,7 @@ def needs(*roles: Role) -> Callable[[Request], Awaitable[Principal]]:
                 way_out="ask the operator for one: lifecircle apikey make",
             )
         request.state.principal = found
-        if found.roles.isdisjoint(roles):
+        if not found.has(roles):
             raise denied(f"this key has none of the roles {', '.join(sorted(roles))}")
         if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
             raise RequestRefused(

@@ -73,7 +73,8 @@ def serving(shell: Shell, port: int, *options: str) -> Iterator[Serving]:
 @contextmanager
 def listening(app: object) -> Iterator[int]:
     """Serve an application as `lifecircle serve` does, in a thread; answer the port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=Connection, log_level="error"))  # type: ignore[arg-type]
+    config = uvicorn.Config(app, port=0, http=Connection, log_level="error", access_log=False)  # type: ignore[arg-type]
+    server = uvicorn.Server(config)
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     try:
