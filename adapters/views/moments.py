@@ -15,7 +15,7 @@ from adapters.addresses import open_tables
 from adapters.clock import clock_us
 from adapters.engine import Engine
 from adapters.log import Cursor, Log
-from adapters.views.folding import Progress, fold_log
+from adapters.views.folding import Progress, fold_log, workers_for
 from adapters.views.projector import position_cursor
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import family_facts
@@ -143,7 +143,7 @@ def views_at(
         chosen: the views; their questions come with them.
         moment: when.
         on_progress: told how many touchpoints are folded, and of how many.
-        workers: how many processes fold; a log that one part holds is folded in this one.
+        workers: how many processes fold, this one among them; a log that one part holds is folded in this one.
 
     Raises:
         LogUnavailable: a database was lost. LogNotWritable: it is full, or takes no tables.
@@ -157,7 +157,8 @@ def views_at(
                 id_key = Pseudonyms.of_log(url).mark
                 told = {name: fingerprint(view, company, log.log_id, id_key) for name, view in chosen.items()}
                 made = transaction.create(told, str(cut))
-            fold_log(log, tables, made, cut, moment.as_of, on_progress, workers)
+            with workers_for(url, cut, workers) as processes:
+                fold_log(log, tables, made, cut, processes, moment.as_of, on_progress)
             with tables.transaction() as transaction:
                 transaction.switch(made, cut)
                 transaction.set_clock(moment.today(log, cut), pinned=True)

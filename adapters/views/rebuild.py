@@ -11,7 +11,7 @@ from typing import NamedTuple
 from adapters.log import Cursor, Log, Stored
 from adapters.settings import LIMITS
 from adapters.views.folder import Folder
-from adapters.views.folding import Progress, fold_log
+from adapters.views.folding import Progress, fold_log, workers_for
 from adapters.views.projector import live_generations, position_cursor
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.tables import Generation, Tables, Transaction, ViewNotBuilt, fingerprint, not_built, primary_key
@@ -57,7 +57,7 @@ def rebuild(
         company: whose settings the views read.
         view_names: the views; all when not given.
         on_progress: told how many touchpoints are folded, and of how many; at first, how many were folded before.
-        workers: how many processes fold; a log that one part holds is folded in this one.
+        workers: how many processes fold, this one among them; a log that one part holds is folded in this one.
 
     Raises:
         UnknownView: there is none of a name.
@@ -65,11 +65,10 @@ def rebuild(
         LogUnavailable: a database was lost. LogNotWritable: it is full.
         FoldingStopped: a process that folds was killed.
     """
-    with tables.lead("rebuild"):
-        heads = log.heads()
+    with tables.lead("rebuild"), workers_for(tables.url, heads := log.heads(), workers) as processes:
         with tables.transaction() as transaction:
             made, cut = _begun(log, tables, company, view_names, transaction, heads)
-        fold_log(log, tables, made, cut, on_progress=on_progress, workers=workers)
+        fold_log(log, tables, made, cut, processes, on_progress=on_progress)
         new = {generation.view: generation for generation in made}
         folder = _caught_up(log, tables, company, new, cut, log.heads, on_progress)
         _switch(log, tables, company, made, folder, heads)
@@ -93,11 +92,11 @@ def compared(
     Raises:
         As `rebuild`. ViewNotBuilt: no view is live, or the live ones show more than the log holds.
     """
-    with tables.lead("rebuild"):
+    with tables.lead("rebuild"), workers_for(tables.url, log.heads(), workers) as processes:
         with tables.transaction() as transaction:
             shown = _shown(log, transaction)
             made, cut = _begun(log, tables, company, view_names, transaction, shown)
-        fold_log(log, tables, made, cut, on_progress=on_progress, workers=workers)
+        fold_log(log, tables, made, cut, processes, on_progress=on_progress)
         new = {generation.view: generation for generation in made}
         folder = _caught_up(
             log, tables, company, new, cut, lambda: position_cursor(log, tables.state()[1]), on_progress

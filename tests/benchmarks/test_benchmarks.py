@@ -12,8 +12,8 @@ import pytest
 
 from adapters.codec import encode
 from tests.benchmarks import report
-from tests.benchmarks.__main__ import main, read_arguments
 from tests.benchmarks.catalogue import MEASURES, PEERS, SHORT
+from tests.benchmarks.command import main, read_arguments
 from tests.benchmarks.flames import sampled, svg
 from tests.benchmarks.ground import Ground, Site, Unavailable
 from tests.benchmarks.measures import Figures, chosen, percentile, run_rounds

@@ -68,7 +68,7 @@ def test_a_rebuilt_text_is_the_same_whatever_stands_in_it(engine: Engine, tables
 def test_in_several_processes_the_rows_are_the_same(
     engine: Engine, tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.views.rebuild.LIMITS", replace(LIMITS, rebuild_part_touchpoints=10))
+    monkeypatch.setattr("adapters.views.folding.LIMITS", replace(LIMITS, rebuild_part_touchpoints=10))
     subjects = [f"c{place}" for place in range(40)]
     record(engine, [called(subjects[place % 40], f"t{place}", 1 + place % 28) for place in range(120)])
     record(engine, [merged("c1", "c2", "m1"), merged("c1", "c3", "m2")])

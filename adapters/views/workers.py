@@ -1,0 +1,120 @@
+"""The processes of a rebuild: this one, and those that fold beside it."""
+
+import gc
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection, get_context, parent_process
+from threading import Thread
+from typing import Self, TypeVar
+
+from adapters.addresses import open_sweep
+from adapters.views.worker import Plan, Task, Worker
+from domain.errors import FoldingStopped
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Workers:
+    """The processes of a rebuild, until the block ends; the more of them there are, the more is done at once.
+
+    This one works too, for it has at hand what every other must import first; so the others begin at once, while it
+    makes tables.
+    """
+
+    def __init__(self, url: str, processes: int) -> None:
+        """Begin.
+
+        Args:
+            url: the log that is to be folded.
+            processes: how many there are, this one among them.
+        """
+        self.beside = max(0, processes - 1)
+        self._here: Worker | None = None
+        self._pool: ProcessPoolExecutor | None = None
+        if self.beside:
+            # Spawned, for a forked child would share this process's connections and locks.
+            self._pool = ProcessPoolExecutor(self.beside, get_context("spawn"), initializer=_begin, initargs=(url,))
+            # Ctrl-C reaches every process of a terminal. These are born deaf to it: this one stops them.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                self._pool.submit(int)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._here:
+            self._here.close()
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def fold(self, plan: Plan, tasks: Iterable[Task]) -> Iterator[int]:
+        """Fold parts, and write their rows; tell after each how many touchpoints it was.
+
+        Raises:
+            FoldingStopped: one of the processes was killed.
+        """
+        # One waits for each, so that none waits for this process to come to the end of its own.
+        return self._shared(plan, Worker.fold, tasks, ahead=2)
+
+    def finish(self, plan: Plan) -> None:
+        """Make the keys of all tables, those with the most rows first.
+
+        Raises:
+            FoldingStopped: one of the processes was killed.
+        """
+        largest_first = sorted(plan.made, key=self._worker(plan).written, reverse=True)
+        deque(self._shared(plan, Worker.finish, largest_first, ahead=1), maxlen=0)
+
+    def _shared(self, plan: Plan, work: Callable[[Worker, T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
+        waiting = deque[Future[R]]()
+        try:
+            for item in items:
+                if self._pool and len(waiting) < ahead * self.beside:
+                    waiting.append(self._pool.submit(_work, plan, work, item))
+                else:
+                    yield work(self._worker(plan), item)
+                while waiting and waiting[0].done():
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise FoldingStopped(
+                "a process that folds was killed, by somebody or for want of memory",
+                rule="what is folded is kept, and the live views are as they were",
+                way_out="look why, then do the same again",
+            ) from None
+
+    def _worker(self, plan: Plan) -> Worker:
+        self._here = self._here or Worker(plan)
+        return self._here
+
+
+_worker: Worker | None = None
+
+
+def _begin(url: str) -> None:
+    gc.disable()  # it ends with the rebuild
+    Thread(target=_end_with_parent, daemon=True).start()
+    open_sweep(url).close()  # the driver is there when the first part comes
+
+
+def _end_with_parent() -> None:
+    # The pool's own processes would wait for ever for the next task of one that was killed.
+    parent = parent_process()
+    if parent:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _work(plan: Plan, work: Callable[[Worker, T], R], item: T) -> R:
+    global _worker
+    _worker = _worker or Worker(plan)
+    return work(_worker, item)
