@@ -116,6 +116,9 @@ _DUMPERS: dict[type[Array], type[_ArrayDumper]] = {
 }
 
 
+_PACKERS = {column: dumper(column) for column, dumper in _DUMPERS.items()}
+
+
 def register(connection: Connection[Any]) -> None:
     """Let a connection take these columns as parameters."""
     for column, dumper in _DUMPERS.items():
@@ -124,7 +127,12 @@ def register(connection: Connection[Any]) -> None:
 
 def packed(column: Array) -> Buffer | None:
     """A column as the driver's own queries would send it."""
-    return _DUMPERS[type(column)](type(column)).dump(column)
+    return _PACKERS[type(column)].dump(column)
+
+
+def type_id(column: Array) -> int:
+    """The id of a column's type, as the driver's own queries would tell it."""
+    return _PACKERS[type(column)].oid
 
 
 def bigints(raw: bytes) -> tuple[int, ...]:

@@ -11,11 +11,13 @@ from eventsourcing.postgres import PostgresTrackingRecorder
 from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import Literal as Value
 
 from adapters.clock import clock_us
 from adapters.log import Cursor
 from adapters.postgres.arrays import Array, Bigints, Doubles, Texts
 from adapters.postgres.datastore import sql as sql_file
+from adapters.postgres.pipelined import Change, Pipelined
 from adapters.postgres.report import TYPES, comments, declared, listed, publish
 from adapters.postgres.rows import CSV, as_csv
 from adapters.settings import LIMITS
@@ -38,7 +40,7 @@ from projections.view import Column, Row, View
 _BUILDING = "SELECT view FROM generations WHERE state = 'building' AND built = %s FOR SHARE"
 
 # For the disk; a transaction that says so commits with the next one that does wait, or a moment later.
-_WITHOUT_A_WAIT = "SET LOCAL synchronous_commit TO off"
+_WITHOUT_A_WAIT = b"SET LOCAL synchronous_commit TO off"
 
 # For this transaction: a sample of 9,000 rows of each table, not of 30,000, until the server looks at it by itself.
 _COARSER = b"SET LOCAL default_statistics_target = 30"
@@ -75,6 +77,14 @@ class Kept(Protocol):
 
     def statements(self, generation: Generation, connection: Connection[Any]) -> "Statements":
         """What is done to the rows of a generation, written out once."""
+        ...
+
+    def pipelined(self, connection: Connection[Any]) -> Pipelined:
+        """What runs many statements at once on a connection."""
+        ...
+
+    def redefined(self) -> None:
+        """Take note that nothing is prepared any more: something was dropped or altered."""
         ...
 
 
@@ -122,6 +132,7 @@ class PostgresTransaction:
         if self._connection.execute(_HAS_KEY, (generation.table,)).fetchone():
             return
         key = listed(primary_key(self._tables.views[generation.view]))
+        self._tables.redefined()
         finishing = SQL("ALTER TABLE {} ADD PRIMARY KEY ({}), RESET (autovacuum_enabled)")
         self._connection.execute(finishing.format(Identifier(generation.table), key))
         self._connection.execute(_COARSER)
@@ -129,6 +140,7 @@ class PostgresTransaction:
 
     def forget(self, generations: Iterable[Generation]) -> None:
         """Drop the tables of generations that failed or retired, and what is known of their parts."""
+        self._tables.redefined()
         for generation in generations:
             self._connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier(generation.table)))
             named = generation[:2]
@@ -170,6 +182,7 @@ class PostgresTransaction:
         texts = {name for name, type_ in self.columns(generation) if type_ == "text"}
         by = SQL(", ").join(SQL('{} COLLATE "C"' if name in texts else "{}").format(Identifier(name)) for name in key)
         asked = SQL("SELECT {} FROM {} ORDER BY {}").format(listed(names), Identifier(generation.table), by)
+        self._connection.execute("SET LOCAL enable_seqscan = on")  # whoever writes asks for few rows otherwise
         with self._connection.cursor(f"scan_{generation.table}") as cursor:
             cursor.itersize = LIMITS.projector_batch_max
             yield from cursor.execute(asked)
@@ -194,26 +207,25 @@ class PostgresTransaction:
             return {view: cursor.fetchall() for view, cursor in found.items()}
 
     def apply(self, changes: Iterable[tuple[Generation, Changes]]) -> None:
-        """Write the rows that changed in each generation, and who is parked, in one round trip."""
-        with self._connection.pipeline():
-            # What a crash takes away it takes with the position, and is folded again.
-            self._connection.execute(_WITHOUT_A_WAIT)
-            for generation, changed in changes:
-                if changed:
-                    self._apply(generation, changed)
+        """Write the rows that changed in each generation, and who is parked."""
+        changed = [(generation, each) for generation, each in changes if each]
+        rows = (each for generation, changes in changed for each in self._of_rows(generation, changes))
+        # What a crash takes away it takes with the position, and is folded again.
+        self._tables.pipelined(self._connection).run([Change(_WITHOUT_A_WAIT, ()), *rows])
+        for generation, each in changed:
+            if each.freed:
+                self._connection.execute(
+                    "DELETE FROM parked WHERE view = %s AND generation = %s AND subject = ANY(%s)",
+                    (generation.view, generation.number, list(each.freed)),
+                )
+            self._park([(generation, parking) for parking in each.parked.values()])
 
-    def _apply(self, generation: Generation, changes: Changes) -> None:
+    def _of_rows(self, generation: Generation, changes: Changes) -> Iterator[Change]:
         statements = self._tables.statements(generation, self._connection)
         if changes.deletes:
-            self._connection.execute(statements.delete, _by_column(statements.key, changes.deletes))
+            yield Change(statements.delete, _by_column(statements.key, changes.deletes))
         if changes.upserts:
-            self._connection.execute(statements.upsert, _by_column(statements.columns, changes.upserts.values()))
-        if changes.freed:
-            self._connection.execute(
-                "DELETE FROM parked WHERE view = %s AND generation = %s AND subject = ANY(%s)",
-                (generation.view, generation.number, list(changes.freed)),
-            )
-        self._park([(generation, parking) for parking in changes.parked.values()])
+            yield Change(statements.upsert, _by_column(statements.columns, changes.upserts.values()))
 
     def _park(self, parked: Sequence[tuple[Generation, Parking]]) -> None:
         if parked:
@@ -278,11 +290,13 @@ class PostgresTransaction:
 
     def publish(self) -> None:
         """Replace public names and questions, where their definition is another than what stands."""
+        self._tables.redefined()
         live = live_tables(self._connection)
         publish(self._connection, self._tables.views, live, self._tables.schema, self._tables.report)
 
     def drop(self) -> None:
         """Leave nothing of a moment's tables."""
+        self._tables.redefined()
         schema = Identifier(self._tables.schema)
         self._connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
 
@@ -357,7 +371,9 @@ def _arrays(columns: Iterable[Column]) -> Arrays:
 
 
 def _unnest(columns: Iterable[Column]) -> Composed:
-    return SQL("unnest({})").format(SQL(", ").join(SQL("%b::{}[]").format(TYPES[column.type]) for column in columns))
+    numbered = enumerate(columns, 1)
+    each = (SQL("${}::{}[]").format(Value(place), TYPES[column.type]) for place, column in numbered)
+    return SQL("unnest({})").format(SQL(", ").join(each))
 
 
 def _by_column(arrays: Arrays, rows: Iterable[Row]) -> list[Array]:

@@ -13,6 +13,7 @@ from adapters.clock import clock_us
 from adapters.postgres import arrays
 from adapters.postgres.datastore import Datastore, in_our_words
 from adapters.postgres.generations import PostgresTransaction, Statements, Tracker, position, stands
+from adapters.postgres.pipelined import Pipelined
 from adapters.postgres.report import PUBLIC, ask, listed
 from adapters.settings import LIMITS
 from adapters.views.generations import generations
@@ -51,6 +52,7 @@ class PostgresTables:
         self.tracker = Tracker(self._datastore)
         self._writer: Connection[Any] | None = None
         self._statements: dict[str, Statements] = {}
+        self._pipelined: Pipelined | None = None
         self._writing = Lock()
 
     @contextmanager
@@ -69,9 +71,15 @@ class PostgresTables:
         """Begin a transaction that writes only to generations that are building, beside others."""
         with self._writing, self._in_our_words():
             if self._writer is None or self._writer.closed:
-                self._writer = self._connect()
-            with self._writer.transaction():
-                yield PostgresTransaction(self._writer, self)
+                self._writer, self._pipelined = self._connect(), None
+                # What is prepared while a table is empty would read all of it for as long as nobody analyzes it.
+                self._writer.execute("SET enable_seqscan = off")
+            try:
+                with self._writer.transaction():
+                    yield PostgresTransaction(self._writer, self)
+            except BaseException:
+                self.redefined()
+                raise
 
     def statements(self, generation: Generation, connection: Connection[Any]) -> Statements:
         """What is done to the rows of a generation, written out once."""
@@ -79,6 +87,15 @@ class PostgresTables:
             made = Statements.of(self.views[generation.view], generation.table, connection)
             self._statements[generation.table] = made
         return self._statements[generation.table]
+
+    def pipelined(self, connection: Connection[Any]) -> Pipelined:
+        """What runs many statements at once on the connection that writes."""
+        self._pipelined = self._pipelined or Pipelined(connection)
+        return self._pipelined
+
+    def redefined(self) -> None:
+        """Take note that nothing is prepared any more: something was dropped, altered or rolled back."""
+        self._pipelined = None
 
     @contextmanager
     def reading(self) -> Iterator[PostgresTransaction | None]:

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from adapters.codec import fact_of
 from adapters.log import Cursor, Log, Stored, by_stream
 from adapters.settings import LIMITS
+from adapters.views.fit import Fit
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import linked
-from adapters.views.tables import Changes, Parking, misfit, primary_key
+from adapters.views.tables import Changes, Parking, primary_key
 from domain.history import RESHAPING_KINDS, awaited_ids, effective_histories
 from domain.kinds.log_itself import KeyDestroyed
 from domain.touchpoint import Fact
@@ -57,7 +58,7 @@ class Folder:
         self._pseudonyms = pseudonyms
         self._views = views
         self._parked = {name: set(parked[name]) for name in views}
-        self._columns = {name: view.columns() for name, view in views.items()}
+        self._fits = {name: Fit(view.columns()) for name, view in views.items()}
         self._dealer = Dealer(views)
         self._key_of = {name: _key_getter(type(view)) for name, view in views.items()}
         self._lives: OrderedDict[str, _Life] = OrderedDict()
@@ -122,7 +123,7 @@ class Folder:
                 new = {key: row for key in keys if (row := view.row(state, key)) is not None}
             except Exception:  # noqa: BLE001 - folding the family again will park it visibly
                 return False
-            if any(misfit(self._columns[name], row) for row in new.values()):
+            if any(map(self._fits[name].misfit, new.values())):
                 return False
             old = {key: rows[key] for key in keys if key in rows}
             replaced[name] = (self._by_key(name, old.values()), self._by_key(name, new.values()))
@@ -143,6 +144,7 @@ class Folder:
         """All facts, up to the position, of the families of some streams; each family once."""
         found: list[tuple[frozenset[str], list[Fact]]] = []
         seen: set[str] = set()
+        unreadable = False
         lives = {stream: self._lives.get(self._root_of.get(stream, "")) for stream in streams}
         known = frozenset[str]().union(*(life.family if life else {stream} for stream, life in lives.items()))
         # A stream that begins in this batch is all here.
@@ -164,10 +166,11 @@ class Folder:
                         waiting += (side for side in linked(fact) if side not in family)
                         family.update(linked(fact))
                 except Exception as error:  # noqa: BLE001 - what cannot be read parks its subject, visibly
+                    unreadable = True
                     for name in self._views:
                         parking = Parking(name, member, *new[-1][:2], type(error).__name__)
                         changes[name].parked[member] = parking
-            if any(member in changes[name].parked for name in self._views for member in family):
+            if unreadable and any(member in changes[name].parked for name in self._views for member in family):
                 facts = []
             seen |= family
             found.append((frozenset(family), facts))
@@ -186,6 +189,7 @@ class Folder:
         for row_of, rows in standing(asked).items() if asked else ():
             for row in rows:
                 old.setdefault(row[0], {}).setdefault(row_of, []).append(row)
+        some_parked = [(name, parked) for name, parked in self._parked.items() if parked]
         for family, facts in families:
             for member in family:
                 self._drop(self._root_of.get(member, member))
@@ -195,12 +199,12 @@ class Folder:
             for name, rows in chain.from_iterable(old.get(member, {}).items() for member in family):
                 before.setdefault(name, []).extend(rows)
             for name, (_, kept) in chain.from_iterable(life.folds.items() for life in lives):
-                after.setdefault(name, []).extend(kept.values())
+                if kept:
+                    after.setdefault(name, []).extend(kept.values())
             for name in before.keys() | after.keys():
                 changes[name].replace(self._by_key(name, before.get(name, ())), self._by_key(name, after.get(name, ())))
-            for name, parked in self._parked.items():
-                if parked:
-                    changes[name].freed.update((family & parked) - changes[name].parked.keys())
+            for name, parked in some_parked:
+                changes[name].freed.update((family & parked) - changes[name].parked.keys())
             # More than one root in a family is rare (a reverted merge), and whose a newcomer is takes the whole family.
             if len(lives) == 1 and lives[0].whole:
                 self._keep(lives[0])
@@ -232,7 +236,7 @@ class Folder:
                         state, touched = view.evolve(state, at)
                         keys.update(dict.fromkeys(touched))
                     rows = {key: row for key in keys if (row := view.row(state, key)) is not None}
-                    if any(misfit(self._columns[name], row) for row in rows.values()):
+                    if any(map(self._fits[name].misfit, rows.values())):
                         raise OverflowError  # noqa: TRY301 - a row that no table takes is parked like any other
                     folds[name] = (state, rows)
                 except Exception as error:  # noqa: BLE001 - whatever a fold raises parks its subject, visibly

@@ -5,7 +5,6 @@ all questions that rest on it, in the transaction that switches; so readers neve
 """
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,12 +19,10 @@ from domain.company import Company
 from domain.errors import LifecircleError, ProjectorFenced
 from domain.policy import Policy
 from projections.dictionary import relations
-from projections.view import Column, Row, View
+from projections.view import Row, View
 
 NO_VIEW_READS = {"name", "future_limit_s", "custom", "special_data", "bands", "erasure_by_two", *Policy.model_fields}
 """The settings that no view depends on."""
-
-_FLOAT_MAX = sys.float_info.max
 
 Views = Mapping[str, type[View[Any]]]
 """Views by their names, in the order in which they and their questions are made."""
@@ -78,6 +75,10 @@ class Changes:
 
     def replace(self, old: Mapping[Row, Row], new: Mapping[Row, Row]) -> None:
         """Note what turns the old rows into the new ones; both are by primary key."""
+        if not old:
+            self.deletes.difference_update(new)
+            self.upserts.update(new)
+            return
         for key in old.keys() - new.keys():
             self.upserts.pop(key, None)
             self.deletes.add(key)
@@ -340,24 +341,6 @@ def public_names(chosen: Views) -> str:
     """A digest of all public names, comments and questions, to tell whether they must be replaced."""
     told = [(view.columns(), view.questions) for view in chosen.values()]
     return sha256(repr([told, *relations(chosen.values())]).encode()).hexdigest()[:32]
-
-
-def misfit(columns: Sequence[Column], row: Row) -> bool:
-    """Whether no database could keep a row as its columns say; its subject is then parked."""
-    for column, cell in zip(columns, row, strict=True):
-        if cell is None:
-            if not column.nullable:
-                return True
-        elif column.type is int:
-            if not isinstance(cell, int) or not -(2**63) <= cell < 2**63:
-                return True
-        elif column.type is float:
-            # What is no number is kept as it is by one database and as nothing by the other.
-            if not isinstance(cell, (int, float)) or not -_FLOAT_MAX <= cell <= _FLOAT_MAX:
-                return True
-        elif not isinstance(cell, str) or "\0" in cell:
-            return True
-    return False
 
 
 def not_built(name: str) -> ViewNotBuilt:

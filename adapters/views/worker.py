@@ -11,10 +11,11 @@ from adapters.addresses import open_sweep, open_tables
 from adapters.codec import fact_of
 from adapters.collector import paused
 from adapters.log import Cursor, Stored
+from adapters.views.fit import Fit
 from adapters.views.folder import poison
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.sweep import Part
-from adapters.views.tables import Generation, Parking, Views, misfit
+from adapters.views.tables import Generation, Parking, Views
 from domain.company import Company
 from domain.history import effective_histories
 from projections.view import Dealer, Row, fold_dealt
@@ -150,8 +151,8 @@ class Worker:
         found = False
         for generation in self._plan.made:
             collected = rows[generation.view]
-            columns = self._plan.views[generation.view].columns()
-            subjects = {row[0] for row in collected if misfit(columns, row)}
+            fit = Fit(self._plan.views[generation.view].columns())
+            subjects = {row[0] for row in collected if fit.misfit(row)}
             found = found or bool(subjects)
             collected[:] = [row for row in collected if row[0] not in subjects]
             parked += [(generation, Parking(generation.view, each, 0, 0, "OverflowError")) for each in subjects]
