@@ -134,16 +134,17 @@ def _make_anew(
     connection: Connection[Any], published: Sequence[str], wanted: Sequence[_Public], schema: str, report: str
 ) -> list[str]:
     grants = connection.execute(_GRANTS, (report, list(published))).fetchall()
-    for name in published:
-        try:
-            connection.execute(SQL("DROP VIEW IF EXISTS {}").format(Identifier(report, name)))
-        except errors.DependentObjectsStillExist as error:
-            raise ReportInUse(
-                "columns of the report change, and something of your own rests on them",
-                where=f"{report}.{name}",
-                rule=error.diag.message_detail or "",
-                way_out="drop what rests on it, start again, and make it anew over the new columns",
-            ) from error
+    try:
+        # All in one statement, for they rest on each other in an order that replacing them did not keep.
+        dropping = SQL(", ").join([Identifier(report, name) for name in published])
+        connection.execute(SQL("DROP VIEW IF EXISTS {}").format(dropping))
+    except errors.DependentObjectsStillExist as error:
+        raise ReportInUse(
+            "columns of the report change, and something of your own rests on them",
+            where=report,
+            rule=error.diag.message_detail or "",
+            way_out="drop what rests on it, start again, and make it anew over the new columns",
+        ) from error
     made = _make(connection, wanted, schema, report)
     for name, right, grantee in grants:
         to = SQL("PUBLIC") if grantee == "public" else Identifier(grantee)

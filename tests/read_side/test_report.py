@@ -15,7 +15,7 @@ from adapters.postgres.roles import make_roles, roles
 from adapters.views.rebuild import rebuild
 from adapters.views.selecting import Clause, compared, literal, select
 from adapters.views.tables import Tables, Views
-from projections import views
+from projections import view_named, views
 from projections.dictionary import entries, relations
 from tests.read_side.story import Tally, TallyShort, called, ordered
 
@@ -158,6 +158,18 @@ def test_what_others_built_upon_a_view_outlives_switches_and_stops_a_change_of_i
             connection.execute("DROP VIEW public.mine")
             rebuild(engine.log, tables, engine.company)
             assert tables.query("SELECT * FROM tally")[0] == ["subject", "calls"]
+
+
+def test_questions_that_rest_on_each_other_go_together_however_often_they_were_replaced(postgres_url: str) -> None:
+    def rebuilt(*names: str) -> list[str]:
+        with closing(open_tables(engine.url, engine.company, {name: view_named(name) for name in names})) as tables:
+            rebuild(engine.log, tables, engine.company)
+            return [name for (name,) in tables.query("SELECT DISTINCT relation FROM dictionary")[1]]
+
+    with Engine.create(postgres_url) as engine:
+        for _ in range(2):
+            assert {"serving_costs", "fx_in_force"} <= set(rebuilt("costs", "fx_rates", "tickets")), "one on the other"
+        assert "serving_costs" not in rebuilt("fx_rates")
 
 
 def test_the_views_of_sqlite_open_read_only_for_any_client(sqlite_url: str) -> None:
