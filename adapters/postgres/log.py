@@ -325,9 +325,11 @@ def _at_once(
         facts.send(connection)
         try:
             ready()
-        finally:
-            answer = facts.receive(connection)
-    return answer
+        except BaseException:
+            connection.release(undone=True)
+            raise
+        connection.release()
+        return facts.receive(connection)
 
 
 def _send(connection: Connection[Any], calls: Sequence[Call], touched: set[int]) -> list[list[Any]]:

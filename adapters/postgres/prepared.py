@@ -4,10 +4,10 @@ A cursor looks up how to adapt each value, and how to read each column, which co
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from psycopg import Connection, Error
+from psycopg import Connection
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.generators import execute, fetch_many, send
 from psycopg.pq import ExecStatus
@@ -46,8 +46,6 @@ class PreparingConnection(Connection[DictRow]):
         """Send a statement, and return as soon as it is on its way. A connection carries one at a time."""
         self.prepare(statement)
         self.pgconn.send_query_prepared(statement.name, values, [BINARY] * len(values), BINARY)
-        if self.pgconn.pipeline_status:
-            self.pgconn.send_flush_request()  # for its answer, which would wait for the end
         self.wait(send(self.pgconn))
 
     def receive(self) -> PGresult:
@@ -65,31 +63,30 @@ class PreparingConnection(Connection[DictRow]):
 
     @contextmanager
     def held(self, statement: Statement) -> Iterator[None]:
-        """One transaction, for a statement that is sent in it, which the server commits when it is told the end.
+        """A transaction of one statement, sent in it, that the server commits or undoes when it is told by `release`.
 
-        It costs one round trip more than the statement alone; BEGIN and COMMIT would cost two.
+        To hold it so costs no round trip, where BEGIN and COMMIT would cost two: as soon as the server has carried the
+        statement out, it reads what became of it.
         """
         self.prepare(statement)
         self.pgconn.enter_pipeline_mode()
         try:
             yield
-        except BaseException:
-            with suppress(Error):  # a connection that is lost has undone it
-                self.pgconn.send_query_params(b"ROLLBACK", None)
-                self._end()
-            raise
-        self._end()
-
-    def _end(self) -> None:
-        self.pgconn.pipeline_sync()
-        self.wait(send(self.pgconn))
-        results: list[PGresult] = []
-        while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
-            results += self.wait(fetch_many(self.pgconn))
-        self.pgconn.exit_pipeline_mode()
+        finally:
+            results: list[PGresult] = []
+            while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
+                results += self.wait(fetch_many(self.pgconn))
+            self.pgconn.exit_pipeline_mode()
         for result in results:
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result)
+
+    def release(self, *, undone: bool = False) -> None:
+        """Let the server end what is held; it may be at work at it still."""
+        if undone:
+            self.pgconn.send_query_params(b"ROLLBACK", None)
+        self.pgconn.pipeline_sync()
+        self.wait(send(self.pgconn))
 
 
 def _one(results: Sequence[PGresult], wanted: ExecStatus) -> PGresult:
