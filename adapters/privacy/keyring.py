@@ -168,12 +168,22 @@ class Keyring:
             if taken:
                 self._keep(realm, self._settled(realm, {subject: DataKey.random() for subject in taken}))
 
+    def kept(self, realm: bytes, subject: str) -> DataKey | None:
+        """The key of one subject from memory; None where it was destroyed.
+
+        Raises:
+            KeyError: it is not in memory.
+        """
+        key = self._kept[realm, subject]
+        if monotonic() < self._recheck_at:
+            return key
+        self.recheck()
+        return self._kept[realm, subject]
+
     def of(self, realm: bytes, subject: str) -> DataKey | None:
         """The key of one subject, made where there was none; None where it was destroyed."""
-        if monotonic() >= self._recheck_at:
-            self.recheck()
         try:
-            return self._kept[realm, subject]
+            return self.kept(realm, subject)
         except KeyError:
             self.ensure(realm, [subject])
             # Others may have made room meanwhile.

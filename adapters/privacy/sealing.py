@@ -69,7 +69,10 @@ class Sealing:
             SubjectErased: its subject was forgotten, and it is not a repeat.
             KeysUnusable: the keys are not to be had.
         """
-        return self._draft(envelope, recordedby, stream, original, personal=holds_personal(envelope, self._log.company))
+        draft = _in_clear(envelope, recordedby, stream)
+        if not holds_personal(envelope, self._log.company):
+            return draft
+        return self._sealed(envelope, draft, self.keyring.of(self.realm, envelope.subject), original)
 
     def draft_at_hand(self, envelope: Appendable, recordedby: str) -> Draft | None:
         """Encode as `draft` does; None where a key must be fetched first.
@@ -77,10 +80,13 @@ class Sealing:
         Raises:
             As `draft`.
         """
-        personal = holds_personal(envelope, self._log.company)
-        if personal and self.keyring.lacks(self.realm, envelope.subject):
+        if not holds_personal(envelope, self._log.company):
+            return _in_clear(envelope, recordedby)
+        try:
+            key = self.keyring.kept(self.realm, envelope.subject)
+        except KeyError:
             return None
-        return self._draft(envelope, recordedby, personal=personal)
+        return self._sealed(envelope, _in_clear(envelope, recordedby), key)
 
     def draft_at_once(self, envelope: Appendable, recordedby: str, unsettled: list[Unsettled]) -> Draft:
         """Encode as `draft` does, without a wait for a key: where none is at hand, under one that is to be settled.
@@ -93,38 +99,22 @@ class Sealing:
         Raises:
             As `draft`.
         """
-        personal, key = holds_personal(envelope, self._log.company), None
-        if personal and self.keyring.lacks(self.realm, envelope.subject):
+        draft = _in_clear(envelope, recordedby)
+        if not holds_personal(envelope, self._log.company):
+            return draft
+        try:
+            key = self.keyring.kept(self.realm, envelope.subject)
+        except KeyError:
             key = self.keyring.unsettled(self.realm, envelope.subject)
             unsettled.append((envelope.subject, key))
-        return self._draft(envelope, recordedby, personal=personal, key=key)
+        return self._sealed(envelope, draft, key)
 
-    def _draft(
-        self,
-        envelope: Appendable,
-        recordedby: str,
-        stream: str | None = None,
-        original: Fact | None = None,
-        *,
-        personal: bool,
-        key: DataKey | None = None,
-    ) -> Draft:
-        draft = draft_of(envelope, recordedby, stream)
-        stored_under, kind, name, source, occurred, _, clear, _ = draft
-        if not isinstance(envelope, Encoded) and _SEALED_JSON in clear:
-            raise InvalidTouchpoint(
-                "the touchpoint holds a text that looks like a sealed value",
-                where="data",
-                rule=f"what is sent is in clear; the log seals what is personal, and nothing else begins {SEALED}",
-                way_out="send the value itself",
-            )
-        if not personal:
-            return draft
+    def _sealed(self, envelope: Appendable, draft: Draft, key: DataKey | None, original: Fact | None = None) -> Draft:
+        stream, kind, name, source, occurred, recordedby, clear, _ = draft
         content = self._content(clear)
-        key = key or self.keyring.of(self.realm, envelope.subject)
         if key is None:
             # The repeat of what was recorded before is known by its content; the bytes are not compared then.
-            if self._log.find(stored_under, source, name) is None:
+            if self._log.find(stream, source, name) is None:
                 raise erased(envelope.subject)
             return draft._replace(state=b"", content_hmac=content)
         about = pack(self.realm, envelope.subject, source, name, kind)
@@ -139,7 +129,7 @@ class Sealing:
             if custom:
                 sealer.put_into(fields, [SealedField(("custom", *path), _CUSTOM) for path in custom.personal])
             state = orjson.dumps(fields)
-        return _draft((stored_under, kind, name, source, occurred, recordedby, state, content))
+        return _draft((stream, kind, name, source, occurred, recordedby, state, content))
 
     def lacking(self, touchpoints: Iterable[Appendable]) -> list[str]:
         """The subjects of touchpoints whose keys must be fetched before they can be sealed."""
@@ -223,6 +213,18 @@ class Sealing:
 
 # Made for every touchpoint, and this makes them without going through Python.
 _draft = partial(tuple.__new__, Draft)
+
+
+def _in_clear(envelope: Appendable, recordedby: str, stream: str | None = None) -> Draft:
+    draft = draft_of(envelope, recordedby, stream)
+    if not isinstance(envelope, Encoded) and _SEALED_JSON in draft.state:
+        raise InvalidTouchpoint(
+            "the touchpoint holds a text that looks like a sealed value",
+            where="data",
+            rule=f"what is sent is in clear; the log seals what is personal, and nothing else begins {SEALED}",
+            way_out="send the value itself",
+        )
+    return draft
 
 
 def _sealed_in_place(state: bytes, texts: Sequence[tuple[bytes, Any]], about: bytes, key: DataKey) -> bytes | None:
