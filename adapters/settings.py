@@ -134,8 +134,8 @@ class Limits:
     rebuild_part_touchpoints: int = 20_000
     """About how many touchpoints a rebuild folds and writes at once; a subject is never split."""
 
-    seal_page_touchpoints: int = 20_000
-    """How many touchpoints a sealer reads at once."""
+    seal_page_touchpoints: int = 100_000
+    """How many touchpoints a sealer reads before it writes down how far it has come."""
 
     seal_interval_s: float = 0.5
     """How often a following sealer looks for what was recorded, and signs it."""

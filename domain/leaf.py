@@ -46,16 +46,20 @@ def leaves_of(log_id: bytes, bucket: int) -> LeafOf:
         if content_hmac is not None and (len(content_hmac) != 32 or content_hmac == NONE_BEFORE):
             raise ValueError("the content's HMAC is 32 bytes, not all of them zero")
         return sha256(
-            before
-            + _NUMBER(number, len(stream))
-            + stream
-            + _VERSION(version, recorded, len(kind))
-            + kind
-            + _LENGTH(len(recordedby))
-            + recordedby
-            + (content_hmac or NONE_BEFORE)
-            + sha256(state).digest()
-            + previous
+            b"".join(
+                (
+                    before,
+                    _NUMBER(number, len(stream)),
+                    stream,
+                    _VERSION(version, recorded, len(kind)),
+                    kind,
+                    _LENGTH(len(recordedby)),
+                    recordedby,
+                    content_hmac or NONE_BEFORE,
+                    sha256(state).digest(),
+                    previous,
+                )
+            )
         ).digest()
 
     return leaf

@@ -9,7 +9,7 @@ show what a stream's last touchpoint is, and of one that is not there that it is
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
-from itertools import pairwise
+from itertools import groupby, pairwise
 from struct import Struct
 
 from domain.merkle import HASH_BYTES, complete_root, included, level_above
@@ -82,8 +82,11 @@ class Tails:
             self._levels[0][slot * 32 : slot * 32 + 32] = slot_hash(slot, entries)
             touched.add(slot >> 1)
         for below, level in zip(self._levels, self._levels[1:], strict=False):
-            for at in touched:
-                level[at * 32 : at * 32 + 32] = complete_root(bytes(below[at * 64 : at * 64 + 64]))
+            if 64 * len(touched) > len(level):  # half of them: to go through all takes as long
+                level[:] = level_above(bytes(below))
+            else:
+                for at in touched:
+                    level[at * 32 : at * 32 + 32] = complete_root(bytes(below[at * 64 : at * 64 + 64]))
             touched = {at >> 1 for at in touched}
 
     def path(self, slot: int) -> list[bytes]:
@@ -96,12 +99,6 @@ class Tails:
 
 def slots_in(entries: Iterable[tuple[bytes, int, bytes]]) -> Iterator[tuple[int, bytes]]:
     """The slots that are not empty, with their entries strung together, from entries sorted by key."""
-    slot, held = -1, list[bytes]()
-    for key, version, leaf in entries:
-        if (at := slot_of(key)) != slot:
-            if held:
-                yield slot, b"".join(held)
-            slot, held = at, []
-        held.append(ENTRY.pack(key, version, leaf))
-    if held:
-        yield slot, b"".join(held)
+    for _, held in groupby(entries, lambda entry: entry[0][:2]):
+        own = list(held)
+        yield slot_of(own[0][0]), b"".join([ENTRY.pack(*entry) for entry in own])

@@ -1,5 +1,6 @@
 """The rows of a log as an auditor reads them: every column, texts as bytes, many at once and without objects."""
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
 Row = tuple[int, bytes, int, bytes, int, bytes, bytes, bytes | None, bytes, bytes, int]
@@ -8,6 +9,9 @@ id, source, occurred, which the stored bytes say once more."""
 
 LEAF_COLUMNS: Final = 8
 """How many of them make the leaf."""
+
+LeafRow = tuple[int, bytes, int, bytes, int, bytes, bytes, bytes | None]
+"""These alone."""
 
 Place = tuple[int, bytes, int]
 """Number, stream and version: where a touchpoint stands."""
@@ -29,6 +33,10 @@ class AuditRows(Protocol):
 
     def page(self, bucket: int, after: int, last: int) -> list[Row]:
         """The rows of a bucket with numbers above `after`, up to `last`, by number."""
+        ...
+
+    def leaf_rows(self, bucket: int, after: int, last: int) -> Iterator[list[LeafRow]]:
+        """The same, what leaves are made of alone, a few at a time: the next come while those before are used."""
         ...
 
     def end_of_part(self, bucket: int, after: bytes, size: int) -> bytes | None:

@@ -16,7 +16,7 @@ from adapters.addresses import open_audit_rows
 from adapters.audit.files import leading, sync_all, write_whole
 from adapters.audit.keys import SigningKey
 from adapters.audit.progress import Progress, unseen
-from adapters.audit.rows import LEAF_COLUMNS, AuditRows, Row
+from adapters.audit.rows import LEAF_COLUMNS, AuditRows, LeafRow
 from adapters.audit.seal import Seal
 from adapters.audit.store import Store, Tree
 from adapters.audit.tiles import GrowingTiles, Tiles, contradiction
@@ -28,6 +28,12 @@ from domain.merkle import HASH_BYTES
 from domain.merkle import root as root_of
 from domain.notes import Head, Note
 from domain.tails import Tails, slot_of, stream_key
+
+_READ_PER_SIGNED = 9
+"""How many times as long as it last took to sign is read before it is signed again, where there is much to read: it
+grows with the number of streams."""
+
+_NO_TAIL = (0, NONE_BEFORE)
 
 
 @contextmanager
@@ -132,17 +138,18 @@ class Sealer:
         heads = self._log.heads()
         for bucket, last in enumerate(heads.numbers, 1):
             self._agrees(bucket, last)
-        signed = monotonic()
+        signed, signing = monotonic(), 0.0
         while not self._reached(heads):
             for bucket, last in enumerate(heads.numbers, 1):
                 size = self._trees[bucket].size
                 if size < last:
                     upto = min(last, size + LIMITS.seal_page_touchpoints)
-                    self._take(bucket, self._rows.page(bucket, size, upto), upto)
+                    self._take(bucket, upto)
                     on_progress(self.read, sum(heads.numbers))
-            if monotonic() - signed >= LIMITS.seal_unsigned_max_s:
+            if (now := monotonic()) - signed >= max(LIMITS.seal_unsigned_max_s, _READ_PER_SIGNED * signing):
                 self._sign()
                 signed = monotonic()
+                signing = signed - now
         return self._sign()
 
     def follow(self, stop: Event, on_signed: Callable[[Head], None]) -> None:
@@ -170,7 +177,7 @@ class Sealer:
             return
         found = self._rows.page(bucket, size - 1, size)
         read = bytes(self._trees[bucket].edges[0][-HASH_BYTES:]) or self._last_full(bucket, size)
-        if len(found) != 1 or self._leaf(bucket, found[0], self._previous[bucket]) != read:
+        if len(found) != 1 or self._leaf(bucket, found[0][:LEAF_COLUMNS], self._previous[bucket]) != read:
             raise contradiction(bucket, self._first_wrong(bucket, size))
 
     def _last_full(self, bucket: int, size: int) -> bytes:
@@ -179,58 +186,59 @@ class Sealer:
 
     def _first_wrong(self, bucket: int, size: int) -> int:
         """Read the bucket again from its beginning, up to the first leaf that is another one."""
-        tiles, tails = Tiles(self._trees[bucket].folder), dict[bytes, bytes]()
-        for after in range(0, size, LIMITS.seal_page_touchpoints):
-            rows = self._rows.page(bucket, after, min(size, after + LIMITS.seal_page_touchpoints))
+        tiles, tails, after = Tiles(self._trees[bucket].folder), dict[bytes, bytes](), 0
+        for rows in self._rows.leaf_rows(bucket, 0, size):
             for number, row in enumerate(rows, after + 1):
                 at = (number - 1) % 256 * HASH_BYTES
                 leaf = self._leaf(bucket, row, tails.get(row[1], NONE_BEFORE))
                 if row[0] != number or leaf != tiles.tile(0, (number - 1) // 256, size)[at : at + HASH_BYTES]:
                     return number
                 tails[row[1]] = leaf
-            if len(rows) < min(size - after, LIMITS.seal_page_touchpoints):
-                return after + len(rows) + 1
-        return size
+            after += len(rows)
+        return min(size, after + 1)
 
-    def _leaf(self, bucket: int, row: Row, previous: bytes) -> bytes:
+    def _leaf(self, bucket: int, row: LeafRow, previous: bytes) -> bytes:
         """The leaf of a row; an empty one, which is no leaf, when the row is no touchpoint."""
         try:
-            return self._leaves[bucket](*row[:LEAF_COLUMNS], previous)
+            return self._leaves[bucket](*row, previous)
         except (TypeError, ValueError, struct.error):
             return b""
 
-    def _take(self, bucket: int, rows: Sequence[Row], upto: int) -> None:
-        """Read a page into a tree, and remember it."""
+    def _take(self, bucket: int, upto: int) -> None:
+        """Read what comes next into a tree, and remember it."""
         tree, leaf_of = self._trees[bucket], self._leaves[bucket]
-        tails, leaves, expected = dict[bytes, tuple[bytes, int, bytes]](), list[bytes](), tree.size
-        before = b""
-        for row in rows:
-            expected += 1
-            stream = row[1]
-            if (tail := tails.get(stream)) is None:
-                key = stream_key(stream)
-                version, before = self._store.tail(key) or (0, NONE_BEFORE)
-            else:
-                key, version, before = tail
-            try:
-                leaf = leaf_of(*row[:LEAF_COLUMNS], before)
-            except (TypeError, ValueError, struct.error):
-                raise contradiction(bucket, expected) from None
-            if row[0] != expected or row[2] != version + 1:
-                raise contradiction(bucket, expected)
-            tails[stream] = (key, version + 1, leaf)
-            leaves.append(leaf)
+        keys, ends = dict[bytes, bytes](), dict[bytes, tuple[int, bytes]]()
+        leaves, expected, before = list[bytes](), tree.size, b""
+        for rows in self._rows.leaf_rows(bucket, tree.size, upto):
+            # Asked of each row and not of a set of them: a difference of sets would copy what is known, page by page.
+            new = {row[1]: stream_key(row[1]) for row in rows if row[1] not in ends and isinstance(row[1], bytes)}
+            keys |= new
+            known = self._store.tails(new.values())
+            ends.update((stream, known.get(key, _NO_TAIL)) for stream, key in new.items())
+            for row in rows:
+                expected += 1
+                stream = row[1]
+                try:
+                    version, before = ends[stream]
+                    leaf = leaf_of(*row, before)
+                except (KeyError, TypeError, ValueError, struct.error):
+                    raise contradiction(bucket, expected) from None
+                if row[0] != expected or row[2] != version + 1:
+                    raise contradiction(bucket, expected)
+                ends[stream] = (version + 1, leaf)
+                leaves.append(leaf)
+            self._newest = max(self._newest, rows[-1][4])
         if expected != upto:
             raise contradiction(bucket, expected + 1)
-        self._newest = max(self._newest, rows[-1][4] if rows else 0)
         tree.extend(b"".join(leaves))
         tree.write_edges()
         sync_all(tree.written)
         tree.written.clear()
         self._previous[bucket] = before
         edges = [bytes(edge) for edge in tree.edges]
-        self._store.put({bucket: Tree(tree.size, before, edges)}, tails.values())
-        self._moved.update(slot_of(key) for key, _, _ in tails.values())
+        tails = sorted((keys[stream], *end) for stream, end in ends.items())  # as they lie in the store
+        self._store.put({bucket: Tree(tree.size, before, edges)}, tails)
+        self._moved.update(map(slot_of, keys.values()))
 
     def _sign(self) -> Head:
         trees = tuple((tree.size, tree.root) for tree in self._trees.values())
@@ -239,7 +247,7 @@ class Sealer:
             return self.head
         if self.head:
             self._extends(self.head)
-        self._tails.put((slot, self._store.slot(slot)) for slot in self._moved)
+        self._tails.put(self._store.slots_among(self._moved))
         self._moved.clear()
         head = Head(
             self._origin_name,

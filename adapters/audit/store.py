@@ -13,15 +13,27 @@ _TREE = "SELECT size, previous, edges FROM trees WHERE bucket = ?"
 
 _PUT_TREE = "INSERT OR REPLACE INTO trees (bucket, size, previous, edges) VALUES (?, ?, ?, ?)"
 
-_TAIL = "SELECT version, leaf FROM tails WHERE stream = ?"
+# Of many streams at once, by their keys strung together.
+_TAILS_OF = """
+WITH RECURSIVE asked (at) AS (SELECT 1 WHERE length(?1) UNION ALL SELECT at + 32 FROM asked WHERE at + 32 < length(?1))
+SELECT stream, version, leaf FROM asked CROSS JOIN tails ON stream = substr(?1, at, 32)
+"""
 
-_PUT_TAIL = "INSERT OR REPLACE INTO tails (stream, version, leaf) VALUES (?, ?, ?)"
+# In place, which takes half the time of replacing.
+_PUT_TAIL = """
+INSERT INTO tails (stream, version, leaf) VALUES (?, ?, ?)
+ON CONFLICT (stream) DO UPDATE SET version = excluded.version, leaf = excluded.leaf
+"""
 
 _TAILS = "SELECT stream, version, leaf FROM tails ORDER BY stream"
 
 _SLOT = "SELECT stream, version, leaf FROM tails WHERE stream >= ? AND stream <= ? ORDER BY stream"
 
 _STREAMS = "SELECT count(*) FROM tails"
+
+
+_STREAMS_PER_LOOK = 16
+"""How many streams are read one after the other in the time in which one slot is looked up."""
 
 
 class Tree(NamedTuple):
@@ -66,10 +78,10 @@ class Store:
             joined, rest = joined[length:], rest >> 8
         return Tree(size, previous, edges)
 
-    def tail(self, stream: bytes) -> tuple[int, bytes] | None:
-        """The last version and leaf of a stream, by its key."""
-        found: tuple[int, bytes] | None = self._connection.execute(_TAIL, (stream,)).fetchone()
-        return found
+    def tails(self, streams: Iterable[bytes]) -> dict[bytes, tuple[int, bytes]]:
+        """The last versions and leaves of streams, by their keys; one that is not known is not there."""
+        found = self._connection.execute(_TAILS_OF, (b"".join(streams),))
+        return {stream: (version, leaf) for stream, version, leaf in found}
 
     def put(self, trees: dict[int, Tree], tails: Iterable[tuple[bytes, int, bytes]]) -> None:
         """Remember trees and tails, all or nothing."""
@@ -87,6 +99,12 @@ class Store:
         """The entries of one slot."""
         low = slot.to_bytes(2)
         return next((held for _, held in slots_in(self._connection.execute(_SLOT, (low, low + b"\xff" * 30)))), b"")
+
+    def slots_among(self, slots: set[int]) -> Iterator[tuple[int, bytes]]:
+        """The slots of a set with their entries; with many of them the others too, which then takes less time."""
+        if len(slots) * _STREAMS_PER_LOOK > self.streams():
+            return self.slots()
+        return ((slot, self.slot(slot)) for slot in slots)
 
     def streams(self) -> int:
         """How many streams there are."""

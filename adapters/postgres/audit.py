@@ -1,17 +1,25 @@
 """The rows of a PostgreSQL log as an auditor reads them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
 from psycopg.types.string import ByteaBinaryLoader
 
-from adapters.audit.rows import Extent, Place, Row
+from adapters.audit.rows import LEAF_COLUMNS, Extent, LeafRow, Place, Row
 from adapters.postgres.datastore import Datastore
+from adapters.postgres.streaming import Span, streamed
+from adapters.settings import LIMITS
 
 _PAGE = b"""
 SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac, id, source, occurred
 FROM lifecircle.touchpoints WHERE bucket = %s AND number > %s AND number <= %s ORDER BY number
+"""
+
+_LEAF_ROWS = b"""
+SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac
+FROM lifecircle.touchpoints WHERE bucket = $1 AND number > $2 AND number <= $3 ORDER BY number
 """
 
 _LAST_STREAM = b"""
@@ -49,6 +57,16 @@ class PostgresAuditRows:
         """The rows of a bucket with numbers above `after`, up to `last`, by number."""
         return self._fetch(_PAGE, bucket, after, last)
 
+    def leaf_rows(self, bucket: int, after: int, last: int) -> Iterator[list[LeafRow]]:
+        """The same, what leaves are made of alone, a few at a time: the next come while those before are used."""
+        if last - after <= LIMITS.read_page_touchpoints:  # what a follower reads, for which it needs no new connection
+            yield [row[:LEAF_COLUMNS] for row in self.page(bucket, after, last)]
+            return
+        span = Span(bucket, after, last)
+        yield from streamed(
+            self._datastore, _LEAF_ROWS, span, LIMITS.read_page_touchpoints, tuple, number_at=0, prepare=_prepared
+        )
+
     def end_of_part(self, bucket: int, after: bytes, size: int) -> bytes | None:
         """The stream that holds the row that comes `size` after the streams up to `after`; None at the end."""
         found: list[tuple[bytes]] = self._fetch(_LAST_STREAM, bucket, after.decode(), size)
@@ -76,7 +94,6 @@ class PostgresAuditRows:
     def _fetch(self, sql: bytes, *given: int | str) -> list:  # type: ignore[type-arg]
         def fetched(connection: Connection[Any]) -> list[Any]:
             with connection.transaction(), connection.cursor(binary=True, row_factory=tuple_row) as cursor:
-                # As leaves need it: the bytes of a text.
                 cursor.adapters.register_loader("text", ByteaBinaryLoader)
                 connection.execute("SET LOCAL enable_sort = off")  # streams and pages are ranges of an index
                 return cursor.execute(sql, given).fetchall()
@@ -86,3 +103,8 @@ class PostgresAuditRows:
     def close(self) -> None:
         """Give the connections back."""
         self._datastore.close()
+
+
+def _prepared(connection: Connection[Any]) -> None:
+    connection.adapters.register_loader("text", ByteaBinaryLoader)  # as leaves need it: the bytes of a text
+    connection.execute("SET enable_sort = off")  # pages are ranges of an index

@@ -1,10 +1,11 @@
 """The log in PostgreSQL."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from functools import partial
+from itertools import count
 from threading import Event
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Self
 
 import psycopg
@@ -20,7 +21,7 @@ from adapters.postgres.facts import Facts, OneFact, new_facts
 from adapters.postgres.installation import Meta, install, log_exists, read_meta
 from adapters.postgres.prepared import PreparingConnection
 from adapters.postgres.recorder import Factory
-from adapters.postgres.streaming import streamed
+from adapters.postgres.streaming import Span, streamed
 from adapters.settings import LIMITS
 from domain.company import Company
 
@@ -217,20 +218,9 @@ class PostgresLog(Books):
 
     def pages(self, after: Cursor, upto: Cursor, size: int = LIMITS.read_page_touchpoints) -> Iterator[list[Stored]]:
         """All touchpoints after a cursor within a cut, the next of them on their way while a page is used."""
-        deadline = None
-        while not after.reaches(upto):
-            try:
-                with closing(self.datastore.connect()) as connection:
-                    for bucket, seen, last in _statements(after, upto):
-                        for page in streamed(connection, _PAGES, (bucket, seen, last), size, stored_of):
-                            yield page
-                            after, deadline = after.advanced(bucket, page[-1].number), None
-                        after = after.advanced(bucket, last)
-            except psycopg.Error as error:
-                deadline = deadline or monotonic() + LIMITS.postgres_reconnect_s
-                if not lost(error) or monotonic() > deadline:
-                    raise in_our_words(error, self.datastore.where) or error from error
-                sleep(LIMITS.postgres_pause_min_s)
+        for bucket, seen, last in zip(count(1), after.numbers, upto.numbers, strict=False):
+            span = Span(bucket, seen, last)
+            yield from streamed(self.datastore, _PAGES, span, size, stored_of, number_at=1)
 
     def stream(self, subject: str, upto: Cursor | None = None) -> list[Stored]:
         """One subject's stream in version order, within a cut."""
@@ -358,10 +348,3 @@ def _read(connection: Connection[Any], after: Cursor, limit: int, upto: Cursor) 
         if last > seen:
             found += _touchpoints(connection, _READ, (bucket, seen, last))
     return found
-
-
-def _statements(after: Cursor, upto: Cursor) -> Iterator[tuple[int, int, int]]:
-    """Of which bucket, from what number and up to which each statement asks, where all in between is read."""
-    for bucket, (seen, last) in enumerate(zip(after.numbers, upto.numbers, strict=True), start=1):
-        for begin in range(seen, last, LIMITS.read_statement_touchpoints):
-            yield bucket, begin, min(last, begin + LIMITS.read_statement_touchpoints)

@@ -6,38 +6,84 @@ processor's cache, where rows are made and used in two thirds of the time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from contextlib import closing
+from time import monotonic, sleep
+from typing import Any, NamedTuple, TypeVar
 
+import psycopg
 from psycopg import Connection
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.generators import fetch, send
 from psycopg.pq import ExecStatus, Format
 
-T = TypeVar("T")
+from adapters.postgres.datastore import Datastore, in_our_words, lost
+from adapters.settings import LIMITS
 
-_BIGINT = 20
+Row = TypeVar("Row", bound=tuple[Any, ...])
+
+_INTEGER, _BIGINT = 23, 20
 _SENT = (ExecStatus.TUPLES_CHUNK, ExecStatus.TUPLES_OK)
 
 
+class Span(NamedTuple):
+    """Touchpoints of one bucket: those of numbers above `after`, up to `last`."""
+
+    bucket: int
+    after: int
+    last: int
+
+
 def streamed(
-    connection: Connection[Any],
+    datastore: Datastore,
     statement: bytes,
-    numbers: Sequence[int],
+    span: Span,
     size: int,
-    make_row: Callable[[Sequence[Any]], T],
-) -> Iterator[list[T]]:
-    """The rows of one statement, in chunks of at most `size`; until the last one the connection can do nothing else.
+    make_row: Callable[[Sequence[Any]], Row],
+    *,
+    number_at: int,
+    prepare: Callable[[Connection[Any]], None] = lambda _: None,
+) -> Iterator[list[Row]]:
+    """The rows of a span in number order, in chunks of at most `size`, over a connection of their own.
+
+    Where it is lost, what is missing yet is read over another.
 
     Args:
-        connection: whose adapters say what columns become; closed by who breaks off.
-        statement: with parameters $1 and so on.
-        numbers: the parameters, each a bigint.
+        datastore: which database.
+        statement: asks for bucket $1, numbers above $2 up to $3, by number.
+        span: what is read, by as many statements as keep each one short.
         size: rows of a chunk.
         make_row: from the columns of a row.
+        number_at: the column with the number.
+        prepare: called with every new connection.
+
+    Raises:
+        LogUnavailable: the server did not come back in time.
     """
-    parameters = [number.to_bytes(8, signed=True) for number in numbers]
-    types, formats = [_BIGINT] * len(parameters), [Format.BINARY] * len(parameters)
+    bucket, after, last = span
+    deadline = None
+    while after < last:
+        try:
+            with closing(datastore.connect()) as connection:
+                prepare(connection)
+                while after < last:
+                    upto = min(last, after + LIMITS.read_statement_touchpoints)
+                    for chunk in _chunks(connection, statement, Span(bucket, after, upto), size, make_row):
+                        yield chunk
+                        after, deadline = chunk[-1][number_at], None
+                    after = upto
+        except psycopg.Error as error:
+            deadline = deadline or monotonic() + LIMITS.postgres_reconnect_s
+            if not lost(error) or monotonic() > deadline:
+                raise in_our_words(error, datastore.where) or error from error
+            sleep(LIMITS.postgres_pause_min_s)
+
+
+def _chunks(
+    connection: Connection[Any], statement: bytes, span: Span, size: int, make_row: Callable[[Sequence[Any]], Row]
+) -> Iterator[list[Row]]:
+    parameters = [span.bucket.to_bytes(4), *(number.to_bytes(8, signed=True) for number in span[1:])]
+    types, formats = [_INTEGER, _BIGINT, _BIGINT], [Format.BINARY] * 3
     connection.pgconn.send_query_params(statement, parameters, types, formats, Format.BINARY)
     connection.pgconn.set_chunked_rows_mode(size)
     connection.wait(send(connection.pgconn))

@@ -1,14 +1,20 @@
 """The rows of a SQLite log as an auditor reads them."""
 
+from collections.abc import Iterator
 from contextlib import closing
 
 from adapters.addresses import read_sqlite_url
-from adapters.audit.rows import Extent, Place, Row
+from adapters.audit.rows import Extent, LeafRow, Place, Row
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import connect, explained
 
 _PAGE = """
 SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac, id, source, occurred
+FROM touchpoints WHERE bucket = ? AND number > ? AND number <= ? ORDER BY number
+"""
+
+_LEAF_ROWS = """
+SELECT number, stream, version, kind, recorded, recordedby, state, content_hmac
 FROM touchpoints WHERE bucket = ? AND number > ? AND number <= ? ORDER BY number
 """
 
@@ -46,6 +52,12 @@ class SQLiteAuditRows:
     def page(self, bucket: int, after: int, last: int) -> list[Row]:
         """The rows of a bucket with numbers above `after`, up to `last`, by number."""
         return self._fetch(_PAGE, bucket, after, last)
+
+    def leaf_rows(self, bucket: int, after: int, last: int) -> Iterator[list[LeafRow]]:
+        """The same, what leaves are made of alone, a few at a time."""
+        with explained(self._path), closing(self._connection.execute(_LEAF_ROWS, (bucket, after, last))) as cursor:
+            while rows := cursor.fetchmany(LIMITS.read_page_touchpoints):
+                yield rows
 
     def end_of_part(self, bucket: int, after: bytes, size: int) -> bytes | None:
         """The stream that holds the row that comes `size` after the streams up to `after`; None at the end."""

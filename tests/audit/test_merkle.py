@@ -120,10 +120,13 @@ def test_a_slot_shows_where_a_stream_ends_or_that_there_is_none(ends: dict[str, 
     ends.pop("nobody", None)
     entries = sorted((stream_key(stream.encode()), *end) for stream, end in ends.items())
     slots = dict(slots_in(entries))
-    tails = Tails(slots.items())
+    tails, grown = Tails(slots.items()), Tails(())
+    for slot in slots.items():
+        grown.put([slot])
+    assert grown.root == tails.root
     for stream in [*ends, "nobody"]:
-        slot = slot_of(stream_key(stream.encode()))
-        held, proof = slots.get(slot, b""), tails.path(slot)
+        place = slot_of(stream_key(stream.encode()))
+        held, proof = slots.get(place, b""), tails.path(place)
         assert len(proof) == LEVELS
         assert tail_in(stream.encode(), held, proof, tails.root) == ends.get(stream)
         for wrong in (held[:-72], held + bytes(72)):

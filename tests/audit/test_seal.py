@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,12 +16,14 @@ import pytest
 from adapters.audit.files import write_whole
 from adapters.audit.seal import Seal, read_key
 from adapters.audit.sealer import key_path, sealer
+from adapters.audit.store import Store
 from adapters.audit.verifier import verify_log
 from adapters.engine import Engine
 from adapters.settings import LIMITS
 from domain.company import Company
 from domain.errors import SealContradicted, SealerFenced, SealUnusable
 from domain.merkle import consistency_proof, consistent
+from domain.tails import slot_of, stream_key
 from tests.audit.conftest import Sealed
 from tests.audit.tamper import (
     Database,
@@ -274,6 +277,18 @@ def shop_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LIFECIRCLE_ID_KEY", raising=False)
     return tmp_path
+
+
+def test_what_a_sealer_remembers_is_the_same_asked_one_by_one_or_all_at_once(tmp_path: Path) -> None:
+    with closing(Store.writing(tmp_path / "sealer.db")) as store:
+        keys = sorted(stream_key(b"%d" % at) for at in range(400))
+        store.put({}, [(key, 1, key) for key in keys])
+        store.put({}, [(key, 2, bytes(32)) for key in keys[::2]])
+        every, few = dict(store.slots()), set(map(slot_of, keys[:5]))
+        assert dict(store.slots_among(few)) == {slot: every[slot] for slot in few}
+        assert dict(store.slots_among(set(every))) == every
+        assert store.tails([keys[3], bytes(32), keys[4]]) == {keys[3]: (1, keys[3]), keys[4]: (2, bytes(32))}
+        assert store.tails([]) == {}
 
 
 def test_much_to_read_is_signed_on_the_way_and_a_killed_sealer_loses_none_of_that(
