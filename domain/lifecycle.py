@@ -72,13 +72,13 @@ RuleState = Shards[tuple[str, str], Life]
 class World:
     """What a rule may look at beside the entity itself: its subject's other lives, and the company's settings.
 
-    `changes` are the lives that the touchpoint has touched so far.
+    `before` are the lives before the touchpoint, `changes` those that it has touched so far.
     """
 
-    __slots__ = ("_before", "_day", "_of", "changes", "company")
+    __slots__ = ("_day", "_of", "before", "changes", "company")
 
     def __init__(self, before: RuleState, company: Company) -> None:
-        self._before = before
+        self.before = before
         self.changes: dict[tuple[str, str], Life] = {}
         self.company = company
         self._of: Fact | None = None
@@ -93,17 +93,11 @@ class World:
     def life(self, key: str, entity: str) -> Life | None:
         """Another life, as the lifecycles that were judged earlier have left it."""
         place = (key, entity)
-        return self.changes.get(place) or self._before.get(place)
+        return self.changes.get(place) or self.before.get(place)
 
     def life_before(self, key: str, entity: str) -> Life | None:
         """Another life, as it was before the touchpoint."""
-        return self._before.get((key, entity))
-
-    def lives(self, key: str, entity: str) -> tuple[Life | None, Life | None]:
-        """Another life, as it was before the touchpoint and as it is now."""
-        place = (key, entity)
-        before = self._before.get(place)
-        return before, self.changes.get(place) or before
+        return self.before.get((key, entity))
 
 
 class Step(NamedTuple):
@@ -199,7 +193,8 @@ class Lifecycle:
 
     def take(self, fact: Fact, entity: str, world: World, found: list[Breach], healed: list[Breach]) -> None:
         """Take one touchpoint into one life; add the breaches that came and those that healed."""
-        life = world.life(self.key, entity) or _UNOPENED
+        place = (self.key, entity)
+        life = world.changes.get(place) or world.before.get(place) or _UNOPENED
         if life.state:
             after, rules = self._step(life, fact, entity, world)
             if rules:
@@ -211,7 +206,7 @@ class Lifecycle:
             found.append(self._breach(self.never, self._unopened, fact, entity, world))
         if self.balance and after.memo is not life.memo:
             after = self._balanced(self.balance, after, fact, entity, world, found, healed)
-        world.changes[self.key, entity] = after
+        world.changes[place] = after
 
     def _open(
         self, fact: Fact, entity: str, life: Life, world: World, found: list[Breach], healed: list[Breach]
@@ -278,7 +273,8 @@ class Lifecycle:
         return life._replace(unbalanced=fact)
 
     def _breach(self, rule: str, detail: str, fact: Fact, entity: str, world: World) -> Breach:
-        return _breach_of(fact, f"{self.key}/{rule}", f"{self.key}/{entity}", detail, world.day(fact))
+        key = self.key
+        return _breach_of(fact, f"{key}/{rule}", f"{key}/{entity}", detail, world.day(fact))
 
 
 class Verdict(NamedTuple):

@@ -42,7 +42,7 @@ class Book(NamedTuple):
     def of(cls, items: Iterable[Mapping[str, Any]], total: Mapping[str, Any]) -> "Book":
         """The book of an order of which nothing else is known: the same as placed and with its total, all at once."""
         lines = _lines(items)
-        ordered = sum_of(lines.values())
+        ordered = dict(lines.values()) if len(lines) == 1 else sum_of(lines.values())
         nothing, micros = _NOTHING, total["micros"]
         cells = lines, ordered, ordered, nothing, nothing, nothing, None, micros, total["currency"], 0, 0, False
         return tuple.__new__(cls, cells)

@@ -159,20 +159,19 @@ def _convert(state: Results, kind: str, name: str, fact: Fact, amount: dict[str,
 
 def _dealt(state: Results, fact: Fact) -> tuple[Hashable, ...]:
     """Take a step of an opportunity: it is won once until it is reopened or lost."""
-    name, key, data = fact.data["opportunity"], ("OpportunityWon", fact.data["opportunity"]), fact.data
+    kind, data = fact.kind, fact.data
+    name = data["opportunity"]
+    if kind in ("OpportunityOpened", "OpportunityChanged"):
+        if "amount" in data and (kind == "OpportunityChanged" or name not in state.amounts):
+            state.amounts[name] = data["amount"]
+        return ()
+    key = ("OpportunityWon", name)
     place = state.last.get(key)
     stands = place is not None and state.made["OpportunityWon"][place].stands
-    match fact.kind:
-        case "OpportunityOpened" if "amount" in data:
-            state.amounts.setdefault(name, data["amount"])
-        case "OpportunityChanged" if "amount" in data:
-            state.amounts[name] = data["amount"]
-        case "OpportunityWon" if not stands:
-            return _convert(state, *key, fact, data.get("amount") or state.amounts.get(name))
-        case "OpportunityLost" | "OpportunityReopened" if stands:
-            return _let(state, key, stands=False)
-        case _:
-            pass
+    if kind == "OpportunityWon" and not stands:
+        return _convert(state, *key, fact, data.get("amount") or state.amounts.get(name))
+    if kind in ("OpportunityLost", "OpportunityReopened") and stands:
+        return _let(state, key, stands=False)
     return ()
 
 

@@ -121,14 +121,14 @@ def _counts(touchpoint: type[Touchpoint]) -> bool | None:
 
 
 def _told(fact: Fact) -> Names:
-    data, given = fact.data, fact.envelope
+    data, given, kind = fact.data, fact.envelope, fact.kind
     channel, campaign = given.get("channel") or data.get("mode"), given.get("campaign")
     source, partner = data.get("lead_source") or data.get("network"), given.get("partner")
-    if fact.kind == "InquiryReceived":
+    if kind == "InquiryReceived":
         source = data.get("source")
-    elif fact.kind == "CustomerWonBack":
+    elif kind == "CustomerWonBack":
         campaign = campaign or data.get("campaign")
-    if tags := data.get("utm"):
+    if "utm" in data and (tags := data["utm"]):
         channel, source = channel or tags.get("medium"), source or tags.get("source")
         campaign = campaign or tags.get("campaign")
     if not (source or campaign or partner):

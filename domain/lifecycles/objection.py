@@ -14,14 +14,15 @@ PROFILING = "profiling"
 
 def purposes_concerned(fact: Fact, world: World) -> Iterable[str]:
     """The purposes that are objected to; of all others, nothing is remembered."""
-    if fact.kind == ObjectionRaised.kind:
+    kind = fact.kind
+    if kind == ObjectionRaised.kind:
         return world.company.covered(fact.data["purpose"])
-    if fact.kind != ConsentGranted.kind:
-        purposes: tuple[str, ...] = (fact.data["purpose"] if fact.kind == MessageSent.kind else PROFILING,)
-    else:
-        # Another basis does not outweigh an objection; that the customer allows it does.
-        allowed = fact.data.get("basis", "consent") == "consent"
-        purposes = world.company.covered(fact.data["purpose"]) if allowed else ()
+    if kind != ConsentGranted.kind:
+        used = fact.data["purpose"] if kind == MessageSent.kind else PROFILING
+        return (used,) if world.life("objection", used) else ()
+    # Another basis does not outweigh an objection; that the customer allows it does.
+    allowed = fact.data.get("basis", "consent") == "consent"
+    purposes = world.company.covered(fact.data["purpose"]) if allowed else ()
     return [purpose for purpose in purposes if world.life("objection", purpose)]
 
 

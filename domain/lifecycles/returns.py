@@ -36,7 +36,9 @@ def skus_concerned(fact: Fact, world: World) -> Iterable[str]:
 
 def _counts(fact: Fact, world: World) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """What stood ordered before the touchpoint, and after it."""
-    before, after = world.lives("order", fact.data["order"])
+    place = ("order", fact.data["order"])
+    before = world.before.get(place)
+    after = world.changes.get(place) or before
     return (
         before.memo.standing if before and before.state else _NOTHING,
         after.memo.standing if after and after.state else _NOTHING,
