@@ -21,6 +21,9 @@ class Count(NamedTuple):
     returned: int = 0
 
 
+_NONE = Count()
+
+
 def skus_concerned(fact: Fact, world: World) -> Iterable[str]:
     """The skus that came back, or whose count an order changed."""
     if fact.kind == ReturnReceived.kind:
@@ -47,9 +50,9 @@ def _counts(fact: Fact, world: World) -> tuple[Mapping[str, int], Mapping[str, i
 
 def ordered(step: Step) -> Count:
     """The count after an order was placed, amended or cancelled."""
-    fact, count = step.fact, step.memo or Count()
-    before, after = _counts(fact, step.world)
-    return Count(count.bought + after.get(step.entity, 0) - before.get(step.entity, 0), count.returned)
+    sku, count = step.entity, step.memo or _NONE
+    before, after = _counts(step.fact, step.world)
+    return Count(count.bought + after.get(sku, 0) - before.get(sku, 0), count.returned)
 
 
 def came_back(step: Step) -> Count:
