@@ -250,7 +250,7 @@ class Company(Policy):
 
     def __copy__(self) -> Self:
         copied = super().__copy__()
-        copied.__dict__.pop("_days", None)  # a copy may get another zone
+        vars(copied).pop("_days", None)  # a copy may get another zone
         return copied
 
     def end_of(self, day: date) -> int:
