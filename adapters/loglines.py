@@ -49,7 +49,7 @@ def line(event: str, **told: Any) -> None:
         structlog.get_logger().info(event, **told)
         return
     whole = {**told, "event": event, **_names.get(), "level": "info", "timestamp": datetime.now(UTC)}
-    _WRITER.msg(orjson.dumps(whole, option=orjson.OPT_UTC_Z).decode())
+    _WRITER.msg(orjson.dumps(whole, option=_IN_UTC).decode())
 
 
 def named_throughout(ids: Mapping[str, str]) -> None:
@@ -87,6 +87,8 @@ def _with_names(_logger: Any, _level: str, line: MutableMapping[str, Any]) -> Mu
 def _rendered(_logger: Any, _level: str, line: MutableMapping[str, Any]) -> str:
     return orjson.dumps(line, default=lambda value: type(value).__name__).decode()
 
+
+_IN_UTC = orjson.OPT_UTC_Z
 
 _PROCESSORS = (
     _with_names,

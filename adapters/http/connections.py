@@ -34,7 +34,10 @@ class Connection(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._sends = self._awaited = _HEAD
         self._head_bytes = 0
+        self._until: float | None = None
+        """Until when, by the loop's clock, what the other end sends is waited for; None while it has its turn."""
         self._sending: TimerHandle | None = None
+        """Looks at that, now and then: a timer for each request would take longer than its head does to be read."""
         self._reading: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn has it
@@ -42,7 +45,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(cast("Transport", _Joined(transport, self.loop)))
         if len(self.connections) > LIMITS.http_connections_max:
             self.app = refusal(_TOO_MANY)
-        self._sending = self.loop.call_later(LIMITS.http_head_s, self._too_slow)
+        self._wait_for(LIMITS.http_head_s)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and wait for what is still to come."""
@@ -98,10 +101,27 @@ class Connection(HttpToolsProtocol):
         """Give the head of a request one time, and its body another, however little comes at once."""
         if self._sends is self._awaited:
             return
-        self._sending, self._awaited = _none_of(self._sending), self._sends
-        if self._sends is not _WHOLE and not self.transport.is_closing():
-            within_s = LIMITS.http_head_s if self._sends is _HEAD else LIMITS.http_body_s
-            self._sending = self.loop.call_later(within_s, self._too_slow)
+        self._awaited = self._sends
+        if self._sends is _WHOLE or self.transport.is_closing():
+            self._until = None
+        else:
+            self._wait_for(LIMITS.http_head_s if self._sends is _HEAD else LIMITS.http_body_s)
+
+    def _wait_for(self, within_s: float) -> None:
+        self._until = self.loop.time() + within_s
+        if self._sending is not None and self._sending.when() > self._until:
+            self._sending = _none_of(self._sending)
+        if self._sending is None:
+            self._sending = self.loop.call_at(self._until, self._look)
+
+    def _look(self) -> None:
+        self._sending = None
+        if self._until is None:
+            return
+        if self.loop.time() < self._until:
+            self._sending = self.loop.call_at(self._until, self._look)
+        else:
+            self._too_slow()
 
     def _too_slow(self) -> None:
         if self._sends is _HEAD and self.cycle is not None and not self.cycle.response_complete:
@@ -115,14 +135,14 @@ async def answer_whole(cycle: RequestResponseCycle, answer: Answer, named: Seque
         await cycle.flow.drain()
     if cycle.disconnected:
         return
-    told = [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
-    told += [(b"content-length", b"%d" % len(answer.body)), (b"content-type", answer.form.encode()), *named]
-    if not cycle.keep_alive:
-        told.append((b"connection", b"close"))
-    head = b"".join([b"%b: %b\r\n" % header for header in (*cycle.default_headers, *told)])
+    status, body, form, more = answer
+    told = "".join([f"{name.lower()}: {value}\r\n" for name, value in more.items()])
+    own = f"{told}content-length: {len(body)}\r\ncontent-type: {form}\r\n".encode()
+    before, after = (b"".join([b"%b: %b\r\n" % each for each in headers]) for headers in (cycle.default_headers, named))
+    ends = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
     cycle.response_started = cycle.response_complete = True
     cycle.message_event.set()
-    cycle.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[answer.status], head, answer.body))
+    cycle.transport.write(b"".join((STATUS_LINE[int(status)], before, own, after, ends, body)))
     if not cycle.keep_alive:
         cycle.transport.close()
     cycle.on_response()

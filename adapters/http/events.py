@@ -36,6 +36,7 @@ from domain.kinds.order import OrderPlaced
 
 _TURN_S = 0.01
 """For how long a batch is read before others have their turn."""
+_RECORDED, _REPEATED = int(HTTPStatus.CREATED), int(HTTPStatus.OK)
 _EVENT = {"$ref": "#/components/schemas/CloudEvent"}
 _EXAMPLE = example(OrderPlaced)
 _ETAG = {"ETag": {"description": "the version of the subject, of one touchpoint", "schema": {"type": "string"}}}
@@ -154,6 +155,7 @@ async def _append(
     outcomes: list[Outcome | None] = [None] * len(sent.events)
     recordedby = principal.recordedby
     groups: dict[str, list[tuple[int, Appendable]]] = {}
+    flawed: set[str] = set()
     clock, log, turn = clock_us(), service.engine.log, perf_counter()
     for place, event in enumerate(sent.events):
         subject = str(event.get("subject", ""))
@@ -166,6 +168,7 @@ async def _append(
             of_subject.append((place, await read_arrived_async(event, clock, log)))
         except LifecircleError as error:
             outcomes[place] = error
+            flawed.add(subject)
             if isinstance(error, Refused):
                 service.engine.refusals.note(error, recordedby, event.get("type"), event.get("id"))
             elif isinstance(error, RequestRefused):
@@ -178,8 +181,7 @@ async def _append(
             way_out="append each subject's touchpoints on their own",
         )
     began = perf_counter()
-    flawed = {str(sent.events[place].get("subject", "")) for place, found in enumerate(outcomes) if found}
-    sound = {subject: group for subject, group in groups.items() if subject not in flawed}
+    sound = {subject: group for subject, group in groups.items() if subject not in flawed} if flawed else groups
     sent_on = [[envelope for _, envelope in group] for group in sound.values()]
     try:
         verdicts = await _verdicts(service.engine, sent_on, expected, recordedby, strict=strict)
@@ -232,34 +234,34 @@ def _fellow() -> LifecircleError:
 
 
 def _answer(outcomes: Sequence[Outcome], breaches: list[dict[str, Any]] | None, *, batched: bool) -> Answer:
+    headers = {"Preference-Applied": "wait"} if breaches is not None else {}
+    if not batched:
+        (found,) = outcomes
+        if isinstance(found, LifecircleError):
+            return refused(found)
+        body = receipt(found) if breaches is None else {**receipt(found), "breaches": breaches}
+        return _told(_REPEATED if found.repeat else _RECORDED, body, {**headers, "ETag": f'"{found.version}"'})
     receipts = [found for found in outcomes if isinstance(found, Receipt)]
     errors = [found for found in outcomes if isinstance(found, LifecircleError)]
     # What only failed with another is told apart from that other.
     failed = min(errors, key=lambda each: status_of(each) == HTTPStatus.FAILED_DEPENDENCY, default=None)
-    headers = {"Preference-Applied": "wait"} if breaches is not None else {}
-    if not batched:
-        if failed:
-            return refused(failed)
-        body = receipt(receipts[0]) | ({} if breaches is None else {"breaches": breaches})
-        status = HTTPStatus.OK if receipts[0].repeat else HTTPStatus.CREATED
-        return _told(status, body, headers | {"ETag": f'"{receipts[0].version}"'})
     if failed and not receipts:
         told = problem_of(failed) | {"results": [_result(found) for found in outcomes]}
         return Answer(status_of(failed), orjson.dumps(told), PROBLEM_TYPE)
-    status = HTTPStatus.OK if all(each.repeat for each in receipts) else HTTPStatus.CREATED
+    status = _REPEATED if all(each.repeat for each in receipts) else _RECORDED
     results: dict[str, Any] = {"results": [_result(found) for found in outcomes]}
     if breaches is not None:
         results["breaches"] = breaches
-    return _told(HTTPStatus.MULTI_STATUS if failed else status, results, headers)
+    return _told(int(HTTPStatus.MULTI_STATUS) if failed else status, results, headers)
 
 
-def _told(status: HTTPStatus, content: dict[str, Any], headers: dict[str, str]) -> Answer:
+def _told(status: int, content: dict[str, Any], headers: dict[str, str]) -> Answer:
     return Answer(status, orjson.dumps(content), headers=headers)
 
 
 def _result(found: Outcome) -> dict[str, Any]:
     if isinstance(found, Receipt):
-        return {"status": int(HTTPStatus.OK if found.repeat else HTTPStatus.CREATED), "receipt": receipt(found)}
+        return {"status": _REPEATED if found.repeat else _RECORDED, "receipt": receipt(found)}
     return {"status": int(status_of(found)), "problem": problem_of(found)}
 
 
