@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 from secrets import token_bytes
 from threading import Lock
 from time import monotonic
@@ -21,23 +20,6 @@ THE_LOG = ""
 
 _NONCE_BYTES = 12
 _ROUNDS_MAX = 8
-
-
-class Mac:
-    """HMAC-SHA256 (RFC 2104) under one key, for many messages: the key is taken in once."""
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(sha256().block_size, b"\0")  # of no more than a block
-        self._inner, self._outer = (sha256(bytes(each ^ pad for each in block)).copy for pad in (0x36, 0x5C))
-
-    def digest(self, message: bytes) -> bytes:
-        """The code of one message."""
-        inner, outer = self._inner(), self._outer()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.digest()
 
 
 class DataKey:

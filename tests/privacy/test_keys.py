@@ -1,6 +1,5 @@
 """Keys: one for each person, made once however many ask, protected in epochs, in a file or on a server."""
 
-import hmac
 import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -8,11 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from adapters.engine import Engine
-from adapters.privacy.keyring import DataKey, Keyring, Mac
+from adapters.privacy.keyring import DataKey, Keyring
 from domain.errors import KeysUnusable
 from tests.cli.program import Shell
 from tests.conftest import fresh_database
@@ -44,12 +41,6 @@ def test_a_person_has_one_key_whoever_asks_for_it_first(keyring_url: str) -> Non
     assert len(set(tags.pop())) == len(persons)
     for ring in rings:
         ring.close()
-
-
-@given(key=st.binary(min_size=1, max_size=64), messages=st.lists(st.binary(max_size=200), min_size=1, max_size=3))
-def test_a_code_is_that_of_the_standard_library(key: bytes, messages: list[bytes]) -> None:
-    mac = Mac(key)
-    assert [mac.digest(each) for each in messages] == [hmac.digest(key, each, "sha256") for each in messages]
 
 
 def test_of_several_keys_those_that_others_made_meanwhile_are_taken(keyring_url: str) -> None:
