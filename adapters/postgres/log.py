@@ -312,8 +312,8 @@ def _at_once(
         facts.send(connection)
         return facts.receive(connection)
     with connection.held(facts.statement):
-        facts.send(connection)
         try:
+            facts.send(connection)
             ready()
         except BaseException:
             connection.release(undone=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.generators import execute, fetch_many, send
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.rows import DictRow
 
@@ -75,6 +75,8 @@ class PreparingConnection(Connection[DictRow]):
         finally:
             results: list[PGresult] = []
             while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
+                if self.pgconn.status != ConnStatus.OK:
+                    raise OperationalError("the connection was lost while a statement was held")
                 results += self.wait(fetch_many(self.pgconn))
             self.pgconn.exit_pipeline_mode()
         for result in results:

@@ -13,6 +13,11 @@ from domain.company import Company
 from domain.errors import VersionConflict
 from tests.faults.proxy import PostgresProxy
 
+_END_OTHERS = b"""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
 Append = Callable[[PostgresLog, int], None]
 
 
@@ -117,6 +122,30 @@ def test_a_cut_while_connecting_costs_nothing(postgres_url: str, append: Append)
         log.close()
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_connection_that_ends_while_an_append_is_held_costs_nothing(postgres_url: str, *, fails: bool) -> None:
+    log, calls = PostgresLog.create(postgres_url, Company()), list[int]()
+    groups = [Group((Draft("customer", "ContactMade", f"id-{at}", "shop", 0, "test", b"{}"),)) for at in range(2)]
+
+    def ready() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            with psycopg.connect(postgres_url, autocommit=True) as connection:
+                connection.execute(_END_OTHERS)
+        if fails:
+            raise TimeoutError
+
+    if fails:
+        with pytest.raises(TimeoutError):
+            log.append(groups, ready)
+        assert log.stream("customer") == []
+    else:
+        log.append(groups, ready)
+    log.append(groups)
+    assert [stored.number for stored in log.stream("customer")] == [1, 2]
+    log.close()
+
+
 def test_a_follower_whose_connections_are_ended_misses_nothing(postgres_url: str) -> None:
     log = PostgresLog.create(postgres_url, Company())
     follower, stop, seen = PostgresLog.open(postgres_url), Event(), list[int]()
@@ -133,10 +162,7 @@ def test_a_follower_whose_connections_are_ended_misses_nothing(postgres_url: str
         for version in range(1, 201):
             _with_expected_version(log, version)
             if version % 20 == 0:  # the writer's connections too
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
+                connection.execute(_END_OTHERS)
     thread.join(60)
     stop.set()
     assert seen == list(range(1, 201))
@@ -171,10 +197,7 @@ def test_a_subscription_of_the_library_survives_too(postgres_url: str) -> None:
         for version in range(1, 41):
             _by_the_library(log, version)
             if version % 10 == 0:
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
+                connection.execute(_END_OTHERS)
         for notification in subscription:
             seen.append(notification.id)
             if len(seen) == 40:
