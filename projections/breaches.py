@@ -7,7 +7,7 @@ from domain.company import Company
 from domain.lifecycle import Breach, RuleState, judged_kinds, weigh
 from domain.shards import Owned
 from domain.touchpoint import Fact
-from projections.view import Question, Row, View, maker
+from projections.view import Question, Row, View
 
 
 class BreachRow(NamedTuple):
@@ -24,9 +24,6 @@ class BreachRow(NamedTuple):
     day: Annotated[str, "day it occurred, in the company's zone"]
     at: Annotated[int, "when it occurred, in microseconds since 1970 UTC"]
     detail: Annotated[str, "the rule in a sentence"]
-
-
-_broken = maker(BreachRow)
 
 
 class Standing:
@@ -93,4 +90,4 @@ class Breaches(View[Standing]):
     def row(self, state: Standing, key: Hashable) -> Row | None:
         """The breach of this key, unless it has healed."""
         breach = state.breaches.get(key)
-        return _broken((state.subject, *breach)) if breach else None
+        return (state.subject, *breach) if breach else None

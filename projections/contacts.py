@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 import domain.kinds  # noqa: F401 - registers the kinds that are looked up by name
 from domain.company import Company
 from domain.touchpoint import KINDS, Fact
-from projections.view import Question, Row, View, maker
+from projections.view import Question, Row, View
 
 NO_CONTACT = frozenset(
     {
@@ -68,9 +68,6 @@ class Contact(NamedTuple):
     campaign: Annotated[str | None, "the campaign it belongs to"]
     direction: Annotated[str | None, "in: from the customer; out: from us; null where neither is known"]
     entity: Annotated[str | None, "what it concerns, such as order/123"]
-
-
-_contact = maker(Contact)
 
 
 class _Kind(NamedTuple):
@@ -184,24 +181,22 @@ class Contacts(View[History]):
             if field in data:
                 entity = f"{of}/{data[field]}"
                 break
-        return _contact(
-            (
-                state.subject,
-                id_,
-                source,
-                stream,
-                version,
-                given["time"],
-                at,
-                self.company.day(fact),
-                phase,
-                kind,
-                given.get("channel") or data.get("mode"),
-                given.get("actor"),
-                given.get("campaign"),
-                direction,
-                entity,
-            )
+        return (
+            state.subject,
+            id_,
+            source,
+            stream,
+            version,
+            given["time"],
+            at,
+            self.company.day(fact),
+            phase,
+            kind,
+            given.get("channel") or data.get("mode"),
+            given.get("actor"),
+            given.get("campaign"),
+            direction,
+            entity,
         )
 
 

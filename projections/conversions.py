@@ -13,7 +13,7 @@ from domain.touchpoint import Fact
 from projections.credit import QUESTIONS
 from projections.purchases import PURCHASE_STEPS, Order
 from projections.touches import Walk
-from projections.view import Row, View, bounded, maker
+from projections.view import Row, View, bounded
 
 
 class ConversionRow(NamedTuple):
@@ -37,9 +37,6 @@ class ConversionRow(NamedTuple):
     first_place: Annotated[int, "the place (see touches) at which its path begins"]
     last_place: Annotated[int, "the place at which its path ends; one less than first_place without any touch"]
     touches: Annotated[int, "number of touches in its path"]
-
-
-_conversion = maker(ConversionRow)
 
 
 class Conversion:
@@ -130,23 +127,21 @@ class Conversions(View[Results]):
                 break
         fact, amount, day = conversion.fact, conversion.amount, self.company.day(conversion.fact)
         given = fact.envelope
-        return _conversion(
-            (
-                state.subject,
-                kind,
-                name,
-                fact.id,
-                fact.at,
-                day,
-                day_number(day),
-                given.get("channel"),
-                given.get("actor"),
-                amount["currency"] if amount else None,
-                amount["micros"] if amount else None,
-                before + 1,
-                conversion.until,
-                conversion.until - before,
-            )
+        return (
+            state.subject,
+            kind,
+            name,
+            fact.id,
+            fact.at,
+            day,
+            day_number(day),
+            given.get("channel"),
+            given.get("actor"),
+            amount["currency"] if amount else None,
+            amount["micros"] if amount else None,
+            before + 1,
+            conversion.until,
+            conversion.until - before,
         )
 
 

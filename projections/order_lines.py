@@ -1,13 +1,14 @@
 """Order lines: what each customer bought of which product, what was kept of it, and what it cost us."""
 
 from collections.abc import Hashable, Iterable
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 from domain.company import day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Order, OrderedLine, line_named, value_of
-from projections.view import Question, Row, View, bounded, maker
+from projections.view import Question, Row, View, bounded
 
 
 class LineRow(NamedTuple):
@@ -42,9 +43,6 @@ class LineRow(NamedTuple):
     profit_micros: Annotated[int | None, "kept value less its cost, in millionths; null where that is"]
 
 
-_line = maker(LineRow)
-
-
 class _Came(NamedTuple):
     """What came of one line: quantities and values in millionths; `ordered` is false of goods that only came back."""
 
@@ -57,7 +55,7 @@ class _Came(NamedTuple):
     back: int = 0
 
 
-_came = maker(_Came)
+_came = partial(tuple.__new__, _Came)
 
 
 class _Entry:
@@ -368,27 +366,25 @@ def _row(subject: str, name: str, line_name: str, entry: _Entry, came: _Came) ->
     cost = None if unit_cost is None else unit_cost * left // MICROS
     if line.quantity and not left:
         cost = 0  # what was not kept cost nothing, whatever a unit does
-    return _line(
-        (
-            subject,
-            name,
-            line_name,
-            name if entry.named else None,
-            day,
-            day_number(day),
-            line.sku,
-            told.get("category"),
-            told.get("unit"),
-            told.get("configuration"),
-            told.get("purpose"),
-            came.currency or None,
-            bounded(line.quantity),
-            bounded(came.off_quantity),
-            bounded(came.back_quantity),
-            bounded(line.net),
-            bounded(kept),
-            unit_cost,
-            None if cost is None else bounded(cost),
-            None if cost is None else bounded(kept - cost),
-        )
+    return (
+        subject,
+        name,
+        line_name,
+        name if entry.named else None,
+        day,
+        day_number(day),
+        line.sku,
+        told.get("category"),
+        told.get("unit"),
+        told.get("configuration"),
+        told.get("purpose"),
+        came.currency or None,
+        bounded(line.quantity),
+        bounded(came.off_quantity),
+        bounded(came.back_quantity),
+        bounded(line.net),
+        bounded(kept),
+        unit_cost,
+        None if cost is None else bounded(cost),
+        None if cost is None else bounded(kept - cost),
     )

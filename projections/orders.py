@@ -8,7 +8,7 @@ from domain.company import day_number
 from domain.order_book import Book
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Figures, Order
-from projections.view import Question, Row, View, bounded, maker
+from projections.view import Question, Row, View, bounded
 
 TOLD_CHARS_MAX = 1_000
 """How long the list of an order's configurations may get; a longer one ends in an ellipsis."""
@@ -83,7 +83,6 @@ class OrderRow(NamedTuple):
     days_late: Annotated[int | None, "calendar days from the first promised day to delivery; below zero when early"]
 
 
-_order = maker(OrderRow)
 _UNTOLD: Mapping[str, Any] = MappingProxyType({})
 _NO_FIGURES = Figures(0, 0, 0, 0, 0, 0, 0)
 
@@ -321,7 +320,7 @@ class Orders(View[Orderbook]):
         delivery = _UNTOLD_DELIVERY
         if order.promises or order.warnings or shipped or dispatched:
             delivery = self._delivery(order, shipped, dispatched, delivered)
-        cells = (
+        return (
             state.subject,
             str(key),
             _status(order, figures, delivered, bool(dispatched)),
@@ -336,7 +335,6 @@ class Orders(View[Orderbook]):
             day(order.confirmed) if order.confirmed else None,
             *delivery,
         )
-        return _order(cells)
 
     def _delivery(
         self, order: Agreement, shipped: list[Shipment], dispatched: list[Fact], delivered: Fact | None

@@ -5,13 +5,14 @@ An order's later fate (amended, cancelled, returned, refunded) changes the figur
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from operator import add, sub
 from typing import Annotated, Any, NamedTuple
 
 from domain.company import Company, day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
-from projections.view import Question, Row, View, bounded, maker
+from projections.view import Question, Row, View, bounded
 
 
 class PurchaseDay(NamedTuple):
@@ -52,7 +53,7 @@ class Figures(NamedTuple):
 
 
 _NOTHING = Figures(0, 0, 0, 0, 0, 0, 0)
-_figures, _day = maker(Figures), maker(PurchaseDay)
+_figures = partial(tuple.__new__, Figures)  # without going through Python, for every order has them
 
 
 class Order:
@@ -149,7 +150,7 @@ class OrderedLine(NamedTuple):
     told: dict[str, Any]
 
 
-_ordered = maker(OrderedLine)
+_ordered = partial(tuple.__new__, OrderedLine)
 
 
 def line_named(item: dict[str, Any], lines: dict[str, OrderedLine]) -> str | None:
@@ -370,4 +371,4 @@ class Purchases(View[Ledger]):
         if not isinstance(key, tuple) or (total := state.days.get(key)) is None:
             return None
         day, currency = key
-        return _day((state.subject, day, day_number(day), currency, *map(bounded, total.figures)))
+        return (state.subject, day, day_number(day), currency, *map(bounded, total.figures))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 import domain.kinds  # noqa: F401 - registers the kinds that are looked up by name
 from domain.company import DAY_US, Company, day_number
 from domain.touchpoint import KINDS, Fact, Phase, Touchpoint
-from projections.view import Question, Row, View, maker
+from projections.view import Question, Row, View
 
 VISIT_GAP_US = 30 * 60 * 1_000_000
 """Page and product views with no longer pause between them are one visit, and a visit is one touch."""
@@ -46,9 +46,6 @@ class TouchRow(NamedTuple):
     response_seconds: Annotated[int | None, "of an inquiry, whole seconds until we first answered"]
     decay_era: Annotated[int, "whole half-lives (setting attribution_half_life_days) from 1970 to it"]
     decay_weight: Annotated[int, "2^20 times two to the power of the rest of a half-life; halves with each later era"]
-
-
-_touch = maker(TouchRow)
 
 
 class Names(NamedTuple):
@@ -327,29 +324,27 @@ class Touches(View[Journey]):
         at, _, _, _, kind, id_, _, data, given, _, _, _ = fact
         cost, day = given.get("cost"), self.company.day(fact)
         era, rest = divmod(at, self._half_life_us)
-        return _touch(
-            (
-                state.subject,
-                key,
-                id_,
-                kind,
-                at,
-                day,
-                day_number(day),
-                1 if kind in _ANSWERS or data.get("direction") == "inbound" else 0,
-                touch.steps,
-                channel,
-                source,
-                campaign,
-                partner,
-                given.get("actor"),
-                cost["micros"] if cost else None,
-                cost["currency"] if cost else None,
-                data["inquiry"] if kind == "InquiryReceived" else None,
-                answer.at if answer else None,
-                answer.data.get("by") or answer.envelope.get("actor") if answer else None,
-                (answer.at - at) // 1_000_000 if answer else None,
-                era,
-                int(DECAY_SCALE * 2 ** (rest / self._half_life_us)),
-            )
+        return (
+            state.subject,
+            key,
+            id_,
+            kind,
+            at,
+            day,
+            day_number(day),
+            1 if kind in _ANSWERS or data.get("direction") == "inbound" else 0,
+            touch.steps,
+            channel,
+            source,
+            campaign,
+            partner,
+            given.get("actor"),
+            cost["micros"] if cost else None,
+            cost["currency"] if cost else None,
+            data["inquiry"] if kind == "InquiryReceived" else None,
+            answer.at if answer else None,
+            answer.data.get("by") or answer.envelope.get("actor") if answer else None,
+            (answer.at - at) // 1_000_000 if answer else None,
+            era,
+            int(DECAY_SCALE * 2 ** (rest / self._half_life_us)),
         )

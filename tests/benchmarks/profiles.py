@@ -39,7 +39,7 @@ from adapters.views.sweep import Part, Sweep
 from domain.compiled import Appendable
 from domain.history import effective_histories
 from projections import view_named
-from projections.view import fold
+from projections.view import concerning, fold_dealt
 from tests.benchmarks import report
 from tests.benchmarks.appends import BATCH, fill, given
 from tests.benchmarks.flames import sampled, svg
@@ -213,7 +213,7 @@ def _parts(sweep: Sweep) -> Iterator[Part]:
 def _folded(view: Any, histories: Iterable[Any]) -> None:
     for of_family in histories:
         for root, history in of_family.items():
-            fold(view, root, history)
+            fold_dealt(view, root, concerning(view, history))
 
 
 def _append_all(site: Site, count: int) -> Callable[[], object]:
