@@ -14,7 +14,7 @@ from adapters.appending.committer import Committer
 from adapters.appending.door import ANY, Door, Expected, needs_deciding
 from adapters.appending.rounds import Rounds
 from adapters.clock import clock_us
-from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict
+from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict, receipts_of
 from adapters.notes import keep_notes
 from adapters.privacy.destruction import destroy_keys
 from adapters.privacy.keyring import Keyring
@@ -163,11 +163,11 @@ class Engine:
                 stored, and sending it again is safe.
             LogUnavailable: the outcome is not known; sending the same again is safe.
         """
-        by_subject: dict[str, list[Appendable]] = {}
-        for touchpoint in touchpoints:
-            by_subject.setdefault(touchpoint.subject, []).append(touchpoint)
         try:
-            answered = self._appended(by_subject, expected, recordedby, strict=strict)
+            if len(touchpoints) == 1:  # nearly always
+                foreseen = Expected.read(touchpoints[0].subject, expected)
+                return receipts_of(self._append_group(touchpoints, foreseen, recordedby, strict=strict))
+            answered = self._appended(touchpoints, expected, recordedby, strict=strict)
         except Refused as refusal:
             self.refusals.note_append(refusal, touchpoints, recordedby)
             raise
@@ -175,13 +175,16 @@ class Engine:
 
     def _appended(
         self,
-        by_subject: Mapping[str, Sequence[Appendable]],
+        touchpoints: Sequence[Appendable],
         expected: int | Mapping[str, int] | None,
         recordedby: str,
         *,
         strict: bool,
     ) -> dict[str, list[Receipt]]:
         """The receipts of each subject, the last one first."""
+        by_subject: dict[str, list[Appendable]] = {}
+        for touchpoint in touchpoints:
+            by_subject.setdefault(touchpoint.subject, []).append(touchpoint)
         if expected is not None and len(by_subject) > 1:
             raise InvalidTouchpoint(
                 "an expected version came with touchpoints of several subjects",
@@ -198,9 +201,7 @@ class Engine:
             ]
         answered: dict[str, list[Receipt]] = {}
         for subject, verdict in zip(by_subject, verdicts, strict=True):
-            if isinstance(verdict, LifecircleError):
-                raise verdict
-            answered[subject] = verdict[::-1]
+            answered[subject] = receipts_of(verdict)[::-1]
         return answered
 
     async def append_async(
@@ -225,12 +226,10 @@ class Engine:
             group, verdict = await self._async_committer.append(touchpoints, recordedby, foreseen.subjects)
             if isinstance(verdict, IdReused):
                 verdict = await _in_thread(self._reconsidered, verdict, group)
-            if isinstance(verdict, LifecircleError):
-                raise verdict
+            return receipts_of(verdict)
         except Refused as refusal:
             self.refusals.note_append(refusal, touchpoints, recordedby)
             raise
-        return verdict
 
     async def append_each_async(
         self, groups: Sequence[Sequence[Appendable]], *, recordedby: str = EMBEDDED

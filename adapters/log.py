@@ -200,6 +200,13 @@ Verdict = list[Receipt] | LifecircleError
 """What became of a group: a receipt per draft, in order, or the error for which nothing of it was stored."""
 
 
+def receipts_of(verdict: Verdict) -> list[Receipt]:
+    """The receipts of a group that was stored; the error of one that was not is raised."""
+    if isinstance(verdict, LifecircleError):
+        raise verdict
+    return verdict
+
+
 class QuarantinedRow(NamedTuple):
     """A row of an import that could not be read or is invalid, kept whole."""
 

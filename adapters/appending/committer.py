@@ -4,7 +4,8 @@ Where a database takes several appends at once, each bucket has a queue of its o
 """
 
 from collections import deque
-from threading import Lock
+from itertools import pairwise
+from threading import Lock, Thread
 from typing import cast
 
 from adapters import tracing
@@ -29,7 +30,7 @@ def lane(group: Group, log: Log) -> int:
 class _Request:
     """One group on its way: woken with a verdict or an error, or to lead the next round itself."""
 
-    __slots__ = ("error", "group", "leads", "span", "verdict", "woken")
+    __slots__ = ("error", "group", "leads", "next", "span", "verdict", "woken")
 
     def __init__(self, group: Group) -> None:
         self.group = group
@@ -37,6 +38,8 @@ class _Request:
         self.woken = Lock()
         self.woken.acquire()
         self.leads = False
+        self.next: _Request | None = None
+        """Of the same round, whom this one wakes."""
         self.span = tracing.current()
         self.verdict: Verdict | None = None
         self.error: BaseException | None = None
@@ -67,6 +70,9 @@ class _Queue:
 
     There is no thread of its own: the first caller to arrive leads a round, and hands the lead to the first of those
     who came meanwhile. A lone caller therefore pays nothing for the queue.
+
+    Those of a round wake each other, one after the other. Woken all at once, they would wait for the interpreter in a
+    line, at whose end would be whoever leads the next round, while the database has nothing to do.
     """
 
     def __init__(self, rounds: Rounds) -> None:
@@ -80,19 +86,37 @@ class _Queue:
         with self._mutex:
             self._waiting.append(request)
             leads, self._led = not self._led, True
-        if not leads:
-            request.woken.acquire()
-            leads = request.leads
         if leads:
             self._lead()
+        else:
+            try:
+                request.woken.acquire()
+            except BaseException:
+                # An interrupt ends the wait, not what others expect of whoever waited.
+                Thread(target=self._stand_in, args=(request,), name="stand-in").start()
+                raise
+            self._go_on(request)
         if request.error is not None:
             raise request.error
         return cast("Verdict", request.verdict)
+
+    def _stand_in(self, request: _Request) -> None:
+        request.woken.acquire()
+        self._go_on(request)
+
+    def _go_on(self, request: _Request) -> None:
+        """What whoever was woken does for the others."""
+        if request.next:
+            request.next.woken.release()
+        if request.leads:
+            self._lead()
 
     def _lead(self) -> None:
         with self._mutex:
             size = min(len(self._waiting), LIMITS.commit_group_max)
             taken = [self._waiting.popleft() for _ in range(size)]
+        for request, after in pairwise(taken[1:]):  # the first is our own
+            request.next = after
         try:
             verdicts = self._store([request.group for request in taken], [request.span for request in taken])
             for request, verdict in zip(taken, verdicts, strict=True):
@@ -106,5 +130,5 @@ class _Queue:
         if heir:
             heir.leads = True
             heir.woken.release()
-        for request in taken:
-            request.woken.release()
+        if len(taken) > 1:
+            taken[1].woken.release()

@@ -190,8 +190,12 @@ class Datastore(PostgresDatastore):
     def connection(self) -> Iterator[PreparingConnection]:
         """A pooled connection, whose errors stay the driver's: the library's lose the SQLSTATE."""
         self.pool.open()
-        with self.pool.connection(LIMITS.postgres_pause_max_s) as connection:
+        connection = self.pool.getconn(LIMITS.postgres_pause_max_s)
+        try:
             yield cast("PreparingConnection", connection)
+        finally:
+            # Each statement or block commits by itself; what broke off in the middle of one is undone by the pool.
+            self.pool.putconn(connection)
 
     def patiently(self, work: Callable[[PreparingConnection], T]) -> T:
         """Do what may be done twice, again after a lost connection, for a bounded time.

@@ -1,11 +1,14 @@
 """What a log of several buckets promises beyond one: fair pages, consistent cuts, appends side by side."""
 
+import os
+import signal
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from threading import Event, Thread
+from threading import Event, Thread, Timer
+from time import sleep
 
 import psycopg
 import pytest
@@ -149,6 +152,32 @@ def test_appends_to_one_bucket_do_not_wait_for_another(postgres_url: str) -> Non
         held.join()
         across.join()
         assert log.heads().numbers == (2, 1, 2, 1)
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["who leads next", "one of a round"])
+def test_others_are_answered_though_a_caller_was_interrupted(postgres_url: str, before: int) -> None:
+    with closing(create_log(postgres_url, Company())) as log, psycopg.connect(postgres_url) as other:
+        committer = Committer(log, Rounds(log))
+        other.execute("SELECT lifecircle.take_locks_v1(ARRAY[1])")
+        waiting: list[Thread] = []
+
+        def others(count: int) -> None:
+            for _ in range(count):
+                waiting.append(Thread(target=committer.commit, args=(group(draft("anna")),), daemon=True))
+                waiting[-1].start()
+
+        others(1 + before)
+        sleep(0.05)  # until they wait
+        Timer(0.1, others, (1,)).start()
+        Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            committer.commit(group(draft("bert")))
+        other.rollback()
+        for each in waiting:
+            each.join(10)
+            assert not each.is_alive()
+    with closing(open_log(postgres_url)) as log:
+        assert (log.version("anna"), log.version("bert")) == (2 + before, 1), "an interrupt stops nothing of a round"
 
 
 def test_what_follows_on_another_is_recorded_after_it_though_the_clock_was_set_back(url: str, log: Log) -> None:
