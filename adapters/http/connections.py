@@ -156,6 +156,8 @@ class _Joined:
 
     def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
+        # What each request asks for, without looking for it each time.
+        self.is_closing, self.resume_reading = transport.is_closing, transport.resume_reading
         self._held: list[bytes] = []
 
     def __getattr__(self, name: str) -> Any:

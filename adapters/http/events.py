@@ -1,7 +1,7 @@
 """Appending over HTTP: CloudEvents 1.0 in structured, binary and batched mode, each answered with its receipt."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from http import HTTPStatus
 from time import perf_counter
 from typing import Annotated, Any
@@ -154,18 +154,21 @@ async def _append(
 ) -> Answer:
     outcomes: list[Outcome | None] = [None] * len(sent.events)
     recordedby = principal.recordedby
-    groups: dict[str, list[tuple[int, Appendable]]] = {}
+    groups: dict[str, tuple[list[int], list[Appendable]]] = {}
+    """Of each subject the places of its touchpoints, and what was read there."""
     flawed: set[str] = set()
     clock, log, turn = clock_us(), service.engine.log, perf_counter()
     for place, event in enumerate(sent.events):
         subject = str(event.get("subject", ""))
-        of_subject = groups.setdefault(subject, [])
+        if (group := groups.get(subject)) is None:
+            group = groups[subject] = ([], [])
         if place and perf_counter() - turn > _TURN_S:
             await asyncio.sleep(0)  # to say what is wrong with a thousand takes long
             turn = perf_counter()
         try:
             within(principal, subject, str(event.get("type", "")))
-            of_subject.append((place, await read_arrived_async(event, clock, log)))
+            group[1].append(await read_arrived_async(event, clock, log))
+            group[0].append(place)
         except LifecircleError as error:
             outcomes[place] = error
             flawed.add(subject)
@@ -182,18 +185,17 @@ async def _append(
         )
     began = perf_counter()
     sound = {subject: group for subject, group in groups.items() if subject not in flawed} if flawed else groups
-    sent_on = [[envelope for _, envelope in group] for group in sound.values()]
+    sent_on = [found for _, found in sound.values()]
     try:
         verdicts = await _verdicts(service.engine, sent_on, expected, recordedby, strict=strict)
     except LogUnavailable as error:
         service.count([found or error for found in outcomes], perf_counter() - began)
         raise
-    for group, verdict in zip(sound.values(), verdicts, strict=True):
+    for (places, _), verdict in zip(sound.values(), verdicts, strict=True):
         if isinstance(verdict, LifecircleError):
-            for at, (place, _) in enumerate(group):
-                outcomes[place] = verdict if at == 0 else _fellow()
+            outcomes[places[0]] = verdict  # the others are its fellows
         else:
-            for (place, _), given in zip(group, verdict, strict=True):
+            for place, given in zip(places, verdict, strict=True):
                 outcomes[place] = given
     settled = [found or _fellow() for found in outcomes]
     service.count(settled, perf_counter() - began)
@@ -215,13 +217,15 @@ async def _verdicts(
         engine.refusals.note_all(verdicts, groups, recordedby)
         return verdicts
 
-    async def verdict(group: Sequence[Appendable]) -> Verdict:
-        try:
-            return await engine.append_async(group, expected=expected, strict=strict, recordedby=recordedby)
-        except LifecircleError as error:
-            return error
+    calls = [engine.append_async(each, expected=expected, strict=strict, recordedby=recordedby) for each in groups]
+    return [await _verdict(calls[0])] if len(calls) == 1 else await asyncio.gather(*map(_verdict, calls))
 
-    return [await verdict(groups[0])] if len(groups) == 1 else await asyncio.gather(*map(verdict, groups))
+
+async def _verdict(call: Awaitable[list[Receipt]]) -> Verdict:
+    try:
+        return await call
+    except LifecircleError as error:
+        return error
 
 
 def _fellow() -> LifecircleError:

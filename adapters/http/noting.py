@@ -22,6 +22,8 @@ TENANT = "lifecircle.tenant"
 
 REQUEST_ID, CORRELATION_ID = "X-Request-Id", "X-Correlation-Id"
 _REQUEST_ID, _CORRELATION_ID = (name.lower().encode() for name in (REQUEST_ID, CORRELATION_ID))
+_PARENT = b"traceparent"
+_NAMING = frozenset({_REQUEST_ID, _CORRELATION_ID, _PARENT})
 
 # What no person is called: a UUID, 32 hexadecimal digits, or a ULID.
 _ID = re.compile(r"[0-9a-fA-F]{8}(-?)(?:[0-9a-fA-F]{4}\1){3}[0-9a-fA-F]{12}|[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -38,12 +40,16 @@ def named(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
 
     Both are the caller's own where they are such as machines give; any other may name somebody, and is replaced.
     """
-    asked, together = _sent(headers, _REQUEST_ID), _sent(headers, _CORRELATION_ID)
     # It tells requests apart and is no secret, so it need not be hard to guess.
-    name = asked if _ID.fullmatch(asked) else f"{getrandbits(128):032x}"
+    name = f"{getrandbits(128):032x}"
+    if _NAMING.isdisjoint(headers):
+        return name, name
+    asked, together = _sent(headers, _REQUEST_ID), _sent(headers, _CORRELATION_ID)
+    if _ID.fullmatch(asked):
+        name = asked
     if _ID.fullmatch(together):
         return name, together
-    traced = _TRACEPARENT.fullmatch(_sent(headers, b"traceparent"))
+    traced = _TRACEPARENT.fullmatch(_sent(headers, _PARENT))
     return name, traced[1] if traced else name
 
 
@@ -76,7 +82,7 @@ class Noted:
 
         try:
             if tracing.active() and scope["path"] not in _UNTRACED:
-                with tracing.request(noting.method, _sent(headers, b"traceparent")) as span:
+                with tracing.request(noting.method, _sent(headers, _PARENT)) as span:
                     trace = f"{span.get_span_context().trace_id:032x}"
                     loglines.named({"request_id": name, "correlation_id": together, "trace_id": trace})
                     try:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 import structlog
+from fastapi import FastAPI
 
 from adapters.codec import fact_of
 from adapters.engine import Engine
@@ -39,12 +40,13 @@ _OF_THE_MOMENT = re.compile(rb'(?<="recorded":")[^"]+|(?<=\r\ndate: )[^\r]+|(?<=
 
 
 class Way(NamedTuple):
-    """One of the two services: its port, keys by what they are, the requests that its application saw, its log."""
+    """One of the two services: its port, keys by what they are, the requests that its application saw, its log, it."""
 
     port: int
     keys: dict[str, str]
     seen: list[str]
     url: str
+    app: FastAPI
 
     def connect(self) -> socket.socket:
         made = socket.create_connection(("127.0.0.1", self.port), WITHIN_S)
@@ -106,7 +108,7 @@ def way(folder: Path, *, direct: bool) -> Iterator[Way]:
         await app(scope, receive, send)
 
     with listening(served) as port:
-        yield Way(port, keys, seen, url)
+        yield Way(port, keys, seen, url, app)
 
 
 @contextmanager
@@ -333,3 +335,22 @@ def test_a_key_that_was_revoked_opens_nothing_on_a_connection_that_it_opened(way
             keyring.revoke(key.split("_")[1])
             connection.sendall(sent)
             assert b" 401 " in to.told(connection)[:20]
+
+
+def test_pressure_and_what_nobody_foresaw_are_answered_alike(
+    ways: tuple[Way, Way], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[list[bytes]] = []
+    for to in ways:
+        sent, before, service = post(to.keys["all"], event(id="late")), len(to.seen), to.app.state.service
+        with monkeypatch.context() as patch:
+            patch.setattr("adapters.http.service.LIMITS", replace(LIMITS, http_appends_max=0))
+            pressed = to.asked(sent)
+        with monkeypatch.context() as patch:
+            patch.delattr(service, "engine")
+            broken = to.asked(sent)
+        told.append([pressed, broken, to.asked(sent)])
+        assert len(to.seen) - before == (0 if to is ways[0] else 3)
+    assert told[0] == told[1]
+    assert [re.findall(rb"HTTP/1.1 (\d+)", each) for each in told[0]] == [[b"429"], [b"500"], [b"201"]]
+    assert b"retry-after: 1" in told[0][0]
