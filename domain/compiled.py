@@ -4,7 +4,7 @@ It takes fewer touchpoints than pydantic does and none that pydantic refuses, an
 make. What it declines is read by pydantic, which tells every error.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -72,12 +72,13 @@ def read_encoded(given: Mapping[str, Any], size_max: int) -> Encoded | None:
     # A single byte is found many times as fast as two.
     if len(state) > size_max or (_ESCAPE in state and b"\\u0000" in state) or _SEALED in state:
         return None
-    personal: Sequence[tuple[bytes, str]] = ()
-    if form.personal:
-        given_texts = [(before, getattr(touchpoint.data, name)) for name, before in form.personal]
-        personal = tuple([each for each in given_texts if each[1] is not None])
-        if any(type(text) is not str for _, text in personal):
+    personal: tuple[tuple[bytes, str], ...] = ()
+    for field, before in form.personal:
+        if (text := getattr(touchpoint.data, field)) is None:
+            continue
+        if type(text) is not str:
             return None
+        personal += ((before, text),)
     occurred = (touchpoint.time - _EPOCH) // _MICROSECOND
     return _encoded((touchpoint.subject, kind.kind, touchpoint.id, touchpoint.source, occurred, state, personal))
 
