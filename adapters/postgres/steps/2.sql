@@ -52,3 +52,6 @@ $body$;
 
 -- Until the rights of this version are given, as `lifecircle upgrade` does next, it is its owner's alone.
 REVOKE ALL ON FUNCTION lifecircle.append_one_v1 FROM PUBLIC;
+
+-- As it is made now (append_facts.sql).
+ALTER FUNCTION lifecircle.append_facts_v1 SET plan_cache_mode = force_generic_plan;
