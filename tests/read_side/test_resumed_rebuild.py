@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -204,6 +204,21 @@ def test_the_processes_of_a_rebuild_that_was_killed_end_with_it(
     assert pids
     assert waited(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
     rebuild(engine.log, tables, engine.company)
+
+
+@pytest.mark.usefixtures("parts")
+def test_one_whose_other_process_is_killed_says_so_and_the_next_goes_on(sqlite_url: str) -> None:
+    def kill(_done: int, _total: int) -> None:
+        for process in active_children():
+            process.kill()
+
+    with Engine.create(sqlite_url) as engine, closing(open_tables(engine.url, engine.company, CHOSEN)) as tables:
+        _filled(engine)
+        with pytest.raises(FoldingStopped, match="killed"):
+            rebuild(engine.log, tables, engine.company, on_progress=kill)
+        assert {each.state for each in tables.state()[0]} == {"building"}
+        rebuild(engine.log, tables, engine.company, workers=0)
+        assert contents(tables) == {"tally": [(subject, 3, 0.3) for subject in SUBJECTS]}
 
 
 def test_a_second_one_is_refused_while_the_first_lives_and_not_after_it_was_killed(
