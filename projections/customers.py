@@ -262,7 +262,7 @@ class Customers(View[Profile]):
         party, segment, value = told.get("party"), told.get("segment"), told.get("value")
         credit, churn, erased = told.get("credit"), told.get("churn"), told.get("erased")
         last_day = day(state.last)
-        return CustomerRow(
+        return (
             state.subject,
             party.data["party"] if party else None,
             _text(party, "name"),

@@ -305,7 +305,7 @@ class Loyalty(View[Loyal]):
             return None
         days, total = account.days, account.figures
         first, last = (days[0], days[-1]) if days else (None, None)
-        return LoyaltyRow(
+        return (
             ledger.subject,
             currency,
             first,

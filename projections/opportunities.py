@@ -342,7 +342,7 @@ class Opportunities(View[Pipeline]):
         closed_dayno = day_number(closed) if closed else None
         amount = known.get("amount")
         probability = known.get("probability")
-        return OpportunityRow(
+        return (
             state.subject,
             str(key),
             opportunity.status,

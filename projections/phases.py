@@ -123,7 +123,7 @@ class Phases(View[Circle]):
             return None
         first, last, touchpoints = known
         phase, day = str(key), self.company.day
-        return PhaseReached(state.subject, phase, _PLACES[phase], first.at, day(first), last.at, day(last), touchpoints)
+        return (state.subject, phase, _PLACES[phase], first.at, day(first), last.at, day(last), touchpoints)
 
 
 def _phase(kind: str) -> str | None:

@@ -118,7 +118,7 @@ class Stages(View[Visits]):
         match key:
             case (str() as name, int() as visit) if 0 < visit <= len(state.visits.get(name, ())):
                 stage, entered, left = state.visits[name][visit - 1]
-                return StageVisit(
+                return (
                     state.subject,
                     name,
                     visit,
