@@ -23,7 +23,7 @@ from domain.compiled import Appendable, Encoded, read_encoded
 from domain.custom import check_custom
 from domain.errors import InvalidTouchpoint, LifecircleError, TimeInFuture, UnreadableInput
 from domain.money import WrittenNumber
-from domain.touchpoint import KINDS, Envelope, Fact, broken, kind_named, microseconds
+from domain.touchpoint import DATASCHEMAS, KINDS, Envelope, Fact, broken, kind_named, microseconds
 
 _EARLIEST_US = microseconds(datetime(1, 1, 2, tzinfo=UTC))
 
@@ -282,7 +282,7 @@ def draft_of(touchpoint: Appendable, recordedby: str, stream: str | None = None)
 
 # Both are made by the million, and this makes them without going through Python.
 _draft = partial(tuple.__new__, Draft)
-_fact = partial(tuple.__new__, Fact)
+_new = tuple.__new__
 
 
 def fact_of(stored: Stored) -> Fact:
@@ -291,9 +291,11 @@ def fact_of(stored: Stored) -> Fact:
     envelope: dict[str, Any] = orjson.loads(state)
     sequence, data = envelope.get("sequence", 0), envelope["data"]
     # Nearly all is of the current version, and a call for each would take a tenth of the time.
-    if (known := KINDS.get(kind)) is None or envelope["dataschema"] != known.dataschema:
+    if envelope["dataschema"] != DATASCHEMAS.get(kind):
         data = _payload(kind, envelope)
-    return _fact((occurred, sequence, stream, version, kind, id_, source, data, envelope, bucket, number, recorded))
+    return _new(
+        Fact, (occurred, sequence, stream, version, kind, id_, source, data, envelope, bucket, number, recorded)
+    )
 
 
 def fact_from(stream: str, version: int, state: bytes) -> Fact:

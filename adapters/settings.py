@@ -71,7 +71,7 @@ class Limits:
     follow_batch_max: int = 1_000
     """How many touchpoints a follower is given at once."""
 
-    read_page_touchpoints: int = 500
+    read_page_touchpoints: int = 250
     """How many touchpoints of a log that is read as a whole are handed on at once: what a processor's cache holds."""
 
     read_statement_touchpoints: int = 100_000

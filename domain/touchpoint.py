@@ -39,6 +39,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KINDS: dict[str, type["Touchpoint"]] = {}
 """Every registered kind by its name. `domain.kinds` fills it."""
 
+DATASCHEMAS: dict[str, str] = {}
+"""The `dataschema` that is current of each kind, which is asked for of every touchpoint that is read."""
+
 # PostgreSQL's text cannot hold NUL, and no word of a customer's needs it.
 _NO_NUL = r"^[^\x00]*$"
 Text = Annotated[str, StringConstraints(max_length=100_000, pattern=_NO_NUL)]
@@ -91,6 +94,7 @@ class Touchpoint(BaseModel):
         if KINDS.setdefault(cls.kind, cls).__module__ != cls.__module__:
             raise _taken(cls, KINDS[cls.kind].__module__)
         KINDS[cls.kind] = cls
+        DATASCHEMAS[cls.kind] = cls.dataschema
 
     @classmethod
     @cache

@@ -47,6 +47,10 @@ SELECT bucket + 0, count(number + 0), max(number + 0) FROM lifecircle.touchpoint
 """
 
 
+_AT_ONCE = 5_000
+"""Up to how many rows are read by one look: to a follower, who has few to read, a connection of its own is dear."""
+
+
 class PostgresAuditRows:
     """Reads a log's table as it stands, whatever has been done to it."""
 
@@ -59,7 +63,7 @@ class PostgresAuditRows:
 
     def leaf_rows(self, bucket: int, after: int, last: int) -> Iterator[list[LeafRow]]:
         """The same, what leaves are made of alone, a few at a time: the next come while those before are used."""
-        if last - after <= LIMITS.read_page_touchpoints:  # what a follower reads, for which it needs no new connection
+        if last - after <= _AT_ONCE:
             yield [row[:LEAF_COLUMNS] for row in self.page(bucket, after, last)]
             return
         span = Span(bucket, after, last)
