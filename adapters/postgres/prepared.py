@@ -46,7 +46,8 @@ class PreparingConnection(Connection[DictRow]):
         """Send a statement, and return as soon as it is on its way. A connection carries one at a time."""
         self.prepare(statement)
         self.pgconn.send_query_prepared(statement.name, values, [BINARY] * len(values), BINARY)
-        self.wait(send(self.pgconn))
+        if self.pgconn.flush():  # seldom: what is not large is on its way at once
+            self.wait(send(self.pgconn))
 
     def receive(self) -> PGresult:
         """Wait for the answer to what was sent.
