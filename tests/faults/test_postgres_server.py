@@ -1,8 +1,12 @@
 """The server killed, down, wrong, read-only, full: named errors, and nothing acknowledged is lost."""
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 from threading import Thread
 from time import sleep
 
@@ -13,6 +17,7 @@ from adapters.log import Draft, Group, Receipt
 from adapters.postgres import PostgresLog
 from domain.company import Company
 from domain.errors import LogNotFound, LogNotWritable, LogUnavailable, NewerLog, NotOurLog
+from tests.cli.program import ROOT
 from tests.postgres_server import PostgresServer
 
 KILLS = 2
@@ -28,6 +33,25 @@ def server() -> Iterator[PostgresServer]:
     server = PostgresServer()
     yield server
     server.remove()
+
+
+def test_a_server_whose_program_was_killed_is_removed_by_the_next() -> None:
+    begin = "from tests.postgres_server import PostgresServer as P; print(P().home, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", begin], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout
+        left = Path(program.stdout.readline().strip())
+        program.kill()
+    postmaster = int((left / "data" / "postmaster.pid").read_text().splitlines()[0])
+    os.kill(postmaster, 0)  # it is at work still
+    PostgresServer().remove()
+    assert not left.exists()
+    with suppress(ProcessLookupError):
+        for _ in range(100):  # it has let go of its files, and ends
+            os.kill(postmaster, 0)
+            sleep(0.1)
+        pytest.fail("the server is at work still")
 
 
 def test_a_killed_server_loses_nothing_that_was_acknowledged(server: PostgresServer) -> None:
