@@ -45,7 +45,7 @@ def named(ids: Mapping[str, str]) -> None:
 
 def line(event: str, **told: Any) -> None:
     """Write a line of ours as structlog would, of what is plain to write: one for each request would take it longer."""
-    if not structlog.is_configured():
+    if structlog.get_config()["processors"][-1] is not _rendered:  # lines of this process go another way
         structlog.get_logger().info(event, **told)
         return
     whole = {**told, "event": event, **_names.get(), "level": "info", "timestamp": datetime.now(UTC)}

@@ -147,3 +147,15 @@ def test_nothing_that_is_sent_is_ever_logged(file_shop: Shell) -> None:
     assert "/subjects/{subject:path}/history" in {line["route"] for line in asked}
     assert CANARY not in text.lower()
     assert key not in text
+
+
+def test_whoever_lets_lines_go_another_way_gets_all_of_them_there(
+    file_client: TestClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    structlog.reset_defaults()  # commands that ran in this process let them go our way
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    try:
+        answered(file_client)
+    finally:
+        structlog.reset_defaults()
+    assert capsys.readouterr() == ("", "")
