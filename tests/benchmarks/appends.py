@@ -133,12 +133,27 @@ def append_tasks(
         return rate(len(rest), lambda: asyncio.run(in_tasks(rest, producers, work)))
 
 
+_IN_WORDS = {
+    "type": "ContactMade",
+    "data": {
+        "mode": "call",
+        "direction": "inbound",
+        "person": "rosa",
+        "content": "asked whether the bicycle can be brought to the new flat, as the knee still hurts",
+    },
+}
+
+
 @cache
 def personal(count: int) -> Sequence[dict[str, Any]]:
     """So many CloudEvents of which each holds a customer's words, made once."""
-    words = "asked whether the bicycle can be brought to the new flat, as the knee still hurts"
-    data = {"mode": "call", "direction": "inbound", "person": "rosa", "content": words}
-    return [event | {"type": "ContactMade", "data": data} for event in given(count)]
+    return [event | _IN_WORDS for event in given(count)]
+
+
+@cache
+def partly_personal(count: int) -> Sequence[dict[str, Any]]:
+    """So many CloudEvents of all kinds, of which each contact holds a customer's words, made once."""
+    return [event | _IN_WORDS if event["type"] == "ContactMade" else event for event in given(count)]
 
 
 class _Unsealing(Sealing):
@@ -168,6 +183,8 @@ class Unsealed(Engine):
 
 append_sealed = partial(append_tasks, made=personal)
 append_unsealed = partial(append_tasks, made=personal, create=Unsealed.create)
+append_partly_sealed = partial(append_tasks, made=partly_personal)
+append_partly_unsealed = partial(append_tasks, made=partly_personal, create=Unsealed.create)
 
 
 def stock_batch(size: int) -> Work:
