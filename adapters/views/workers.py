@@ -1,17 +1,16 @@
 """The processes of a rebuild: this one, and those that fold beside it."""
 
 import gc
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_context, parent_process
-from threading import Thread
+from multiprocessing import get_context
 from typing import Self, TypeVar
 
 from adapters.addresses import open_sweep
+from adapters.parent import end_with_parent
 from adapters.views.worker import Plan, Task, Worker
 from domain.errors import FoldingStopped
 
@@ -102,16 +101,8 @@ _worker: Worker | None = None
 
 def _begin(url: str) -> None:
     gc.disable()  # it ends with the rebuild
-    Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     open_sweep(url).close()  # the driver is there when the first part comes
-
-
-def _end_with_parent() -> None:
-    # The pool's own processes would wait for ever for the next task of one that was killed.
-    parent = parent_process()
-    if parent:
-        connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _work(plan: Plan, work: Callable[[Worker, T], R], item: T) -> R:
