@@ -158,7 +158,7 @@ def test_generations_are_compared_before_they_go_live(told: Shell, monkeypatch: 
 
     def changed(self: Loyalty, state: Any, key: str) -> Any:
         found: Any = row(self, state, key)
-        named = found and Loyalty.row_type._make(found)
+        named: Any = found and Loyalty.row_type._make(found)
         return named._replace(orders=named.orders + 1) if named and named.orders > 1 else None
 
     monkeypatch.setattr(Loyalty, "revision", 99)
