@@ -17,10 +17,10 @@ from typing import NamedTuple
 import structlog
 
 from adapters.configuration import variable
-from adapters.http.tenants import TenantsUnusable, read_tenants
 from adapters.loglines import named_throughout
 from adapters.parent import end_with_parent
 from adapters.settings import LIMITS
+from adapters.tenants import TenantsUnusable, read_tenants
 
 _PROGRAM = "cli.main"
 _LOOK_S = 0.2

@@ -37,9 +37,9 @@ def make(
 
     To rotate a key, make a second one for the same name, and revoke the first when the second is in use.
     """
+    from adapters.apikeys import ApiKeys, Role
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
-    from adapters.http.apikeys import ApiKeys, Role
     from domain.touchpoint import kind_named
 
     load_extensions()
@@ -56,7 +56,7 @@ def make(
 @format_option
 def list_(url: str, style: str) -> None:
     """List the keys, without their secrets."""
-    from adapters.http.apikeys import ApiKeys
+    from adapters.apikeys import ApiKeys
 
     rows = [
         (
@@ -78,6 +78,6 @@ def list_(url: str, style: str) -> None:
 @click.argument("id_", metavar="ID")
 def revoke(url: str, id_: str) -> None:
     """Take the key ID away, at once, from every process of the service."""
-    from adapters.http.apikeys import ApiKeys
+    from adapters.apikeys import ApiKeys
 
     ApiKeys.of_log(url).revoke(id_)

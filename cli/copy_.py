@@ -15,9 +15,9 @@ def command(source: str, target: str, buckets: int | None) -> None:
     lifecircle cursor turns an old cursor into a new one. What is recorded at the source from now on is not copied: stop
     its writers first. A copy that is stopped leaves no log; start it again.
     """
+    from adapters.apikeys import api_keys_path
     from adapters.copying import copy_log
     from adapters.engine import Engine
-    from adapters.http.apikeys import api_keys_path
     from adapters.idkey import id_key_path
     from adapters.outgoing.carrying import carry
     from adapters.outgoing.signing import Secrets

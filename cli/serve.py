@@ -32,14 +32,14 @@ def command(
     import uvicorn
 
     from adapters import tracing
+    from adapters.apikeys import ApiKeys
     from adapters.configuration import variable
     from adapters.engine import Engine
-    from adapters.http.apikeys import ApiKeys
     from adapters.http.counting import counting_together
-    from adapters.http.tenants import read_tenants
     from adapters.http.tokens import tokens_named
     from adapters.loglines import as_json
     from adapters.settings import LIMITS
+    from adapters.tenants import read_tenants
 
     if oidc:
         os.environ[variable("oidc")] = oidc

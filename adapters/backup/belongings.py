@@ -8,8 +8,8 @@ from secrets import token_bytes
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from adapters.apikeys import api_keys_path
 from adapters.audit.sealer import key_path
-from adapters.http.apikeys import api_keys_path
 from adapters.idkey import id_key_path
 from adapters.outgoing.carrying import Carried
 from adapters.privacy.keyring import DataKey

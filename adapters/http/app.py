@@ -20,11 +20,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from adapters import tracing
+from adapters.apikeys import ApiKeys, Principal
 from adapters.engine import Engine
 from adapters.extensions import load_extensions
 from adapters.http import events, quarantine, reading, rights, sealed, watching
 from adapters.http.answers import Ready, answers
-from adapters.http.apikeys import ApiKeys, Principal
 from adapters.http.connections import DIRECT
 from adapters.http.contract import openapi
 from adapters.http.direct import PlainAppends, WholeAppends, is_plain_append

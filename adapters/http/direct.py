@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from adapters import loglines, tracing
+from adapters.apikeys import Principal
 from adapters.http import events
-from adapters.http.apikeys import Principal
 from adapters.http.cloudevents import FORMS, form_of
 from adapters.http.connections import answer_whole
 from adapters.http.noting import Noting, broken, headers_of, named

@@ -10,12 +10,12 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from adapters.apikeys import Principal, Role
 from adapters.appending.repeats import read_arrived_async
 from adapters.clock import clock_us
 from adapters.engine import Engine
 from adapters.http.answers import ReceiptTold, Recorded, Results, answers
 from adapters.http.answers import refusal as told_refusal
-from adapters.http.apikeys import Principal, Role
 from adapters.http.cloudevents import Sent, sent_in, sent_whole
 from adapters.http.contract import BATCHED, JSON, STRUCTURED
 from adapters.http.problems import PROBLEM_TYPE, Answer, RequestRefused, problem_of, refused, status_of

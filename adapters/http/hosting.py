@@ -19,15 +19,15 @@ from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from adapters.http.apikeys import ApiKeysUnusable, key_id
+from adapters.apikeys import ApiKeysUnusable, key_id
 from adapters.http.app import application, ending, process
 from adapters.http.noting import TENANT, Noted
 from adapters.http.problems import RequestRefused, refusal
 from adapters.http.service import bearer, service_of
 from adapters.http.tenancy import Tenancy, Threads
-from adapters.http.tenants import TenantsUnusable, read_tenants
 from adapters.http.tokens import Tokens
 from adapters.settings import LIMITS
+from adapters.tenants import TenantsUnusable, read_tenants
 
 _PREFIX = "/tenants/"
 

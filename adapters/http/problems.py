@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import orjson
 from starlette.responses import Response
 
+from adapters.apikeys import ApiKeysUnusable
 from adapters.health import Health
-from adapters.http.apikeys import ApiKeysUnusable
 from adapters.http.tokens import IdentityUnusable
 from adapters.log import Stored
 from adapters.settings import LIMITS

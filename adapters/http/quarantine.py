@@ -8,8 +8,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from adapters.apikeys import Principal, Role
 from adapters.http.answers import answers
-from adapters.http.apikeys import Principal, Role
 from adapters.http.bodies import reads, taking
 from adapters.http.service import Service, denied, in_turn, service_of
 from adapters.settings import LIMITS

@@ -13,10 +13,10 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from adapters.addresses import open_tables
+from adapters.apikeys import Principal, Role
 from adapters.extras import need
 from adapters.http.answers import Catalogue, Followed, HistoryTold, Kinds, Rows, answers
 from adapters.http.answers import refusal as told_refusal
-from adapters.http.apikeys import Principal, Role
 from adapters.http.pages import Page, page
 from adapters.http.problems import RequestRefused
 from adapters.http.service import Service, in_turn, needs, service_of, within

@@ -15,12 +15,12 @@ from fastapi import Path as InPath
 from fastapi.responses import Response
 
 from adapters.addresses import open_audit_rows
+from adapters.apikeys import Principal, Role
 from adapters.audit.bundle import agreeing, bundle_bytes, make_bundle
 from adapters.audit.seal import read_key, seal_path
 from adapters.audit.tiles import WIDTH, Tiles, name_of
 from adapters.http.answers import Answers
 from adapters.http.answers import refusal as told_refusal
-from adapters.http.apikeys import Principal, Role
 from adapters.http.problems import RequestRefused
 from adapters.http.service import denied, in_turn, service_of, within
 from adapters.views.replay import family_facts

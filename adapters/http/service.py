@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, cast
 from fastapi import Request
 from starlette.datastructures import Headers
 
+from adapters.apikeys import ApiKeys, Principal, Role
 from adapters.engine import Engine
 from adapters.extras import lacking
 from adapters.feed import Feed
 from adapters.health import Examiner
-from adapters.http.apikeys import ApiKeys, Principal, Role
 from adapters.http.problems import RequestRefused
 from adapters.http.tokens import Tokens
 from adapters.log import Receipt

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
-from adapters.http.apikeys import ApiKeys
+from adapters.apikeys import ApiKeys
 from adapters.http.app import application, serving
 from adapters.http.problems import NotReady, RequestRefused
 from adapters.http.service import Service

@@ -19,8 +19,8 @@ import jwt
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from adapters.apikeys import Principal, Role
 from adapters.configuration import configured
-from adapters.http.apikeys import Principal, Role
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError
 from domain.shortcuts import where_and_rule

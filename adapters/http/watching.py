@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
+from adapters.apikeys import Principal, Role
 from adapters.extras import missing
 from adapters.http.answers import Alive, answers
-from adapters.http.apikeys import Principal, Role
 from adapters.http.problems import NotReady
 from adapters.http.service import Service, needs, service_of
 

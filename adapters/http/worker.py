@@ -4,9 +4,9 @@ import threading
 
 from starlette.types import ASGIApp
 
+from adapters.apikeys import ApiKeys
 from adapters.collector import keep_out_of_sight, look_seldom
 from adapters.configuration import configured
-from adapters.http.apikeys import ApiKeys
 from adapters.http.app import create
 from adapters.http.hosting import Hosting
 from adapters.http.tokens import tokens_named

@@ -4,7 +4,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from adapters.http.apikeys import ApiKeys
+from adapters.apikeys import ApiKeys
 from adapters.http.app import create
 from adapters.http.contract import asyncapi, openapi
 

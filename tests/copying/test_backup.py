@@ -12,6 +12,7 @@ from threading import Event, Thread
 import pytest
 
 from adapters.addresses import open_log
+from adapters.apikeys import ApiKeys, Role
 from adapters.audit.seal import seal_path
 from adapters.audit.sealer import sealer
 from adapters.backup.manifest import MANIFEST, BackupDamaged, Manifest
@@ -19,7 +20,6 @@ from adapters.backup.restoring import Restored, SubscriptionsDiffer, restore
 from adapters.backup.taking import BackupExists, take_backup
 from adapters.copying import copy_log
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.idkey import make_id_key, read_id_key
 from adapters.log import Cursor, Stored
 from adapters.outgoing.carrying import Carried, carry

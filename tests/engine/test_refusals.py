@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.notes import log_subject
 from adapters.settings import LIMITS
 from domain.errors import IdReused, InvalidTouchpoint, MergeRefused, Refused, RuleBroken

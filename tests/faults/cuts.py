@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.app import create
 from domain.company import Company
 from lifecircle_client import Client, Receipt, Retries

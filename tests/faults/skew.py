@@ -14,8 +14,8 @@ from unittest.mock import patch
 
 import psycopg
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from domain.company import Company
 from lifecircle_client import Client, Receipt, Rejected
 from tests.cli.program import event

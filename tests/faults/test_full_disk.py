@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from adapters.http.apikeys import ApiKeys
+from adapters.apikeys import ApiKeys
 from tests.cli.program import event
 from tests.http.calls import send
 from tests.http.conftest import served

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.app import create
 from domain.company import Company
 from tests.cli.program import Shell

@@ -7,8 +7,8 @@ import httpx2
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
+from adapters.apikeys import Role
 from adapters.http import events, quarantine, reading, rights, sealed, watching
-from adapters.http.apikeys import Role
 from adapters.http.app import application
 from tests.cli.program import event
 

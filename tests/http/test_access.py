@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from adapters.http.apikeys import ApiKeys, ApiKeysUnusable, Role, UnknownApiKey
+from adapters.apikeys import ApiKeys, ApiKeysUnusable, Role, UnknownApiKey
 from tests.cli.program import Shell, event
 from tests.http.calls import orders, send
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from adapters.apikeys import ApiKeys
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys
 from adapters.http.app import create
 from adapters.settings import LIMITS
 from tests.cli.program import event

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import httpx2
 import pytest
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.app import create
 from adapters.settings import LIMITS
 from tests.http.calls import orders

@@ -22,9 +22,9 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.codec import fact_of
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.app import create
 from adapters.loglines import as_json
 from adapters.settings import LIMITS

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.addresses import open_tables
+from adapters.apikeys import ApiKeys, Role
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.app import create
 from adapters.http.pages import _COMPARISONS as COMPARISONS
 from adapters.http.pages import page
@@ -310,7 +310,7 @@ def test_a_secret_is_compared_by_its_digest_in_the_same_time_whoever_sends_it(
         compared.append((len(one), len(other)))
         return hmac.compare_digest(one, other)
 
-    monkeypatch.setattr("adapters.http.apikeys.hmac", SimpleNamespace(compare_digest=compare))
+    monkeypatch.setattr("adapters.apikeys.hmac", SimpleNamespace(compare_digest=compare))
     sent = [key, key[:-1], "lc_0_0", "", "x", key + "x" * 10_000]
     assert [ring.principal(each) is not None for each in sent] == [True, False, False, False, False, False]
     # Once for each, known or not, and of digests: how much of a secret is right shows in nothing.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from adapters.http.apikeys import ApiKeys, Role
+from adapters.apikeys import ApiKeys, Role
 from adapters.http.app import create
 from tests.http.routes import HIDDEN, OPEN, PUBLIC, RIGHTS, STREAM, Right, Somebody, ask, declared
 from tests.http.worlds import populate, somebody

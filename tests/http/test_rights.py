@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.audit.bundle import read_bundle
 from adapters.audit.evidence import problems_of
 from adapters.audit.keys import verify
@@ -18,7 +19,6 @@ from adapters.audit.seal import seal_path
 from adapters.audit.sealer import sealer
 from adapters.engine import Engine
 from adapters.evidence import set_aside
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.log import QuarantinedRow
 from domain.merkle import HASH_BYTES, complete_root
 from domain.notes import Checkpoint, Note

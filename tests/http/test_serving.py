@@ -11,8 +11,8 @@ from time import monotonic, sleep
 import httpx2
 import pytest
 
+from adapters.apikeys import ApiKeys
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys
 from tests.cli.program import Shell, event
 from tests.http.calls import orders
 from tests.http.serving import STARTED_WITHIN_S, caller, free_port, serving

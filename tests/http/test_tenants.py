@@ -15,11 +15,11 @@ from fastapi.testclient import TestClient
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.hosting import Hosting
-from adapters.http.tenants import TenantsUnusable, read_tenants
 from adapters.http.tokens import Tokens, identity
+from adapters.tenants import TenantsUnusable, read_tenants
 from tests.cli.program import Shell, event
 from tests.conftest import fresh_database
 from tests.http.calls import Response, send

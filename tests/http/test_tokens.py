@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi.testclient import TestClient
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.app import create
 from adapters.http.tokens import IdentityUnusable, Tokens, identity
 from domain.company import Company

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.configuration import variable
 from adapters.engine import Engine
-from adapters.http.apikeys import ApiKeys, Role
 from domain.company import Company
 from tests.cli.program import PROGRAM, Shell
 from tests.http.serving import free_port, wait_until_it_answers

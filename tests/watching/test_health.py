@@ -16,11 +16,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from adapters.addresses import open_tables
+from adapters.apikeys import ApiKeys, Role
 from adapters.audit.sealer import sealer
 from adapters.clock import clock_us
 from adapters.engine import Engine
 from adapters.health import Cause, Examiner, Health, Trouble, examine
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.http.app import create
 from adapters.log import QuarantinedRow
 from adapters.outgoing.subscriptions import Held, Settled, Subscriptions

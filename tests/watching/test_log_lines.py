@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.http.apikeys import ApiKeys
+from adapters.apikeys import ApiKeys
 from adapters.http.app import create
 from adapters.http.noting import named
 from adapters.loglines import as_json, thread_failed

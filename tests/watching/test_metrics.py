@@ -7,12 +7,12 @@ from typing import Any
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from adapters.apikeys import ApiKeys, Role
 from adapters.audit.seal import seal_path
 from adapters.audit.sealer import sealer
 from adapters.clock import clock_us
 from adapters.engine import Engine
 from adapters.health import Examiner, Trouble
-from adapters.http.apikeys import ApiKeys, Role
 from adapters.outgoing.subscriptions import Subscriptions
 from adapters.outgoing.wanted import Wanted
 from tests.cli.program import ROOT, event

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from adapters.http.apikeys import ApiKeys
+from adapters.apikeys import ApiKeys
 from tests.cli.program import ROOT, event
 from tests.http.calls import orders, send
 from tests.http.conftest import served

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from adapters.addresses import read_sqlite_url
+from adapters.apikeys import api_keys_path
 from adapters.audit.seal import seal_path
-from adapters.http.apikeys import api_keys_path
 from adapters.idkey import id_key_path
 from adapters.privacy.kek import kek_path
 from adapters.privacy.keystore import keystore_url
