@@ -24,11 +24,15 @@ SELECT stream FROM touchpoints INDEXED BY touchpoints_stream WHERE bucket = ? AN
 ORDER BY stream LIMIT 1 OFFSET ?
 """
 
-# All of it stands in the index.
+# All of it stands in the index. Two statements, for where an end may be missing the index is read to its own.
 _PLACES = """
 SELECT number, stream, version FROM touchpoints INDEXED BY touchpoints_stream
-WHERE bucket = ?1 AND stream > CAST(?2 AS TEXT) AND (?3 IS NULL OR stream <= CAST(?3 AS TEXT))
-ORDER BY stream, version
+WHERE bucket = ? AND stream > CAST(? AS TEXT) AND stream <= CAST(? AS TEXT) ORDER BY stream, version
+"""
+
+_LAST_PLACES = """
+SELECT number, stream, version FROM touchpoints INDEXED BY touchpoints_stream
+WHERE bucket = ? AND stream > CAST(? AS TEXT) ORDER BY stream, version
 """
 
 _STREAM = """
@@ -66,6 +70,8 @@ class SQLiteAuditRows:
 
     def places(self, bucket: int, after: bytes, last: bytes | None) -> list[Place]:
         """Where the touchpoints stand of the streams above `after`, up to `last` or the end; by stream and version."""
+        if last is None:
+            return self._fetch(_LAST_PLACES, bucket, after)
         return self._fetch(_PLACES, bucket, after, last)
 
     def stream(self, bucket: int, stream: bytes, last: int) -> list[Row]:

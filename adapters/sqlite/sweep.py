@@ -13,10 +13,12 @@ SELECT stream FROM touchpoints INDEXED BY touchpoints_stream WHERE bucket = ? AN
 ORDER BY stream LIMIT 1 OFFSET ?
 """
 
+# To SQLite a blob comes after all texts, so the last part has an end too: where one may be missing, the index is read
+# to its own.
 _PART = """
 SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
 FROM touchpoints INDEXED BY touchpoints_stream
-WHERE bucket = ?1 AND stream > ?2 AND (?3 IS NULL OR stream <= ?3) AND number <= ?4 ORDER BY stream, version
+WHERE bucket = ?1 AND stream > ?2 AND stream <= coalesce(?3, x'') AND number <= ?4 ORDER BY stream, version
 """
 
 _STREAM = """

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -13,6 +14,9 @@ import pytest
 from adapters.addresses import create_log, open_audit_rows, open_log, open_reading, open_sweep
 from adapters.log import LINK_KINDS
 from adapters.sqlite import SQLiteLog
+from adapters.sqlite.audit import SQLiteAuditRows
+from adapters.sqlite.sweep import SQLiteSweep
+from adapters.views.sweep import Part
 from domain.company import Company
 from domain.errors import LogExists, LogNotFound, LogNotWritable, LogUnavailable, NewerLog, NotOurLog
 from tests.contracts.drafts import append, draft, group, pages
@@ -115,6 +119,31 @@ def test_who_only_reads_a_file_cannot_write_it(raw: sqlite3.Connection, url: str
         with closing(opened(url)) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
             # They offer no way to send a statement, which is the point.
             reader._connection.execute("INSERT INTO tracking VALUES ('me', 1)")  # type: ignore[union-attr]  # noqa: SLF001
+
+
+def _steps(reader: SQLiteSweep | SQLiteAuditRows, read: Callable[[], object]) -> int:
+    """How many steps SQLite's own machine takes to read something."""
+    taken = []
+    connection = reader._connection  # noqa: SLF001 - they offer no way to count
+    connection.set_progress_handler(lambda: taken.append(1), 1)
+    read()
+    connection.set_progress_handler(None, 1)
+    return len(taken)
+
+
+def test_a_part_costs_what_it_holds_however_long_the_log_is(raw: sqlite3.Connection, url: str) -> None:
+    raw.close()
+    with closing(SQLiteSweep(url)) as sweep, closing(SQLiteAuditRows(url)) as rows, closing(open_log(url)) as log:
+        cut = log.heads()
+
+        def cost() -> list[int]:
+            swept = _steps(sweep, lambda: sweep.read(Part(1, "", "C-1"), cut))
+            return [swept, _steps(rows, lambda: rows.places(1, b"", b"C-1"))]
+
+        cost()  # the schema is read too
+        short = cost()
+        append(log, *(draft(f"C-{number}", "a") for number in range(3, 100)))
+        assert cost() == short
 
 
 def test_the_links_index_is_of_the_link_kinds(raw: sqlite3.Connection) -> None:
