@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.util import Finalize
 from pathlib import Path
 from uuid import uuid4
 
@@ -56,7 +57,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if server := config.stash.get(_server, None):
         server.remove()
     if place := config.stash.get(_place, None):
-        shutil.rmtree(place)
+        # A fork server's socket lies there in a folder that multiprocessing removes at exit, at -100: this comes after.
+        Finalize(None, shutil.rmtree, args=(place,), exitpriority=-101)
 
 
 @pytest.fixture(scope="session", autouse=True)
