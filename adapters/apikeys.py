@@ -121,7 +121,7 @@ class ApiKeys:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
         self._keys: dict[str, ApiKey] = {}
         self._lock = Lock()
 
@@ -210,7 +210,7 @@ class ApiKeys:
             return
         except OSError as error:
             raise self._unusable(error) from None
-        seen = (found.st_mtime_ns, found.st_ino)
+        seen = (found.st_mtime_ns, found.st_ino, found.st_mode)
         if seen == self._seen:
             return
         if found.st_mode & 0o077:

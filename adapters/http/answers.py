@@ -206,6 +206,37 @@ class Ready(Stand):
     tenants: NotRequired[dict[str, Stand]]
 
 
+class LagTold(TypedDict):
+    """How far something is behind the log: touchpoints, and seconds since the first of them was recorded."""
+
+    lag: int
+    lag_s: float
+
+
+class SubscriptionTold(LagTold):
+    """A subscription, whether it is delivered, and how many of its subjects are parked."""
+
+    name: str
+    state: str
+    parked: int
+
+
+class StatusTold(TypedDict):
+    """How the log and all that follows it stand, and what is wrong; `unseen` is what this account may not look at."""
+
+    log: str
+    touchpoints: int
+    cursor: str
+    followers: int
+    ready: bool
+    causes: list[CauseTold]
+    quarantined: int
+    views: list[dict[str, Any]]
+    sealed: LagTold | None
+    subscriptions: list[SubscriptionTold]
+    unseen: list[str]
+
+
 def answers(body: Any, said: str, *refused: HTTPStatus, **more: Any) -> Answers:
     """The answers of a route: 200 with a body of this shape, and the refusals that are its own.
 

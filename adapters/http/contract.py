@@ -12,6 +12,8 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from adapters.http.answers import Problem, TouchpointDelivered, TouchpointRecorded, refusal
+from adapters.http.examples import BODIES, SHAPES, problems
+from adapters.http.problems import PROBLEM_TYPE
 from domain.example import example
 from domain.schema import json_schema
 from domain.touchpoint import KINDS
@@ -161,15 +163,17 @@ def _complete(told: dict[str, Any], roles: dict[tuple[str, str], list[str]]) -> 
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     schemas |= _components(Problem) | _events()
+    for name, shown in SHAPES.items():
+        schemas.get(name, {})["examples"] = [shown]
     names = {"/views/{name}": _askable(), "/kinds/{kind}": sorted(KINDS)}
     for path, operations in told["paths"].items():
         if path in names:
             operations["get"]["parameters"][0]["schema"]["enum"] = names[path]
         for method, operation in operations.items():
-            _complete_operation(operation, roles.get((method.upper(), path), []))
+            _complete_operation(path, operation, roles.get((method.upper(), path), []))
 
 
-def _complete_operation(operation: dict[str, Any], roles: list[str]) -> None:
+def _complete_operation(path: str, operation: dict[str, Any], roles: list[str]) -> None:
     answers: dict[str, Any] = operation["responses"]
     if answers.get("422", {}).get("description") == "Validation Error":
         del answers["422"]  # it is said as 400, by problem details
@@ -182,8 +186,13 @@ def _complete_operation(operation: dict[str, Any], roles: list[str]) -> None:
         answers.setdefault("403", refusal(HTTPStatus.FORBIDDEN))
         answers.setdefault("429", refusal(HTTPStatus.TOO_MANY_REQUESTS))
     answers.setdefault("503", refusal(HTTPStatus.SERVICE_UNAVAILABLE))
-    for answer in answers.values():
+    for status, answer in answers.items():
         answer["headers"] = _REQUEST_ID | answer.get("headers", {})
+        for form, stated in answer.get("content", {}).items():
+            if form == PROBLEM_TYPE:
+                stated |= problems(path, HTTPStatus(int(status)))
+            elif (path, form) in BODIES:
+                stated["example"] = BODIES[path, form]
 
 
 def _roles(app: FastAPI) -> dict[tuple[str, str], list[str]]:

@@ -1,8 +1,9 @@
 """Rows of a view or question page by page: filters, an order, and where the next page begins.
 
-A page begins behind the last row of the one before it, told by that row's values, so rows that come or go meanwhile
-shift nothing. Names are looked up in the data dictionary, and values are read by their column's type, before they stand
-in a statement.
+A page of a view begins behind the last row of the one before it, told by that row's values, so rows that come or go
+meanwhile shift nothing. The rows of a question have no key: they stand in the question's own order, and a page begins
+after so many of them. Names are looked up in the data dictionary, and values are read by their column's type, before
+they stand in a statement.
 """
 
 import base64
@@ -72,14 +73,19 @@ def page(
     if prefix:
         clauses.append(_begins(relation, prefix))
     falling, names = _order(relation, order)
-    if after is not None:
+    passed = 0
+    if after is not None and names:
         clauses.append(_behind(relation, names, after, falling=falling))
-    columns, rows = tables.query(select(relation.name, (), clauses, names, falling=falling), limit + 1)
+    elif after is not None:
+        passed = _passed(after)
+    statement = select(relation.name, (), clauses, names, falling=falling, passed=passed)
+    columns, rows = tables.query(statement, limit + 1)
     typed = {column: relation.types[column] for column in columns}
-    if len(rows) <= limit or not names:
-        return Page(typed, rows[:limit], None)
+    if len(rows) <= limit:
+        return Page(typed, rows, None)
     last = rows[limit - 1]
-    return Page(typed, rows[:limit], _token([last[columns.index(each)] for each in names]))
+    place = [last[columns.index(each)] for each in names] if names else [passed + limit]
+    return Page(typed, rows[:limit], _token(place))
 
 
 def _relation(name: str) -> _Relation:
@@ -144,14 +150,26 @@ def _order(relation: _Relation, order: str) -> tuple[bool, tuple[str, ...]]:
 
 
 def _behind(relation: _Relation, names: Sequence[str], after: str, *, falling: bool) -> Clause:
+    known = [_known(value, relation.types[name]) for name, value in zip(names, _values(after, len(names)), strict=True)]
+    return behind(names, known, falling=falling)
+
+
+def _passed(after: str) -> int:
+    """How many rows of a question come before a page of it."""
+    (value,) = _values(after, 1)
+    if (passed := int(_known(value, int))) < 0:
+        raise _no_page()
+    return passed
+
+
+def _values(after: str, count: int) -> list[Any]:
     try:
         values = orjson.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
     except (binascii.Error, ValueError):
-        values = None
-    if not names or not isinstance(values, list) or len(values) != len(names):
+        raise _no_page() from None
+    if not isinstance(values, list) or len(values) != count:
         raise _no_page()
-    known = [_known(value, relation.types[name]) for name, value in zip(names, values, strict=True)]
-    return behind(names, known, falling=falling)
+    return values
 
 
 def _token(values: Sequence[Any]) -> str:

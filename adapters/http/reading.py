@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -51,6 +52,8 @@ class SchemaResponse(JSONResponse):
 
     media_type = _SCHEMA
 
+
+_auditor = needs(Role.AUDITOR)
 
 AsOf = Annotated[str | None, Query(description="leave out what occurred after this moment; a day means its end")]
 KnownAt = Annotated[str | None, Query(description="leave out what was recorded after this moment or cursor")]
@@ -142,7 +145,8 @@ def rows(
     filters = [(column, value) for column, value in request.query_params.multi_items() if column not in asked]
     service = service_of(request)
     if as_of is not None or known_at is not None:
-        return _told(_as_of(service, principal, name, dict(filters), _moment(service, as_of, known_at)), style)
+        moment = _moment(service, as_of, known_at)
+        return _told(request, _as_of(service, principal, name, dict(filters), moment), style)
     if principal.kinds:
         raise RequestRefused(
             HTTPStatus.FORBIDDEN,
@@ -150,7 +154,7 @@ def rows(
             rule="who may see some kinds only reads histories",
         )
     with closing(open_tables(service.engine.url, service.engine.company)) as tables:
-        return _told(page(tables, name, filters, order, limit, after, principal.subjects), style)
+        return _told(request, page(tables, name, filters, order, limit, after, principal.subjects), style)
 
 
 def _as_of(service: Service, principal: Principal, name: str, filters: dict[str, str], moment: Moment) -> Page:
@@ -169,8 +173,12 @@ def _as_of(service: Service, principal: Principal, name: str, filters: dict[str,
     return Page({column.name: column.type for column in columns}, found, None)
 
 
-def _told(found: Page, style: str) -> Response:
-    links = {"Link": f'<?after={found.next}>; rel="next"'} if found.next else {}
+def _told(request: Request, found: Page, style: str) -> Response:
+    links = {}
+    if found.next:
+        # What it names takes the place of the whole query, so it says all of it again.
+        query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+        links = {"Link": f'<?{urlencode([*query, ("after", found.next)])}>; rel="next"'}
     if style == "json":
         told = {"rows": [dict(zip(found.columns, row, strict=True)) for row in found.rows], "next": found.next}
         return Response(orjson.dumps(told), headers=links, media_type=_FORMATS[style])
@@ -259,7 +267,7 @@ def schema(
 )
 async def poll(
     request: Request,
-    principal: Annotated[Principal, Depends(needs(Role.AUDITOR))],
+    principal: Annotated[Principal, Depends(_auditor)],
     after: Annotated[str | None, Query(description="begin behind this cursor; with the first where none")] = None,
     limit: Limit = LIMITS.http_page_rows,
     wait: Annotated[float, Query(ge=0, le=LIMITS.http_wait_max_s, description="seconds to wait for the next")] = 0,
@@ -269,6 +277,8 @@ async def poll(
     cursor = service.engine.cursor(after) if after else service.engine.log.start()
     with service.following():
         batch = await service.feed.after(cursor, limit, wait)
+    if wait:
+        principal = await _auditor(request)  # the key may have ended meanwhile
     told, cursor = _shown(principal, batch, cursor)
     return JSONResponse({"touchpoints": told, "cursor": str(cursor)})
 
@@ -290,24 +300,31 @@ async def _place(request: Request) -> AsyncIterator[None]:
 )
 async def stream(
     request: Request,
-    principal: Annotated[Principal, Depends(needs(Role.AUDITOR))],
+    _caller: Annotated[Principal, Depends(_auditor)],
     _: Annotated[None, Depends(_place)],
     after: Annotated[str | None, Query(description="begin behind this cursor; with the first where none")] = None,
     last_event_id: Annotated[str | None, Header(description="where a broken stream goes on: a cursor")] = None,
 ) -> StreamingResponse:
-    """Server-sent events: a touchpoint each, whose id is the cursor to go on from; nothing is ever skipped."""
+    """Server-sent events: a touchpoint each, whose id is the cursor to go on from; nothing is ever skipped.
+
+    A stream ends when the key or token that it was asked for by does.
+    """
     service = service_of(request)
     begin = last_event_id or after
     cursor = service.engine.cursor(begin) if begin else service.engine.log.start()
     return StreamingResponse(
-        _events(service, principal, cursor), media_type=_EVENTS, headers={"Cache-Control": "no-cache"}
+        _events(request, service, cursor), media_type=_EVENTS, headers={"Cache-Control": "no-cache"}
     )
 
 
-async def _events(service: Service, principal: Principal, cursor: Cursor) -> AsyncIterator[bytes]:
+async def _events(request: Request, service: Service, cursor: Cursor) -> AsyncIterator[bytes]:
     """What is recorded behind a cursor, as server-sent events; a comment while nothing is, so that the line is kept."""
     while not service.feed.ended:
         batch = await service.feed.after(cursor, LIMITS.follow_batch_max, LIMITS.http_heartbeat_s)
+        try:
+            principal = await _auditor(request)
+        except RequestRefused:
+            return  # the key was revoked, or it or the token has expired
         told, cursor = _shown(principal, batch, cursor)
         yield (
             b"".join(

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from adapters.apikeys import Principal, Role
 from adapters.extras import missing
-from adapters.http.answers import Alive, answers
+from adapters.http.answers import Alive, StatusTold, answers
 from adapters.http.problems import NotReady
 from adapters.http.service import Service, needs, service_of
 
@@ -48,7 +48,7 @@ async def readiness(service: Service) -> dict[str, Any]:
     "/status",
     summary="How the log and all that follows it stand",
     response_model=None,
-    responses=answers(dict[str, Any], "How they stand"),
+    responses=answers(StatusTold, "How they stand"),
 )
 async def status(request: Request, _: _Watcher) -> JSONResponse:
     """The head of the log with its cursor; what follows it, with its lag in touchpoints and seconds; what is wrong."""

@@ -11,6 +11,7 @@ from typing import NewType
 from domain.errors import QueryRefused
 
 Cell = str | int | float
+_ALL_ROWS = 2**63 - 1
 Clause = NewType("Clause", str)
 """A part of a statement that was made here."""
 
@@ -62,13 +63,19 @@ def select(
     order: Iterable[str] = (),
     *,
     falling: bool = False,
+    passed: int = 0,
 ) -> str:
-    """A statement that reads a view or a question: all columns where nothing is said, all rows, in no order."""
+    """A statement that reads a view or a question: all columns where nothing is said, all rows, in no order.
+
+    `passed` is how many rows are left out before the first.
+    """
     turn = " DESC" if falling else ""
     conditions, turns = " AND ".join(where), ", ".join(f"{column(each)}{turn}" for each in order)
     parts = (
         f"SELECT {', '.join(what) or '*'} FROM {column(relation)}",  # noqa: S608 - of clauses made here
         f"WHERE {conditions}" if conditions else "",
         f"ORDER BY {turns}" if turns else "",
+        # SQLite knows no OFFSET without a LIMIT, and PostgreSQL none that is negative.
+        f"LIMIT {_ALL_ROWS} OFFSET {literal(passed)}" if passed else "",
     )
     return " ".join(filter(None, parts))

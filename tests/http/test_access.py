@@ -1,13 +1,19 @@
 """What a scope bounds, and the keys themselves."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 
 import pytest
 from fastapi.testclient import TestClient
 
-from adapters.apikeys import ApiKeys, ApiKeysUnusable, Role, UnknownApiKey
+from adapters.apikeys import ApiKeys, ApiKeysUnusable, Role, UnknownApiKey, key_id
+from adapters.engine import Engine
+from adapters.http.app import create
 from tests.cli.program import Shell, event
 from tests.http.calls import orders, send
+from tests.http.serving import caller, listening
 
 
 def test_a_scope_bounds_what_is_written_and_what_is_read(file_client: TestClient, keyring: ApiKeys) -> None:
@@ -43,6 +49,28 @@ def test_rows_of_views_are_those_within_the_scope(file_client: TestClient, keyri
     assert file_client.get("/views/orders", params={"subject": "us-1", "as_of": "2026-04-01"}).status_code == 403
 
 
+def test_who_follows_is_told_nothing_more_once_their_key_is_revoked(sqlite_url: str, keyring: ApiKeys) -> None:
+    Engine.create(sqlite_url).close()
+    waiting, streaming = (keyring.make(name, [Role.AUDITOR]) for name in ("waiting", "streaming"))
+    with (
+        listening(create(sqlite_url, keyring)) as port,
+        caller(port, keyring.make("all", Role)) as client,
+        caller(port, streaming) as follower,
+        follower.stream("GET", "/stream") as stream,
+        ThreadPoolExecutor(1) as pool,
+        caller(port, waiting) as waiter,
+    ):
+        assert stream.status_code == 200
+        asked = pool.submit(waiter.get, "/events", params={"wait": 20})
+        while client.get("/status").json()["followers"] < 2:
+            sleep(0.01)
+        for key in (waiting, streaming):
+            keyring.revoke(key_id(key))
+        assert client.post("/events", content=json.dumps(event())).status_code == 201
+        assert asked.result().status_code == 401
+        assert [line for line in stream.iter_lines() if line.startswith("data:")] == [], "and it ends"
+
+
 def test_keys_lie_as_digests_for_their_owner_alone(tmp_path: Path) -> None:
     ring = ApiKeys(tmp_path / "keys")
     key = ring.make("shop", [Role.APPENDER])
@@ -56,8 +84,9 @@ def test_keys_lie_as_digests_for_their_owner_alone(tmp_path: Path) -> None:
     with pytest.raises(UnknownApiKey):
         ring.revoke("0")
     ring.path.chmod(0o644)
-    with pytest.raises(ApiKeysUnusable, match="others may read"):
-        ApiKeys(ring.path).principal(key)
+    for looked_at_before_or_not in (ring, ApiKeys(ring.path)):
+        with pytest.raises(ApiKeysUnusable, match="others may read"):
+            looked_at_before_or_not.principal(key)
     ring.path.chmod(0o600)
     ring.path.write_text("[{}]")
     with pytest.raises(ApiKeysUnusable, match="no file of API keys"):

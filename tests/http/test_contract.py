@@ -53,6 +53,33 @@ def test_the_example_of_every_kind_fits_the_one_schema_of_events(told: dict[str,
     assert not fits.is_valid(schemas["OrderPlaced"]["examples"][0] | {"data": {}})
 
 
+def test_every_body_that_is_sent_or_answered_as_json_has_examples_that_fit(told: dict[str, Any]) -> None:
+    without = []
+    for path, operations in told["paths"].items():
+        for method, operation in operations.items():
+            bodies = operation["responses"] | {"sent": operation.get("requestBody", {})}
+            for status, body in bodies.items():
+                for form, stated in body.get("content", {}).items():
+                    shown = examples_of(stated, told)
+                    if "json" in form and not shown:
+                        without.append((method, path, status, form))
+                    fits = validator_for(stated["schema"] | {"components": told["components"]})
+                    for each in shown:
+                        fits.validate(each)
+    assert without == []
+
+
+def examples_of(stated: dict[str, Any], told: dict[str, Any]) -> list[Any]:
+    """The examples of a body: its own, or those of each shape that it may have."""
+    if "example" in stated or "examples" in stated:
+        return [stated["example"]] if "example" in stated else [each["value"] for each in stated["examples"].values()]
+    shapes = stated["schema"].get("anyOf", [stated["schema"]])
+    named = (
+        told["components"]["schemas"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in shapes
+    )
+    return [example for shape in named for example in shape.get("examples", ())]
+
+
 def test_what_is_answered_has_the_shape_that_the_contract_states(file_client: TestClient, told: dict[str, Any]) -> None:
     sent = told["paths"]["/events"]["post"]["requestBody"]["content"]
     first, again = (sent[f"application/cloudevents{form}+json"]["example"] for form in ("", "-batch"))

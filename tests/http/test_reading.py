@@ -1,10 +1,12 @@
 """Reading over HTTP: histories as of any moment, and views page by page."""
 
+import base64
 import csv
 import json
 import sys
 from contextlib import closing
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from fastapi.testclient import TestClient
@@ -72,6 +74,48 @@ def test_pages_of_any_size_and_order_together_are_the_whole_view(shop: TestClien
         assert sorted(rows, key=lambda row: row["order_id"]) == sorted(whole, key=lambda row: row["order_id"])
 
     law()
+
+
+def test_the_link_to_the_next_page_asks_the_same_again(shop: TestClient) -> None:
+    for form in ("json", "ndjson", "csv", "arrow"):
+        asked = {"subject.ne": "c2", "order": "-order_id", "limit": "7", "format": form}
+        answer = shop.get("/views/orders", params=asked)
+        pages = [answer.content]
+        while "next" in answer.links:
+            answer = shop.get(urljoin(str(answer.url), answer.links["next"]["url"]))
+            pages.append(answer.content)
+        rows = [row for content in pages for row in read_as(form, content)]
+        assert [row["order_id"] for row in rows] == [f"{who}-o{n:03}" for who in ("d1", "c1") for n in range(8, -1, -1)]
+
+
+def read_as(form: str, content: bytes) -> list[dict[str, Any]]:
+    """The rows of a page in one of the forms."""
+    if form == "arrow":
+        import pyarrow as pa
+
+        found: list[dict[str, Any]] = pa.ipc.open_stream(content).read_all().to_pylist()
+        return found
+    if form == "csv":
+        return list(csv.DictReader(content.decode().splitlines()))
+    return list(json.loads(content)["rows"]) if form == "json" else list(map(json.loads, content.splitlines()))
+
+
+def test_all_rows_of_a_question_are_to_be_had_page_after_page_in_its_own_order(shop: TestClient) -> None:
+    send(shop, orders(2, "c3"))
+    project(shop)
+    whole = shop.get("/views/profit_by_customer").json()["rows"]
+    assert len(whole) == 4
+    rows, asked = list[dict[str, Any]](), {"limit": "1", "currency": "EUR"}
+    while True:
+        page = shop.get("/views/profit_by_customer", params=asked).json()
+        rows += page["rows"]
+        if page["next"] is None:
+            break
+        asked["after"] = page["next"]
+    assert rows == whole
+    for wrong in (b"-1", b"1.5", b'"x"', b"1,2", b"true", b"9223372036854775808"):
+        after = base64.urlsafe_b64encode(b"[%b]" % wrong).decode()
+        assert shop.get("/views/profit_by_customer", params={"after": after}).status_code == 400, wrong
 
 
 def test_filters_hold_values_that_would_be_sql(shop: TestClient) -> None:
