@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from adapters.addresses import create_log, open_log
 from adapters.appending.batches import Batch, Run, Undecided, encoded
 from adapters.appending.committer import Committer
-from adapters.appending.door import ANY, Door, Expected, needs_deciding
+from adapters.appending.door import ANY, Door, Expected, kept_moving, needs_deciding
 from adapters.appending.rounds import Rounds
 from adapters.clock import clock_us
 from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict, receipts_of
@@ -30,7 +30,7 @@ from domain.lifecycle import Breach
 from domain.touchpoint import Fact
 
 if TYPE_CHECKING:  # a command line that starts must not wait for asyncio
-    from adapters.appending.async_committer import AsyncCommitter
+    from adapters.appending.async_committer import AsyncCommitter, Later
 
 T = TypeVar("T")
 
@@ -117,7 +117,7 @@ class Engine:
             if self.log.change_settings(version):
                 self._read_settings()
                 return True
-        raise _kept_moving("the settings")
+        raise kept_moving("the settings")
 
     def _read_settings(self) -> None:
         """Read the settings that were recorded since they were read last, perhaps by another process."""
@@ -223,13 +223,22 @@ class Engine:
             options: dict[str, Any] = {"expected": expected, "strict": strict, "recordedby": recordedby}
             return await _in_thread(self.append, touchpoints, **options)
         try:
-            group, verdict = await self._async_committer.append(touchpoints, recordedby, foreseen.subjects)
-            if isinstance(verdict, IdReused):
+            group, answer = self._async_committer.join(touchpoints, recordedby, foreseen.subjects)
+            if isinstance(verdict := await answer, IdReused):
                 verdict = await _in_thread(self._reconsidered, verdict, group)
             return receipts_of(verdict)
         except Refused as refusal:
             self.refusals.note_append(refusal, touchpoints, recordedby)
             raise
+
+    def append_at_once(self, touchpoint: Appendable, *, recordedby: str) -> "Later | None":
+        """Let a touchpoint join the next round, from an event loop; None where it is to be decided first.
+
+        An error for a verdict is not noted yet, and may be of what is the same: `append_async` sees to both.
+        """
+        if needs_deciding((touchpoint,), strict=False):
+            return None
+        return self._async_committer.join((touchpoint,), recordedby, ANY.subjects)[1]
 
     async def append_each_async(
         self, groups: Sequence[Sequence[Appendable]], *, recordedby: str = EMBEDDED
@@ -326,7 +335,7 @@ class Engine:
             verdict = self._commit(decided, len(own))
             if expected.subjects or not isinstance(verdict, VersionConflict):
                 return verdict
-        return _kept_moving(f"subject {own[0].stream}")
+        return kept_moving(f"subject {own[0].stream}")
 
     def _commit(self, group: Group, answered: int) -> Verdict:
         """Store a group, and answer the receipts of its first drafts: the others are copies in other streams."""
@@ -388,12 +397,3 @@ async def _in_thread(work: Callable[..., T], *arguments: Any, **options: Any) ->
     from asyncio import to_thread  # which whoever has no event loop need not wait for
 
     return await to_thread(work, *arguments, **options)
-
-
-def _kept_moving(where: str) -> VersionConflict:
-    return VersionConflict(
-        "others were faster each time this was decided",
-        where=where,
-        rule=f"what is decided on a state is tried {LIMITS.decide_rounds_max} times; nothing of it was stored",
-        way_out="send the same again",
-    )

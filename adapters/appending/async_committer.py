@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 
+Later = asyncio.Future[Verdict]
+"""The verdict on a group, to come when its round is over."""
+
+
 class AsyncCommitter:
     """Group commit for the tasks of one loop at a time, with the queues of `Committer`.
 
@@ -34,16 +38,14 @@ class AsyncCommitter:
         self._sealing = sealing
         self._queues = [_Queue(rounds, sealing) for _ in range(lanes(log))]
 
-    async def append(
-        self, touchpoints: Sequence[Appendable], recordedby: str, expected: dict[str, int]
-    ) -> tuple[Group, Verdict]:
-        """Store touchpoints as one group, together with whatever else waits; answer it, and its verdict.
+    def join(self, touchpoints: Sequence[Appendable], recordedby: str, expected: dict[str, int]) -> tuple[Group, Later]:
+        """Store touchpoints as one group, together with whatever else waits; answer it, and its verdict to come.
 
         They are sealed at once: keys that are not at hand become safe on the disk before the round is committed.
         A caller that is cancelled meanwhile does not know the outcome; sending the same again is safe.
 
         Raises:
-            LogUnavailable: the database was lost and the outcome could not be learnt; send the same again.
+            LogUnavailable, later: the database was lost and the outcome could not be learnt; send the same again.
             As `Sealing.draft`.
         """
         unsettled: list[Unsettled] = []
@@ -51,7 +53,7 @@ class AsyncCommitter:
             tuple([self._sealing.draft_at_once(each, recordedby, unsettled) for each in touchpoints]), expected
         )
         early = _Early(unsettled, partial(self._anew, touchpoints, recordedby, expected)) if unsettled else None
-        return group, await self._put(group, early)
+        return group, self._put(group, early)
 
     def _anew(self, touchpoints: Sequence[Appendable], recordedby: str, expected: dict[str, int]) -> Group:
         return Group(tuple([self._sealing.draft(each, recordedby) for each in touchpoints]), expected)
@@ -67,7 +69,7 @@ class AsyncCommitter:
         await asyncio.gather(*answers, return_exceptions=True)
         return [answer.result() for answer in answers]
 
-    def _put(self, group: Group, early: "_Early | None" = None) -> "asyncio.Future[Verdict]":
+    def _put(self, group: Group, early: "_Early | None" = None) -> Later:
         return self._queues[lane(group, self._log)].put(group, early)
 
 
@@ -78,7 +80,7 @@ class _Early(NamedTuple):
     anew: Callable[[], Group]
 
 
-_Waiting = tuple[Group, "asyncio.Future[Verdict]", "Span | None", _Early | None]
+_Waiting = tuple[Group, Later, "Span | None", _Early | None]
 
 
 class _Queue:
@@ -92,10 +94,10 @@ class _Queue:
         self._waiting: list[_Waiting] = []
         self._rounds: asyncio.Task[None] | None = None
 
-    def put(self, group: Group, early: _Early | None) -> "asyncio.Future[Verdict]":
+    def put(self, group: Group, early: _Early | None) -> Later:
         """Let a group wait for the next round; the answer comes with it."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Verdict] = loop.create_future()
+        answer: Later = loop.create_future()
         self._waiting.append((group, answer, tracing.current(), early))
         if self._rounds is None or self._rounds.done():
             # It starts when the tasks that are ready now have had their turn, and so joined it.

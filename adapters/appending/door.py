@@ -254,3 +254,13 @@ def _process_moved(process: Process, expected: int, current: int) -> VersionConf
     )
     error.current = current
     return error
+
+
+def kept_moving(where: str) -> VersionConflict:
+    """What is answered where others were faster each time that something was decided."""
+    return VersionConflict(
+        "others were faster each time this was decided",
+        where=where,
+        rule=f"what is decided on a state is tried {LIMITS.decide_rounds_max} times; nothing of it was stored",
+        way_out="send the same again",
+    )

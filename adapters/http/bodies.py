@@ -42,12 +42,7 @@ async def body_of(request: Request) -> bytes:
             if len(body) > LIMITS.http_body_max_bytes:
                 raise too_large(f"it has at most {LIMITS.http_body_max_bytes} bytes")
     except ClientDisconnect:
-        raise RequestRefused(
-            HTTPStatus.BAD_REQUEST,
-            "the connection ended before the request did",
-            rule="what did not arrive whole is not looked at",
-            way_out="send it again",
-        ) from None
+        raise broken_off() from None
     finally:
         service.give_back(len(body))
     return bytes(body)
@@ -72,6 +67,16 @@ def json_in(body: bytes, size_max: int = LIMITS.http_body_max_bytes) -> Any:
         UnreadableInput: it is none, or larger than this.
     """
     return parse_json(body, "the body", size_max)
+
+
+def broken_off() -> RequestRefused:
+    """The refusal of what did not come whole."""
+    return RequestRefused(
+        HTTPStatus.BAD_REQUEST,
+        "the connection ended before the request did",
+        rule="what did not arrive whole is not looked at",
+        way_out="send it again",
+    )
 
 
 def too_large(rule: str) -> RequestRefused:

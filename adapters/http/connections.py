@@ -1,11 +1,11 @@
 """Connections whose other end may not take as long as it likes: to send a request, or to take its answer."""
 
-from asyncio import AbstractEventLoop, TimerHandle, Transport
+from asyncio import Event, Future, TimerHandle, Transport
 from collections.abc import Sequence
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from adapters.http.problems import Answer, RequestRefused, refusal
@@ -14,17 +14,20 @@ from adapters.settings import LIMITS
 DIRECT = "lifecircle.direct"
 """Under which name an application's state may hold a `Direct`."""
 
+Headers = Sequence[tuple[bytes, bytes]]
+
 
 class Direct(Protocol):
-    """What answers some requests on their connections."""
+    """What answers some requests on their connections, past the application."""
 
-    def instead_of(self, app: ASGIApp, cycle: RequestResponseCycle, target: bytes) -> ASGIApp:
-        """What answers a request whose head has come, to this target as it was sent: the application, or another."""
+    def cycle(self, connection: "Connection", target: bytes, headers: Headers) -> "DirectCycle | None":
+        """What answers a POST by HTTP 1.1 whose head has come, to this target as it was sent; None: the application."""
         ...
 
 
-_HEAD, _BODY, _WHOLE = "head", "body", "whole"
-"""What the other end is sending: the head of a request, its body, or nothing, for it has sent all of it."""
+_HEAD, _BODY, _WHOLE, _REST = "head", "body", "whole", "rest"
+"""What the other end is sending: the head of a request, its body, or nothing, for it has sent all of it or the answer
+has been sent as well."""
 
 
 class Connection(HttpToolsProtocol):
@@ -32,6 +35,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._direct: Direct | None = self.app_state.get(DIRECT)
         self._sends = self._awaited = _HEAD
         self._head_bytes = 0
         self._until: float | None = None
@@ -42,13 +46,15 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for a request; where there are too many connections, to refuse it."""
-        super().connection_made(cast("Transport", _Joined(transport, self.loop)))
+        super().connection_made(transport)
         if len(self.connections) > LIMITS.http_connections_max:
             self.app = refusal(_TOO_MANY)
         self._wait_for(LIMITS.http_head_s)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and wait for what is still to come."""
+        if self._sends is _REST:
+            self._sends = _HEAD
         super().data_received(data)
         if self._sends is _HEAD:
             self._head_bytes += len(data)
@@ -56,30 +62,67 @@ class Connection(HttpToolsProtocol):
                 self.send_400_response("The head of the request is too large.")
         self._wait()
 
+    def on_message_begin(self) -> None:
+        """A request begins; whether uvicorn is to make a scope of it is not known before its head is there."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
     def on_headers_complete(self) -> None:
-        """The head is there."""
+        """The head is there: begin to answer it here, or let uvicorn do so."""
         self._sends, self._head_bytes = _BODY, 0
+        if cycle := self._direct_cycle():
+            self.cycle = cycle
+            return
+        target, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = target, expects
+        self.headers += headers
         super().on_headers_complete()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Begin to answer a request; on the connection itself where the application has what does so."""
-        direct: Direct | None = self.app_state.get(DIRECT)
-        # Of requests that were sent without waiting for answers the later ones are not looked at, and where uvicorn or
-        # this connection refuses, or uvicorn writes lines, it is not passed by.
-        if direct and cycle is self.cycle and app is self.config.loaded_app and not self.config.access_log:
-            app = direct.instead_of(app, cycle, self.url)
-        super()._start_asgi_task(cycle, app)
+    def _direct_cycle(self) -> "DirectCycle | None":
+        """What answers the request here, if anything does.
+
+        To uvicorn is left what was sent without waiting for answers, what it or this connection refuses, and all where
+        uvicorn writes lines or adds to paths.
+        """
+        if (
+            self._direct is None
+            or (self.cycle is not None and not self.cycle.response_complete)
+            or self.flow.write_paused
+            or self.app is not self.config.loaded_app
+            or self.limit_concurrency is not None
+            or self.root_path
+            or self.config.access_log
+            or self.parser.get_method() != b"POST"
+            or self.parser.get_http_version() != "1.1"
+            or self.parser.should_upgrade()
+            or not self.parser.should_keep_alive()
+        ):
+            return None
+        return self._direct.cycle(self, self.url, self.headers)
+
+    def await_end_of(self, work: "Future[Any]") -> None:
+        """Let a server that stops wait for this."""
+        tasks: set[Future[Any]] = self.tasks  # type: ignore[assignment] # of which it asks no more than of a future
+        tasks.add(work)
+        work.add_done_callback(tasks.discard)
 
     def on_message_complete(self) -> None:
         """The body is there, or there is none."""
         super().on_message_complete()
-        self._sends = _HEAD if self.cycle.response_complete else _WHOLE
+        cycle = self.cycle
+        self._sends = _HEAD if cycle.response_complete else _WHOLE
+        if isinstance(cycle, DirectCycle):
+            cycle.begin()
 
     def on_response_complete(self) -> None:
         """Wait for the rest of the request that was answered, or for the next."""
-        super().on_response_complete()
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
         if self._sends is _WHOLE:
-            self._sends = _HEAD
+            self._sends = _REST
         self._wait()
 
     def pause_writing(self) -> None:
@@ -95,15 +138,19 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         super().connection_lost(exc)
+        if isinstance(self.cycle, DirectCycle) and self.cycle.more_body:
+            self.cycle.broke_off()
         self._sending, self._reading = _none_of(self._sending), _none_of(self._reading)
 
     def _wait(self) -> None:
-        """Give the head of a request one time, and its body another, however little comes at once."""
+        """Give a connection at rest, the head of a request and its body a time each, however little comes at once."""
         if self._sends is self._awaited:
             return
         self._awaited = self._sends
         if self._sends is _WHOLE or self.transport.is_closing():
             self._until = None
+        elif self._sends is _REST:
+            self._wait_for(self.timeout_keep_alive)
         else:
             self._wait_for(LIMITS.http_head_s if self._sends is _HEAD else LIMITS.http_body_s)
 
@@ -129,56 +176,49 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-async def answer_whole(cycle: RequestResponseCycle, answer: Answer, named: Sequence[tuple[bytes, bytes]]) -> None:
-    """Send the head of an answer and its body at once, as `RequestResponseCycle.send` does piece by piece."""
-    if cycle.flow.write_paused and not cycle.disconnected:
-        await cycle.flow.drain()
-    if cycle.disconnected:
-        return
-    status, body, form, more = answer
-    told = "".join([f"{name.lower()}: {value}\r\n" for name, value in more.items()])
-    own = f"{told}content-length: {len(body)}\r\ncontent-type: {form}\r\n".encode()
-    before, after = (b"".join([b"%b: %b\r\n" % each for each in headers]) for headers in (cycle.default_headers, named))
-    ends = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-    cycle.response_started = cycle.response_complete = True
-    cycle.message_event.set()
-    cycle.transport.write(b"".join((STATUS_LINE[int(status)], before, own, after, ends, body)))
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
+class DirectCycle(RequestResponseCycle):
+    """A request that is answered on its connection: what uvicorn's protocol asks of a cycle, and no more of one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.message_event = _NOBODY_WAITS
+        self.body = bytearray()
+        self.keep_alive = self.more_body = True
+        self.disconnected = self.response_complete = False
+
+    def begin(self) -> None:
+        """Begin to answer: the request is whole."""
+        raise NotImplementedError
+
+    def broke_off(self) -> None:
+        """The other end went before the request was whole."""
+        raise NotImplementedError
+
+    def answer(self, answer: Answer, named: Headers) -> None:
+        """Send an answer with headers of its own, in one piece; to nobody where the other end has gone."""
+        self.response_complete = True
+        if self.disconnected:
+            return
+        status, body, form, more = answer
+        told = "".join([f"{name.lower()}: {value}\r\n" for name, value in more.items()])
+        own = f"{told}content-length: {len(body)}\r\ncontent-type: {form}\r\n".encode()
+        after = b"".join([b"%b: %b\r\n" % each for each in named])
+        ends = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        connection = self.connection
+        start = _start(int(status), tuple(connection.server_state.default_headers))
+        connection.transport.write(b"".join((start, own, after, ends, body)))
+        if not self.keep_alive:
+            connection.transport.close()
+        connection.on_response_complete()
 
 
-class _Joined:
-    """A transport that sends what is written in one turn of the loop in one piece: the head of an answer and its body.
+_NOBODY_WAITS = Event()
 
-    Sent apart each is a call to the system, and wakes up whoever reads.
-    """
 
-    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
-        self._transport, self._loop = transport, loop
-        # What each request asks for, without looking for it each time.
-        self.is_closing, self.resume_reading = transport.is_closing, transport.resume_reading
-        self._held: list[bytes] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Send it, with what else is written before others have their turn."""
-        if not self._held:
-            self._loop.call_soon(self._send)
-        self._held.append(data)
-
-    def close(self) -> None:
-        """Send what is left, and close."""
-        self._send()
-        self._transport.close()
-
-    def _send(self) -> None:
-        if self._held:
-            data = b"".join(self._held)
-            self._held.clear()
-            self._transport.write(data)
+@lru_cache(32)
+def _start(status: int, headers: Headers) -> bytes:
+    """How all answers of a status begin, until it is another second."""
+    return STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % each for each in headers])
 
 
 def _none_of(timer: TimerHandle | None) -> TimerHandle | None:

@@ -1,24 +1,24 @@
 """Direct ways for the commonest request: a touchpoint or a batch of them, under no conditions but those of headers.
 
-What asks for nothing besides passes the framework by. Of that, what a key opens and what comes whole over a connection
-of the server's is answered on the connection itself. Both go to the functions that are behind the route.
+What asks for nothing besides passes the framework by. Of that, what a key opens is answered on its connection itself.
+Both go to the functions that are behind the route.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from starlette.types import Receive, Scope, Send
 
 from adapters import loglines, tracing
 from adapters.apikeys import Principal
+from adapters.appending.async_committer import Later
 from adapters.http import events
+from adapters.http.bodies import broken_off
 from adapters.http.cloudevents import FORMS, form_of
-from adapters.http.connections import answer_whole
-from adapters.http.noting import Noting, broken, headers_of, named
-from adapters.http.problems import refused
+from adapters.http.connections import Connection, DirectCycle, Headers
+from adapters.http.noting import Ids, Noting, broken, ids_of
+from adapters.http.problems import Answer, refused
 from adapters.http.service import Service, borne
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError
@@ -69,7 +69,7 @@ class PlainAppends:
 
 
 class WholeAppends:
-    """Answers plain appends on their connections: those of callers who may, which come whole and ask nothing unusual.
+    """Answers plain appends on their connections: those of callers who may, and which ask nothing unusual.
 
     Whatever is unusual about a request, or to be refused before its body is read, is left to the application.
     """
@@ -77,80 +77,109 @@ class WholeAppends:
     def __init__(self, application: FastAPI) -> None:
         self._application = application
 
-    def instead_of(self, app: ASGIApp, cycle: RequestResponseCycle, target: bytes) -> ASGIApp:
-        """What answers a request whose head has come: `app`, unless it may be answered here."""
-        scope = cycle.scope
-        sent = list(scope["headers"])
-        headers: dict[bytes, bytes] = dict(sent)
-        length, connection = headers.get(b"content-length", b""), headers.get(b"connection", b"keep-alive")
+    def cycle(self, connection: Connection, target: bytes, headers: Headers) -> DirectCycle | None:
+        """What answers a POST by HTTP 1.1 whose head has come, if it may be answered here."""
+        sent = dict(headers)
+        length = sent.get(b"content-length", b"")
         service: Service | None = self._application.state.service
         if (
             service is None
             or target != _TARGET
-            or scope["raw_path"] != _TARGET
-            or scope["method"] != "POST"
-            or scope["http_version"] != "1.1"
-            or len(headers) != len(sent)
-            or not _KNOWN.issuperset(headers)
+            or len(sent) != len(headers)
+            or not _KNOWN.issuperset(sent)
             or not length.isdigit()
             or int(length) > LIMITS.http_body_aside_bytes
-            or connection.lower() != b"keep-alive"
+            or sent.get(b"connection", b"keep-alive").lower() != b"keep-alive"
             or tracing.active()
         ):
-            return app
-        form = form_of(headers.get(b"content-type", b"").decode("latin-1"))
-        key = borne(headers.get(b"authorization", b"").decode("latin-1"))
+            return None
+        form = form_of(sent.get(b"content-type", b"").decode("latin-1"))
+        key = borne(sent.get(b"authorization", b"").decode("latin-1"))
         if form not in FORMS or not key or "." in key:  # a token may take a question to its provider
-            return app
+            return None
         try:
             principal = service.keys.principal(key)
         except LifecircleError:
-            return app
+            return None
         if principal is None or not principal.has(events.APPENDERS):
-            return app
-        return partial(self._answer, app, cycle, headers, service, principal, form)
+            return None
+        found = _PlainAppend(connection, service, principal, form, int(length), ids_of(sent))
+        return found if found.has_room() else None
 
-    async def _answer(
+
+class _PlainAppend(DirectCycle):
+    """One plain append.
+
+    A touchpoint that nothing stands against is answered when the round that stores it is over. Whatever else a body
+    holds is answered by a task, which begins with the body again.
+    """
+
+    def __init__(
         self,
-        app: ASGIApp,
-        cycle: RequestResponseCycle,
-        headers: dict[bytes, bytes],
+        connection: Connection,
         service: Service,
         principal: Principal,
         form: str,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+        length: int,
+        ids: Ids,
     ) -> None:
-        if cycle.more_body and not await _came_whole(cycle, service, int(headers[b"content-length"])):
-            await app(scope, receive, send)
-            return
-        name, together = named(headers)
-        loglines.named({"request_id": name, "correlation_id": together})
-        noting = Noting("POST")
+        super().__init__(connection)
+        self._service, self._principal, self._form = service, principal, form
+        self._length, self._ids = length, ids
+
+    def has_room(self) -> bool:
+        """Whether there is room for its body, which is then kept for it."""
         try:
-            try:
-                answer = await events.append_whole(service, principal, form, bytes(cycle.body))
-            except LifecircleError as error:
-                answer = refused(error)
-            except Exception as error:  # noqa: BLE001 - it is told in a line, as of any request
-                noting.failed(error, _ROUTE)
-                answer = broken()
-            noting.answered(int(answer.status))
-            await answer_whole(cycle, answer, headers_of(name, together))
-        finally:
-            noting.end(_ROUTE, service)
+            self._service.take(self._length)
+        except LifecircleError:
+            self._service.give_back(self._length)
+            return False
+        return True
 
+    def begin(self) -> None:
+        """Its body is whole."""
+        self._service.give_back(self._length)
+        self._noting = Noting("POST", self._ids)
+        try:
+            stored = events.append_at_once(self._service, self._principal, self._form, bytes(self.body))
+        except Exception:  # noqa: BLE001 - it happens again in the task, which tells of it
+            stored = None
+        if stored is None:
+            self._answer_in_task()
+        else:
+            self.connection.await_end_of(stored)
+            stored.add_done_callback(self._stored)
 
-async def _came_whole(cycle: RequestResponseCycle, service: Service, length: int) -> bool:
-    """Wait for a body that comes in pieces; whether it came, and there was room for it."""
-    try:
-        service.take(length)
-        while cycle.more_body and not cycle.disconnected:
-            cycle.message_event.clear()
-            await cycle.message_event.wait()
-    except LifecircleError:
-        return False  # it is refused where all are
-    finally:
-        service.give_back(length)
-    return not cycle.disconnected
+    def broke_off(self) -> None:
+        """What did not come whole is not looked at."""
+        self._service.give_back(self._length)
+        self._noting = Noting("POST", self._ids)
+        self._tell(refused(broken_off()))
+
+    def _stored(self, stored: Later) -> None:
+        if stored.cancelled():  # the process ends
+            self._tell(broken())
+        elif answer := events.answer_at_once(self._service, stored, self._noting.passed_s()):
+            self._tell(answer)
+        else:
+            self._answer_in_task()
+
+    def _answer_in_task(self) -> None:
+        self.connection.await_end_of(self.connection.loop.create_task(self._answered()))
+
+    async def _answered(self) -> None:
+        loglines.named(self._ids._asdict())
+        try:
+            answer = await events.append_whole(self._service, self._principal, self._form, bytes(self.body))
+        except LifecircleError as error:
+            answer = refused(error)
+        except BaseException as error:  # noqa: BLE001 - it is told in a line, as of any request, also when the process ends
+            self._noting.failed(error, _ROUTE)
+            answer = broken()
+        self._tell(answer)
+
+    def _tell(self, answer: Answer) -> None:
+        """Answer, and note so."""
+        self._noting.answered(int(answer.status))
+        self.answer(answer, self._ids.headers())
+        self._noting.end(_ROUTE, self._service)

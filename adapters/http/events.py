@@ -11,8 +11,10 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from adapters.apikeys import Principal, Role
+from adapters.appending.async_committer import Later
 from adapters.appending.repeats import read_arrived_async
 from adapters.clock import clock_us
+from adapters.codec import read_touchpoint
 from adapters.engine import Engine
 from adapters.http.answers import ReceiptTold, Recorded, Results, answers
 from adapters.http.answers import refusal as told_refusal
@@ -143,6 +145,42 @@ async def append_whole(service: Service, principal: Principal, form: str, body: 
         return await _append(service, principal, sent, None, strict=False, wait=False)
 
 
+def append_at_once(service: Service, principal: Principal, form: str, body: bytes) -> Later | None:
+    """Let the touchpoint of such a request join the next round; `answer_at_once` answers then.
+
+    None, and nothing done, where that takes more: of a batch, and of what is to be decided first.
+
+    Raises:
+        LifecircleError: it cannot be taken, as `append_whole` finds as well.
+    """
+    if form != STRUCTURED:
+        return None
+    stored, engine = None, service.engine
+    service.begin_append()
+    try:
+        ((event,), _) = sent_whole(form, body)
+        within(principal, str(event.get("subject", "")), str(event.get("type", "")))
+        touchpoint = read_touchpoint(event, clock_us(), engine.log.company)
+        stored = engine.append_at_once(touchpoint, recordedby=principal.recordedby)
+        return stored
+    finally:
+        if stored is None:
+            service.end_append()
+
+
+def answer_at_once(service: Service, stored: Later, seconds: float) -> Answer | None:
+    """What is answered when that round is over. None where it was not recorded, and `append_whole` is to say why."""
+    service.end_append()
+    error = stored.exception()
+    if isinstance(error, LogUnavailable):
+        service.count([error], seconds)
+        return refused(error)
+    if error or isinstance(verdict := stored.result(), LifecircleError):
+        return None
+    service.count(verdict, seconds)
+    return _receipt(verdict[0], receipt(verdict[0]), {})
+
+
 async def _append(
     service: Service,
     principal: Principal,
@@ -244,7 +282,7 @@ def _answer(outcomes: Sequence[Outcome], breaches: list[dict[str, Any]] | None, 
         if isinstance(found, LifecircleError):
             return refused(found)
         body = receipt(found) if breaches is None else {**receipt(found), "breaches": breaches}
-        return _told(_REPEATED if found.repeat else _RECORDED, body, {**headers, "ETag": f'"{found.version}"'})
+        return _receipt(found, body, headers)
     receipts = [found for found in outcomes if isinstance(found, Receipt)]
     errors = [found for found in outcomes if isinstance(found, LifecircleError)]
     # What only failed with another is told apart from that other.
@@ -257,6 +295,10 @@ def _answer(outcomes: Sequence[Outcome], breaches: list[dict[str, Any]] | None, 
     if breaches is not None:
         results["breaches"] = breaches
     return _told(int(HTTPStatus.MULTI_STATUS) if failed else status, results, headers)
+
+
+def _receipt(given: Receipt, body: dict[str, Any], headers: dict[str, str]) -> Answer:
+    return _told(_REPEATED if given.repeat else _RECORDED, body, {**headers, "ETag": f'"{given.version}"'})
 
 
 def _told(status: int, content: dict[str, Any], headers: dict[str, str]) -> Answer:

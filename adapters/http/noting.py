@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from random import getrandbits
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,22 +35,33 @@ _UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})
 _log = structlog.get_logger("lifecircle.http")
 
 
-def named(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
-    """The id of a request, and of what it belongs to: that of its trace, if nothing else is said, or its own.
+class Ids(NamedTuple):
+    """The id of a request, and of what it belongs to."""
+
+    request_id: str
+    correlation_id: str
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers by which an answer tells them."""
+        return [(_REQUEST_ID, self.request_id.encode()), (_CORRELATION_ID, self.correlation_id.encode())]
+
+
+def ids_of(headers: Mapping[bytes, bytes]) -> Ids:
+    """The ids of a request: what it belongs to is its trace, if nothing else is said, or itself.
 
     Both are the caller's own where they are such as machines give; any other may name somebody, and is replaced.
     """
     # It tells requests apart and is no secret, so it need not be hard to guess.
     name = f"{getrandbits(128):032x}"
     if _NAMING.isdisjoint(headers):
-        return name, name
+        return Ids(name, name)
     asked, together = _sent(headers, _REQUEST_ID), _sent(headers, _CORRELATION_ID)
     if _ID.fullmatch(asked):
         name = asked
     if _ID.fullmatch(together):
-        return name, together
+        return Ids(name, together)
     traced = _TRACEPARENT.fullmatch(_sent(headers, _PARENT))
-    return name, traced[1] if traced else name
+    return Ids(name, traced[1] if traced else name)
 
 
 def _sent(headers: Mapping[bytes, bytes], name: bytes) -> str:
@@ -69,10 +80,10 @@ class Noted:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        name, together = named(headers)
-        loglines.named({"request_id": name, "correlation_id": together})
+        ids = ids_of(headers)
+        loglines.named(ids._asdict())
         noting = Noting(scope["method"])
-        named_so = headers_of(name, together)
+        named_so = ids.headers()
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -84,7 +95,7 @@ class Noted:
             if tracing.active() and scope["path"] not in _UNTRACED:
                 with tracing.request(noting.method, _sent(headers, _PARENT)) as span:
                     trace = f"{span.get_span_context().trace_id:032x}"
-                    loglines.named({"request_id": name, "correlation_id": together, "trace_id": trace})
+                    loglines.named({**ids._asdict(), "trace_id": trace})
                     try:
                         await self._app(scope, receive, sending)
                     finally:
@@ -105,11 +116,6 @@ def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "none")
 
 
-def headers_of(name: str, together: str) -> list[tuple[bytes, bytes]]:
-    """The headers by which an answer tells the ids of its request."""
-    return [(_REQUEST_ID, name.encode()), (_CORRELATION_ID, together.encode())]
-
-
 def broken() -> Answer:
     """What is answered where something failed that nobody foresaw."""
     return refused(
@@ -125,8 +131,10 @@ def broken() -> Answer:
 class Noting:
     """One request, from when it began to be served until it is answered."""
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, ids: Ids | None = None) -> None:
+        """Begin; its line is to tell these ids, where all lines that are written here do not."""
         self.method = method if method in _METHODS else "other"
+        self._ids = ids
         self.status = 0
         self._began = self._answered = perf_counter()
 
@@ -134,12 +142,16 @@ class Noting:
         """Its answer begins."""
         self.status, self._answered = status, perf_counter()
 
+    def passed_s(self) -> float:
+        """How many seconds ago it began."""
+        return perf_counter() - self._began
+
     def tell(self, span: "Span", route: str) -> None:
         """Put into a span what is known now."""
         span.update_name(f"{self.method} {route}")
         span.set_attributes({"http.route": route, "http.response.status_code": self.status})
 
-    def failed(self, error: Exception, route: str) -> None:
+    def failed(self, error: BaseException, route: str) -> None:
         """Write a line on what nobody foresaw."""
         _log.error("request failed", exc_info=error, method=self.method, route=route)
 
@@ -148,5 +160,7 @@ class Noting:
         if service and service.metrics:
             service.metrics.request(self.method, route, self.status, self._answered - self._began)
         told = {"tenant": tenant} if tenant else {}
-        took = round((perf_counter() - self._began) * 1_000, 1)
+        if self._ids:
+            told |= self._ids._asdict()
+        took = round(self.passed_s() * 1_000, 1)
         loglines.line("request", method=self.method, route=route, status=self.status, ms=took, **told)

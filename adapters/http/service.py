@@ -75,13 +75,25 @@ class Service:
         Raises:
             RequestRefused: there are; nothing was stored.
         """
-        if self._appends >= LIMITS.http_appends_max:
-            raise _busy("appends", LIMITS.http_appends_max)
-        self._appends += 1
+        self.begin_append()
         try:
             yield
         finally:
-            self._appends -= 1
+            self.end_append()
+
+    def begin_append(self) -> None:
+        """Take an append in as `appending` does, until `end_append`.
+
+        Raises:
+            RequestRefused: too many are under way.
+        """
+        if self._appends >= LIMITS.http_appends_max:
+            raise _busy("appends", LIMITS.http_appends_max)
+        self._appends += 1
+
+    def end_append(self) -> None:
+        """One that was taken in has its outcome."""
+        self._appends -= 1
 
     def take(self, size: int) -> None:
         """Take in a part of a body, unless too much waits for the rest of itself already.

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from adapters.apikeys import ApiKeys
 from adapters.http.app import create
-from adapters.http.noting import named
+from adapters.http.noting import ids_of
 from adapters.loglines import as_json, thread_failed
 from tests.cli.program import Shell, event
 from tests.http.serving import caller, free_port, serving
@@ -64,7 +64,7 @@ def test_every_line_of_a_request_has_its_ids_and_so_has_the_answer(file_client: 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40), st.sampled_from(["", "-", CANARY]))
 def test_an_id_that_may_name_somebody_is_replaced(sent: str, more: str) -> None:
     given_id = sent + more
-    found = named(dict.fromkeys((b"x-request-id", b"x-correlation-id", b"traceparent"), given_id.encode()))
+    found = ids_of(dict.fromkeys((b"x-request-id", b"x-correlation-id", b"traceparent"), given_id.encode()))
     assert all(re.fullmatch("[0-9A-Za-z-]{26,36}", each) for each in found)
     assert given_id not in found or len(re.sub("[^0-9A-Fa-f]", "", given_id)) >= 16
     assert CANARY not in "".join(found)
