@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -84,24 +84,23 @@ _Waiting = tuple[Group, Later, "Span | None", _Early | None]
 
 
 class _Queue:
-    """Takes all that wait into one transaction, which a thread beside the loop carries out."""
+    """Takes all that wait into one transaction, which the loop carries out, or a thread beside it."""
 
     def __init__(self, rounds: Rounds, sealing: Sealing) -> None:
-        self._store, self._sealing = rounds.store, sealing
-        self._beside = ThreadPoolExecutor(1, thread_name_prefix="keys")
+        self._store, self._store_on_loop, self._sealing = rounds.store, rounds.store_on_loop, sealing
         self._meets_new = False
         """Whether all keys of the last such round were new, and safe soon: then those of the next may be as well."""
         self._waiting: list[_Waiting] = []
-        self._rounds: asyncio.Task[None] | None = None
+        self._going: asyncio.Task[None] | None = None
 
     def put(self, group: Group, early: _Early | None) -> Later:
         """Let a group wait for the next round; the answer comes with it."""
         loop = asyncio.get_running_loop()
         answer: Later = loop.create_future()
         self._waiting.append((group, answer, tracing.current(), early))
-        if self._rounds is None or self._rounds.done():
+        if self._going is None or self._going.done():
             # It starts when the tasks that are ready now have had their turn, and so joined it.
-            self._rounds = loop.create_task(self._go_round())
+            self._going = loop.create_task(self._go_round())
         return answer
 
     async def _go_round(self) -> None:
@@ -109,8 +108,10 @@ class _Queue:
             del self._waiting[: len(taken)]
             try:
                 groups, _, joined, early = zip(*taken, strict=True)
-                store = self._store if early.count(None) == len(early) else partial(self._store_early, early)
-                verdicts = await asyncio.to_thread(store, groups, joined)
+                if early.count(None) == len(early):
+                    verdicts = await self._store_on_loop(groups, joined)
+                else:
+                    verdicts = await asyncio.to_thread(self._store_early, early, groups, joined)
             except BaseException as error:
                 self._tell(taken, error)
                 if not isinstance(error, Exception):
@@ -128,7 +129,7 @@ class _Queue:
         Where the round before met new people alone, this one is sent while its keys are committed.
         """
         keys, began = [key for each in early if each for key in each.keys], monotonic()
-        settling = self._beside.submit(self._sealing.keyring.settle, self._sealing.realm, keys)
+        settling = self._sealing.keyring.settling(self._sealing.realm, keys)
         if self._meets_new:
             try:
                 return self._store(groups, joined, partial(_safe_in_time, settling))

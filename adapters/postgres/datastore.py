@@ -187,10 +187,10 @@ class Datastore(PostgresDatastore):
         )
 
     @contextmanager
-    def connection(self) -> Iterator[PreparingConnection]:
-        """A pooled connection, whose errors stay the driver's: the library's lose the SQLSTATE."""
+    def connection(self, wait_s: float = LIMITS.postgres_pause_max_s) -> Iterator[PreparingConnection]:
+        """A pooled connection, waited for so long; its errors stay the driver's, the library's lose the SQLSTATE."""
         self.pool.open()
-        connection = self.pool.getconn(LIMITS.postgres_pause_max_s)
+        connection = self.pool.getconn(wait_s)
         try:
             yield cast("PreparingConnection", connection)
         finally:

@@ -62,7 +62,7 @@ class OneFact:
         stream, kind, id_, source, occurred, recordedby, state, hmac = draft
         self._stream, self._state = stream, state
         self._bucket = bucket_of(stream, buckets)
-        self._values = (
+        self.values = (
             _INTEGER(self._bucket),
             stream.encode(),
             kind.encode(),
@@ -77,12 +77,17 @@ class OneFact:
 
     def send(self, connection: PreparingConnection) -> None:
         """Send it in a transaction of its own, and return as soon as it is on its way."""
-        connection.send(self.statement, self._values)
+        connection.send(self.statement, self.values)
 
     def receive(self, connection: PreparingConnection) -> PGresult | None:
         """Wait for the answer; None, and nothing is stored, where it must be judged."""
         result = connection.receive()
-        return None if result.get_value(0, 0) is None else result
+        return result if self.stored(result) else None
+
+    @staticmethod
+    def stored(answer: PGresult) -> bool:
+        """Whether an answer says that it is stored; if not, it must be judged."""
+        return answer.get_value(0, 0) is not None
 
     def verdicts(self, answer: PGresult) -> list[Verdict]:
         """Its receipt."""
@@ -112,16 +117,21 @@ class Facts:
         # Where nothing is sealed, nothing is sent for it: an array that ends before the others ends in nulls.
         contents = (Blobs(self._states), Blobs(hmacs if any(hmacs) else ()))
         columns = (*stands, *counts, *names, Bigints(occurred), Names(recorders), *contents)
-        self._values = tuple(map(packed, columns))
+        self.values = tuple(map(packed, columns))
 
     def send(self, connection: PreparingConnection) -> None:
         """Send them in a transaction of their own, and return as soon as they are on their way."""
-        connection.send(self.statement, self._values)
+        connection.send(self.statement, self.values)
 
     def receive(self, connection: PreparingConnection) -> PGresult | None:
         """Wait for the answer; None, and nothing is stored, where one of the ids was known before."""
         result = connection.receive()
-        return result if result.ntuples else None
+        return result if self.stored(result) else None
+
+    @staticmethod
+    def stored(answer: PGresult) -> bool:
+        """Whether an answer says that they are stored; if not, one of the ids was known before."""
+        return answer.ntuples > 0
 
     def verdicts(self, answer: PGresult) -> list[Verdict]:
         """The receipts of every group."""

@@ -1,7 +1,7 @@
 """The log in PostgreSQL."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
 from threading import Event
@@ -12,6 +12,7 @@ import psycopg
 from psycopg import Connection, errors
 from psycopg.pq.abc import PGresult
 
+from adapters import tracing
 from adapters.log import Cursor, Group, Stored, Verdict, bucket_of, by_stream, stored_of, touched_by
 from adapters.postgres.append import Call, rounds, send
 from adapters.postgres.arrays import Bigints, Integers, Texts
@@ -19,6 +20,7 @@ from adapters.postgres.books import Books, rows_of
 from adapters.postgres.datastore import Datastore, Listener, in_our_words, lost
 from adapters.postgres.facts import Facts, OneFact, new_facts
 from adapters.postgres.installation import Meta, install, log_exists, read_meta
+from adapters.postgres.on_loop import carried_on
 from adapters.postgres.prepared import PreparingConnection
 from adapters.postgres.recorder import Factory
 from adapters.postgres.streaming import Span, streamed
@@ -74,6 +76,9 @@ _CUT = b"SELECT number FROM lifecircle.cut_v1(%s) ORDER BY bucket"
 _TAKE_LOCKS = b"SELECT lifecircle.take_locks_v1(%b)"
 
 _HIGHEST = 2**63 - 1
+
+_AT_HAND_S = 0.001
+"""For how long an event loop may wait for a connection: none is free, or there is one."""
 
 
 class PostgresLog(Books):
@@ -154,6 +159,26 @@ class PostgresLog(Books):
         if ready:
             ready()
         return self._judged(groups)
+
+    async def append_on_loop(self, groups: Sequence[Group]) -> list[Verdict] | None:
+        """Store groups as `append` does, while the loop that asks goes on with its other work.
+
+        None where that takes more than one answer of the server, or the connection was lost: `append` is then to be
+        called, and resolves what became of them.
+        """
+        # Where several buckets commit side by side, followers are woken by a call of its own, which is waited for.
+        facts = None if self._repeating or self.parallel else new_facts(groups, self.buckets)
+        answer = None
+        if facts:
+            # What failed is met again, and said, when the groups are appended otherwise.
+            with suppress(psycopg.Error, NotImplementedError), self._at_hand() as connection:
+                answer = await carried_on(connection, connection.asking(facts.statement, facts.values))
+        return facts.verdicts(answer) if facts and answer and facts.stored(answer) else None
+
+    @contextmanager
+    def _at_hand(self) -> Iterator[PreparingConnection]:
+        with tracing.database("postgresql"), self.datastore.connection(_AT_HAND_S) as connection:
+            yield connection
 
     def _judged(self, groups: Sequence[Group]) -> list[Verdict]:
         calls = [Call(in_one, self.buckets) for in_one in rounds(groups)]

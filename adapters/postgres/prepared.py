@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from psycopg import Connection, OperationalError
+from psycopg.abc import PQGen
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.generators import execute, fetch_many, send
 from psycopg.pq import ConnStatus, ExecStatus
@@ -36,16 +37,13 @@ class PreparingConnection(Connection[DictRow]):
 
     def prepare(self, statement: Statement) -> None:
         """Have a statement prepared; in a pipeline, whose answers come at its end, that would be too late."""
-        name, text, types = statement
-        if name not in self._known:
-            self.pgconn.send_prepare(name, text, types)
-            _one(self.wait(execute(self.pgconn)), ExecStatus.COMMAND_OK)
-            self._known.add(name)
+        if statement.name not in self._known:
+            self.wait(self._preparing(statement))
 
     def send(self, statement: Statement, values: Sequence[Value]) -> None:
         """Send a statement, and return as soon as it is on its way. A connection carries one at a time."""
         self.prepare(statement)
-        self.pgconn.send_query_prepared(statement.name, values, [BINARY] * len(values), BINARY)
+        self._sent(statement, values)
         if self.pgconn.flush():  # seldom: what is not large is on its way at once
             self.wait(send(self.pgconn))
 
@@ -55,8 +53,32 @@ class PreparingConnection(Connection[DictRow]):
         Raises:
             psycopg.Error: the server refused it, or was lost.
         """
+        return self.wait(self._answering())
+
+    def asking(self, statement: Statement, values: Sequence[Value]) -> PQGen[PGresult]:
+        """Send a statement and take its answer, as whoever carries this on finds the socket ready.
+
+        Raises:
+            As `receive`.
+        """
+        if statement.name not in self._known:
+            yield from self._preparing(statement)
+        self._sent(statement, values)
+        yield from send(self.pgconn)
+        return (yield from self._answering())
+
+    def _preparing(self, statement: Statement) -> PQGen[None]:
+        name, text, types = statement
+        self.pgconn.send_prepare(name, text, types)
+        _one((yield from execute(self.pgconn)), ExecStatus.COMMAND_OK)
+        self._known.add(name)
+
+    def _sent(self, statement: Statement, values: Sequence[Value]) -> None:
+        self.pgconn.send_query_prepared(statement.name, values, [BINARY] * len(values), BINARY)
+
+    def _answering(self) -> PQGen[PGresult]:
         try:
-            return _one(self.wait(fetch_many(self.pgconn)), ExecStatus.TUPLES_OK)
+            return _one((yield from fetch_many(self.pgconn)), ExecStatus.TUPLES_OK)
         except InvalidSqlStatementName:
             # After a rollback the driver lets go of all that was prepared, and tells nobody.
             self._known.clear()

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from secrets import token_bytes
 from threading import Lock
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -14,6 +15,9 @@ from adapters.privacy.kek import KeyEncryptionKey, make_kek, read_kek
 from adapters.privacy.keystore import PLACE, Epoch, KeyStore, keystore_readable, keystore_url
 from adapters.settings import LIMITS
 from domain.errors import KeysUnusable
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 THE_LOG = ""
 """Under this name, which no subject can have, lies the key of the log itself."""
@@ -78,6 +82,7 @@ class Keyring:
         self._waiting: dict[bytes, set[str]] = {}
         self._queue = Lock()
         self._fetching = Lock()
+        self._beside: ThreadPoolExecutor | None = None
 
     def prepare(self) -> None:
         """Make the key store, and the file of its key-encryption key, where there are none.
@@ -198,6 +203,14 @@ class Keyring:
             self._unsettled.pop((realm, subject), None)
         return {subject for subject, key in given if not key.same_as(settled[subject])}
 
+    def settling(self, realm: bytes, keys: Iterable[Unsettled]) -> "Future[set[str]]":
+        """Begin to do so in a thread, which ends when the keyring is closed."""
+        from concurrent.futures import ThreadPoolExecutor  # which a command line need not wait for
+
+        with self._opening:
+            self._beside = self._beside or ThreadPoolExecutor(1, thread_name_prefix="keys")
+            return self._beside.submit(self.settle, realm, keys)
+
     def destroy(self, realm: bytes, subjects: Iterable[str]) -> None:
         """Destroy the keys of subjects, for good; other processes stop using them within `data_key_recheck_s`."""
         gone = list(subjects)
@@ -269,7 +282,11 @@ class Keyring:
         return number
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back, when what was begun is done."""
+        with self._opening:
+            beside, self._beside = self._beside, None
+        if beside is not None:
+            beside.shutdown()
         if self._opened is not None:
             self._opened.close()
 

@@ -1,5 +1,6 @@
 """A connection cut anywhere in an append: nothing lost, nothing doubled, no false conflict."""
 
+import asyncio
 from collections.abc import Callable
 from threading import Event, Thread
 
@@ -7,6 +8,7 @@ import psycopg
 import pytest
 from eventsourcing.persistence import StoredEvent
 
+from adapters.appending.rounds import Rounds
 from adapters.log import Draft, Group, Stored
 from adapters.postgres import PostgresLog
 from domain.company import Company
@@ -54,6 +56,22 @@ def _facts_in_turn(log: PostgresLog, version: int) -> None:
     assert [receipts[0].version for receipts in stored if isinstance(receipts, list)] == [*range(first, first + 4)]
 
 
+def _one_from_a_loop(log: PostgresLog, version: int) -> None:
+    draft = Draft("customer", "ContactMade", f"id-{version}", "shop", 0, "test", b"{}")
+    [receipts] = asyncio.run(Rounds(log).store_on_loop([Group((draft,), {"customer": version - 1})], [None]))
+    assert isinstance(receipts, list)
+    assert [receipt.version for receipt in receipts] == [version]
+
+
+def _facts_from_a_loop(log: PostgresLog, version: int) -> None:
+    first = 2 * version - 1
+    groups = [
+        Group((Draft("customer", "ContactMade", f"id-{first + at}", "shop", 0, "test", b"{}"),)) for at in range(2)
+    ]
+    stored = asyncio.run(Rounds(log).store_on_loop(groups, [None, None]))
+    assert [receipts[0].version for receipts in stored if isinstance(receipts, list)] == [first, first + 1]
+
+
 def _by_the_library(log: PostgresLog, version: int) -> None:
     recorder = log.factory().application_recorder()
     events = [StoredEvent("customer", version, "ContactMade", b"{}")]
@@ -65,6 +83,8 @@ TOUCHPOINTS: dict[Append, int] = {
     _several_groups_that_meet: 2,
     _facts_when_ready: 2,
     _facts_in_turn: 4,
+    _one_from_a_loop: 1,
+    _facts_from_a_loop: 2,
     _by_the_library: 1,
 }
 """How many touchpoints each way of appending stores."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import enumerate as threads
 from time import sleep
 
 import orjson
@@ -66,6 +67,7 @@ def held_keys(url: str) -> Iterator[None]:
 
 
 def test_whoever_is_new_or_met_again_or_known_to_others_is_sealed_under_the_one_key(engine: Engine) -> None:
+    before = set(threads())
     asyncio.run(meet(engine, "a"))
     with Engine.open(engine.url) as other:
         asyncio.run(meet(other, "c"))
@@ -75,6 +77,8 @@ def test_whoever_is_new_or_met_again_or_known_to_others_is_sealed_under_the_one_
     assert said(engine.url, "c") == [WORDS] * 2 * PERSONS
     assert [said(engine.url, each) for each in "abd"] == [[WORDS] * PERSONS] * 3
     assert len(engine.log.read(engine.log.start(), 10 * PERSONS)) == 5 * PERSONS
+    engine.close()
+    assert not [each.name for each in set(threads()) - before if each.name.startswith("keys")]
 
 
 def test_nothing_is_stored_before_its_key_is_safe_and_nobody_else_waits_for_that(engine: Engine) -> None:
