@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from cli.options import LOG_HELP, format_option, log_said
+from cli.options import LOG_HELP, format_option, guess_options, log_said
 from cli.output import described, progress_bar, show
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
@@ -23,14 +23,22 @@ SHOWN = 10
 @click.option("--log", "url", metavar="URL", help=f"{LOG_HELP} Needed for nothing but the ids of people, and its zone.")
 @format_option
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--kind", help="What the rows are, where the guess needs it; see: lifecircle kinds.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The mapping; FILE.toml if not said."
 )
+@guess_options
 @click.option("--force", is_flag=True, help="Write over a mapping that is there.")
 @click.pass_context
 def command(
-    ctx: click.Context, url: str | None, style: str, file: Path, kind: str | None, output: Path | None, *, force: bool
+    ctx: click.Context,
+    /,
+    url: str | None,
+    style: str,
+    file: Path,
+    output: Path | None,
+    *,
+    force: bool,
+    **answers: str | None,
 ) -> None:
     """Guess how the rows of FILE become touchpoints, and write it as a mapping for lifecircle import.
 
@@ -41,6 +49,7 @@ def command(
     from adapters.extensions import load_extensions
     from adapters.idkey import read_id_key
     from adapters.keyfile import KEY_BYTES
+    from adapters.sources.answers import Answers, Doubt
     from adapters.sources.guess import guess_mapping
     from adapters.sources.mapping import read_mapping
     from adapters.sources.rehearsal import rehearse
@@ -55,7 +64,8 @@ def command(
     with Engine.open(address) if address else nullcontext() as engine:
         if engine:
             company = engine.company
-        guess = guess_mapping(file, kind=kind, zone=company.zone if engine else None)
+        zone = company.zone if engine else None
+        guess = guess_mapping(file, Answers(**answers), zone=zone, currency=company.currency)
         mapping = read_mapping(guess.text, str(output))
         if engine:
             row_key = engine.sealing.row_key  # not before the file could be read: keys are not for everyone who may
@@ -74,14 +84,15 @@ def command(
         )
     output.write_text(guess.text, encoding="utf-8")
     if not address and mapping.needs_key:
-        guess.unsure.append("without --log the ids of people are shown as they would not be in any log")
+        guess.unsure.append(Doubt("without --log the ids of people are shown as they would not be in any log"))
+    unsure = [f"{each.text} ({each.option})" if each.option else each.text for each in guess.unsure]
     touchpoints = [_fields(each) for each in found.first]
     if style == "json":
         told: dict[str, Any] = {
             "map": str(output),
             "kind": guess.kind,
             "assumed": guess.assumed,
-            "unsure": guess.unsure,
+            "unsure": unsure,
             "touchpoints": [each.model_dump(mode="json", exclude_none=True) for each in found.first],
             "quarantined": _quarantined(found),
             "report": found.report.as_dict(),
@@ -96,7 +107,7 @@ def command(
     ]
     if rows:
         show(("rule", "in the sample", "in the file", "lines"), rows, style, title="rows that would go to quarantine")
-    for label, texts in (("unsure", guess.unsure), ("assumed", guess.assumed)):
+    for label, texts in (("unsure", unsure), ("assumed", guess.assumed)):
         for text in texts:
             click.echo(f"{label}: {text}", err=True)
     left = report.left_out.total()

@@ -3,6 +3,7 @@
 import os
 import pwd
 import signal
+from codecs import lookup
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import wraps
@@ -45,6 +46,39 @@ def seal_option(command: F) -> F:
     """`--seal FOLDER`, for every command that reads or writes a seal."""
     said = f"{SETTINGS['seal'].told.meaning.removesuffix('.')}, or where LIFECIRCLE_SEAL says."
     return click.option("--seal", "folder", metavar="FOLDER", help=said)(command)
+
+
+def guess_options(command: F) -> F:
+    """What somebody knows of a file whose mapping is guessed: parameters named as the fields of `Answers`."""
+    for option in (
+        click.option("--encoding", callback=_encoding, help="How its text is stored, where that is in doubt."),
+        click.option(
+            "--dates",
+            type=click.Choice(("day-first", "month-first")),
+            help="How dates are read that could be read either way.",
+        ),
+        click.option("--currency", metavar="CODE", callback=_currency, help="Of amounts where nothing names one."),
+        click.option("--time", metavar="COLUMN", help="The column that says when it happened."),
+        click.option("--subject", metavar="COLUMN", help="The column that says whom a row concerns."),
+        click.option("--kind", help="What the rows are, such as OrderPlaced; see: lifecircle kinds."),
+    ):
+        command = option(command)
+    return command
+
+
+def _encoding(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    try:
+        return value and lookup(value).name
+    except LookupError:
+        raise click.BadParameter("Python knows no such encoding", ctx, option) from None
+
+
+def _currency(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    from domain.money import ISO_4217
+
+    if value is not None and value.upper() not in ISO_4217:
+        raise click.BadParameter("it is a code of ISO 4217, such as EUR", ctx, option)
+    return value and value.upper()
 
 
 def log_said(ctx: click.Context, given: str | None) -> str | None:

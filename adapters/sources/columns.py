@@ -5,9 +5,11 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
+from adapters.sources.answers import MONTH_FIRST
 from adapters.sources.spelling import plain_number, without_sign
 from domain.money import ISO_4217
 
@@ -92,12 +94,27 @@ _CODE = re.compile(r"[(\s_\[]([A-Za-z]{3})[)\]]?$")
 
 
 class TimeForm(NamedTuple):
-    """How a column writes times: in which format, as bare dates, with offsets, with days and months unclear."""
+    """How a column writes times: in which format, as bare dates, with offsets, with days and months unclear.
+
+    day_format: the same for who wants the day alone; "" where no format of `strptime` says it.
+    """
 
     format: str
     is_date: bool
     zoned: bool
+    day_format: str
     ambiguous: bool = False
+
+    @property
+    def month_first(self) -> bool:
+        """Whether the month is read before the day."""
+        return self.format.startswith("%m")
+
+    def other_way(self) -> "TimeForm":
+        """The reading that takes the day for the month."""
+        pairs = [*_MONTH_FIRST.items(), *((two, one) for one, two in _MONTH_FIRST.items())]
+        one, two = next((pair for pair in pairs if self.format.startswith(pair[0])), ("", ""))
+        return self._replace(format=self.format.replace(one, two), day_format=self.day_format.replace(one, two))
 
 
 class NumberForm(NamedTuple):
@@ -131,6 +148,11 @@ class Column:
         """Whether every sampled row has a value of its own."""
         return self.filled == len(self.cells) == len(self.different)
 
+    @cached_property
+    def name_like(self) -> bool:
+        """Whether its cells are words without a digit, as names are and ids seldom."""
+        return _most(not any(map(str.isdigit, cell)) for cell in islice(self.different, _TRIED_MAX))
+
     @property
     def named_currency(self) -> str | None:
         """The currency that its name or its cells' sign tells."""
@@ -151,24 +173,25 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[a-z]+|\d+", plain))
 
 
-def columns_of(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Column]:
-    """Look at every column of sampled rows."""
+def columns_of(names: Sequence[str], rows: Sequence[Sequence[str]], dates: str | None = None) -> list[Column]:
+    """Look at every column of sampled rows; `dates` says how those are read that could be read either way."""
     columns = [_column(name, [row[place].strip() for row in rows]) for place, name in enumerate(names)]
     # A file has one habit: a column that shows whether days or months come first tells it for those that do not.
     clear = {each.time.format[:5] for each in columns if each.time and not each.time.ambiguous}
-    return [_told_by_others(each, clear) for each in columns]
+    return [_told_by_others(each, clear, dates) for each in columns]
 
 
-def _told_by_others(column: Column, clear: set[str]) -> Column:
-    if column.time is None or not column.time.ambiguous:
+def _told_by_others(column: Column, clear: set[str], dates: str | None) -> Column:
+    time = column.time
+    if time is None or not time.ambiguous:
         return column
-    style = column.time.format
-    pairs = [*_MONTH_FIRST.items(), *((two, one) for one, two in _MONTH_FIRST.items())]
-    other = next((style.replace(one, two) for one, two in pairs if style.startswith(one)), style)
-    if (style[:5] in clear) == (other[:5] in clear):
-        return column
-    told = style if style[:5] in clear else other
-    return replace(column, time=column.time._replace(format=told, ambiguous=False))
+    other = time.other_way()
+    known = (time.format[:5] in clear, other.format[:5] in clear)
+    if known[0] == known[1]:
+        if dates is None:
+            return column
+        known = (time.month_first == (dates == MONTH_FIRST), False)
+    return replace(column, time=(time if known[0] else other)._replace(ambiguous=False))
 
 
 def _column(name: str, cells: list[str]) -> Column:
@@ -180,7 +203,7 @@ def _column(name: str, cells: list[str]) -> Column:
         name,
         cells,
         len(filled),
-        words_of(name),
+        tuple(re.sub("nr$", "nummer", word) for word in words_of(name)),
         different,
         _time_form(tried),
         next((style for style in _CLOCKS if _most(_reads(cell, style) for cell in tried)), None),
@@ -233,12 +256,15 @@ def _time_form(cells: Sequence[str]) -> TimeForm | None:
     style = next(style for style in likely if shares[style] == best)
     if style == "iso":
         zoned = _most(datetime.fromisoformat(cell).tzinfo is not None for cell in cells if _reads(cell, "iso"))
-        return TimeForm("iso", _most(len(cell) == len("2026-03-01") for cell in cells), zoned)
-    other = next((style.replace(one, two) for one, two in _MONTH_FIRST.items() if style.startswith(one)), None)
-    ambiguous = shares.get(other or "") == best > 0
-    if ambiguous and other and "%p" in style:
-        style = other  # clocks of twelve hours go with months first
-    return TimeForm(style, style in _DATES, "%z" in style, ambiguous)
+        is_date = _most(len(cell) == len("2026-03-01") for cell in cells)
+        spelled = next((each for each in likely[1:] if shares[each] == best), "")
+        return TimeForm("iso", is_date, zoned, "iso" if is_date else spelled)
+    form = TimeForm(style, style in _DATES, "%z" in style, style)
+    other = form.other_way()
+    if other.format == style or shares.get(other.format) != best:
+        return form
+    # Clocks of twelve hours go with months first.
+    return (other if "%p" in style and not form.month_first else form)._replace(ambiguous=True)
 
 
 def _number_form(cells: Sequence[str]) -> NumberForm | None:

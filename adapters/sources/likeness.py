@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import domain.kinds  # noqa: F401 - registers every kind
+from adapters.sources.answers import Answers
 from adapters.sources.columns import Column, words_of
 from adapters.sources.vocabulary import (
     ADDRESSED,
@@ -55,8 +56,9 @@ class Likeness:
     the subject; `found` the columns of fields; `score` what it counts for all in all.
     """
 
-    def __init__(self, kind: str, columns: Sequence[Column], path: Path) -> None:
+    def __init__(self, kind: str, columns: Sequence[Column], path: Path, answers: Answers) -> None:
         self.kind = kind
+        self.answers = answers
         self._stem = path.stem
         self.columns = columns
         self.fields = {each.name: each for each in fields(kind_named(kind))}
@@ -66,7 +68,7 @@ class Likeness:
             words.fields if words else {}
         )
         self._times = (*(words.time if words else ()), *TIME)
-        self.time = self.best(self._times, (each for each in columns if each.time))
+        self.time = self._said(answers.time) or self.best(self._times, (each for each in columns if each.time))
         self.currency = self.best(CURRENCY, (each for each in columns if each.currency))
         taken = {each.name for each in (self.time, self.currency) if each}
         self.subject, self.keyed = self._find_subject(taken)
@@ -81,13 +83,19 @@ class Likeness:
 
     def _find_subject(self, taken: set[str]) -> tuple[Column | None, bool]:
         """Whom the rows concern; and whether only a keyed id may be made of it."""
+        if said := self._said(self.answers.subject):
+            return said, said.email or said.phone or said.name_like
         free = [each for each in self.columns if each.name not in taken and not each.time and each.filled]
         address = [each for each in free if each.email or each.phone]
-        if named := self.best(SUBJECT, (each for each in free if each not in address and not each.boolean)):
+        ids = (each for each in free if each not in address and not each.boolean and not each.name_like)
+        if named := self.best(SUBJECT, ids):
             return named, False
         if addressed := (self.best(ADDRESSED, address) or next(iter(address), None)):
             return addressed, True
-        return self.best(NAMED, (each for each in free if not each.number)), True
+        return self.best((*NAMED, *SUBJECT), (each for each in free if not each.number and not each.boolean)), True
+
+    def _said(self, name: str | None) -> Column | None:
+        return next((each for each in self.columns if each.name == name), None)
 
     def _assign(self, taken: set[str]) -> dict[str, Column]:
         """Give each field the column that fits it best, the best fits of all first; no column twice."""
@@ -114,7 +122,7 @@ class Likeness:
         if kind in ("decimal", "integer", "number"):
             return column.number is not None and (kind != "integer" or column.number.whole)
         if kind in ("date", "time with offset"):
-            return column.time is not None and (column.time.is_date or kind == "date")
+            return column.time is not None and (bool(column.time.day_format) if kind == "date" else column.time.is_date)
         if kind == "yes or no":
             return column.boolean
         if described.name in ("mode", "direction", "interval"):

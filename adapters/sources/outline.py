@@ -1,56 +1,64 @@
 """From the columns that were recognised to the tables of a mapping."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from adapters.sources.answers import DAY_FIRST, MONTH_FIRST, Doubt
 from adapters.sources.columns import Column, boolean_words, words_of
 from adapters.sources.likeness import Likeness, choices
-from adapters.sources.vocabulary import CONSTANTS, FOLLOWUPS, NOT_YET, STATUS, Followup
+from adapters.sources.vocabulary import CONSTANTS, FIRST_NAME, FOLLOWUPS, LAST_NAME, NOT_YET, STATUS, Followup
 from domain.errors import GuessFailed
 from domain.touchpoint import kind_named
 
 Table = dict[str, Any]
 _STATUS_WORDS_MAX = 30
+_ASIDE_MAX = 20
+_CURRENCY = "EUR"
+"""What amounts are taken to be in where nothing names a currency; always said."""
 
 
 class Outline:
     """The mapping of a file to a kind that its rows are like; says what it assumed and what it doubts."""
 
-    def __init__(self, like: Likeness, path: Path, assumed: list[str], unsure: list[str]) -> None:
+    def __init__(self, like: Likeness, path: Path, assumed: list[str], unsure: list[Doubt]) -> None:
         self._like = like
         self._path = path
         self._assumed = assumed
         self._unsure = unsure
+        self._own_currency: str | None = None
         self._entities = kind_named(like.kind).entity_fields()
         entity = next((name for name in self._entities if name in like.found), None)
         self._entity = like.found[entity] if entity else None
         status = (each for each in like.columns if 0 < len(each.different) <= _STATUS_WORDS_MAX)
         self._status = like.best(STATUS, status)
 
-    def tables(self, name: str, form: Table, zone: str | None) -> Table:
-        """The whole mapping.
+    def tables(self, name: str, form: Table, zone: str | None, currency: str | None) -> Table:
+        """The whole mapping; in the company's currency, where nothing names another.
 
         Raises:
             GuessFailed: no time, no subject, or a field that the kind needs cannot be told.
         """
         like = self._like
+        self._own_currency = currency
         time = like.time or next((each for each in like.columns if each.time), None)
         if time is None:
-            raise self._missing("when it happened", "time = { column = …, format = … }")
+            raise self._missing("when it happened", "--time COLUMN, if one holds times")
         if like.time is None:
-            self._unsure.append(f"no column's name says when it happened; {time.name} is the first that holds times")
+            text = f"no column's name says when it happened; {time.name} is the first that holds times"
+            self._doubt(text, "--time", time.name)
         if like.subject is None:
-            raise self._missing("whom a row concerns", "subject = …")
+            raise self._missing("whom a row concerns", "--subject COLUMN")
         if lacking := like.missing():
-            raise self._missing(f"{', '.join(lacking)}, which {like.kind} needs", "[touchpoint.fields]")
+            raise self._missing(f"{', '.join(lacking)}, which {like.kind} needs", "another --kind")
         self._assumed.append("name and source, which stand in the log for ever, are made of the file's name")
         group = self._group()
         rule = self._rule(time, grouped=bool(group))
         rules = [rule, *self._followups(rule)]
         if zone is None and any(self._is_local(each["time"]) for each in rules):
-            self._unsure.append("times without an offset are taken as UTC: say the right zone, such as Europe/Berlin")
-        return {
+            self._doubt("times without an offset are taken as UTC: say the right zone, such as Europe/Berlin")
+        tables: Table = {
             "name": name,
             "source": name,
             "zone": zone or "UTC",
@@ -59,14 +67,26 @@ class Outline:
             "group": group,
             "touchpoint": rules,
         }
+        named = set(_texts(tables))
+        if aside := [each.name for each in like.columns if each.filled and not named & {each.name, f"{{{each.name}}}"}]:
+            more = f" and {len(aside) - _ASIDE_MAX} more" if len(aside) > _ASIDE_MAX else ""
+            self._assumed.append(f"not taken: {', '.join(aside[:_ASIDE_MAX])}{more}")
+        return tables
 
-    def _missing(self, what: str, key: str) -> GuessFailed:
+    def _doubt(self, text: str, option: str = "", *values: str) -> None:
+        self._unsure.append(Doubt(text, option, values))
+
+    def _assume(self, text: str) -> None:
+        if text not in self._assumed:
+            self._assumed.append(text)
+
+    def _missing(self, what: str, option: str) -> GuessFailed:
         names = ", ".join(each.name for each in self._like.columns)
         return GuessFailed(
             f"it cannot be told {what}" if what.startswith("w") else f"no column gives {what}",
             where=f"{self._path} as {self._like.kind}",
             rule=f"every touchpoint has it; the columns are {names}",
-            way_out=f"say another --kind, or write a mapping by hand with {key}: docs/how-to/import.md",
+            way_out=f"say {option}, or write a mapping by hand: docs/how-to/import.md",
         )
 
     def _is_local(self, time: Table) -> bool:
@@ -92,7 +112,7 @@ class Outline:
     def _rule(self, time: Column, *, grouped: bool) -> Table:
         like = self._like
         if like.subject is None:
-            raise self._missing("whom a row concerns", "subject = …")
+            raise self._missing("whom a row concerns", "--subject COLUMN")
         rule: Table = {"kind": like.kind, "subject": self._subject(like.subject)}
         if not grouped and self._entity and self._entity.unique and not (self._entity.email or self._entity.phone):
             rule["id"] = {"column": self._entity.name}
@@ -107,7 +127,7 @@ class Outline:
                 fields[name] = self._value(name, column, grouped=grouped)
         fields |= {name: {"derived": name} for name in self._entities if self._needs(name) and name not in fields}
         fields |= self._told_apart(fields)
-        each_row = self._each_row(constants)
+        each_row = self._each_row(constants, fields)
         if "total" in like.fields and "total" not in fields and "lines" in each_row:
             fields["total"] = {**each_row["lines"]["net"], **({"sum": True} if grouped else {})}
             self._assumed.append("the total is that of the lines, for no column says another")
@@ -121,18 +141,20 @@ class Outline:
     def _subject(self, column: Column) -> Table:
         if not self._like.keyed and not (column.email or column.phone):
             return {"column": column.name}
-        if not (column.email or column.phone):
-            self._unsure.append(f"{column.name} names whom a row concerns: two people of one name become one customer")
+        if not (column.email or column.phone or self._like.answers.subject):
+            text = f"{column.name} names whom a row concerns: two people of one name become one customer"
+            self._doubt(text, "--subject", column.name)
         self._assumed.append(f"{column.name} is personal: the log gets an id that is derived with its key")
         return {"column": column.name, "keyed": True}
 
     def _time(self, column: Column) -> Table:
         form = column.time
         if form is None:
-            raise self._missing("when it happened", "time = { column = …, format = … }")
+            raise self._missing("when it happened", "--time COLUMN, if one holds times")
         if form.ambiguous:
-            order = "month" if form.format.startswith("%m") else "day"
-            self._unsure.append(f"every date sampled in {column.name} could be read either way; taken as {order} first")
+            taken, other = (MONTH_FIRST, DAY_FIRST) if form.month_first else (DAY_FIRST, MONTH_FIRST)
+            text = f"every date sampled in {column.name} could be read either way; taken as {taken}"
+            self._doubt(text, "--dates", taken, other)
         time: Table = {"column": column.name}
         clock = next(
             (each for each in self._like.columns if each.clock and {"time", "uhrzeit", "hour"} & set(each.words)), None
@@ -163,14 +185,14 @@ class Outline:
             value |= self._spelling(column)
         elif described == "date" and column.time:
             value["type"] = "date"
-            if column.time.format != "iso":
-                value["format"] = column.time.format
+            if column.time.day_format != "iso":
+                value["format"] = column.time.day_format
         elif described == "yes or no":
             value |= {"type": "boolean", "words": boolean_words(column.different)}
         elif " | " in described:
             value["words"] = choices(name, column)
             if strange := len(column.different - value["words"].keys()):
-                self._unsure.append(f"{strange} words in {column.name} are not known as a {name}: add them to words")
+                self._doubt(f"{strange} words in {column.name} are not known as a {name}: add them to words")
         elif number and column.email:
             value["keyed"] = True
         return value
@@ -181,29 +203,35 @@ class Outline:
         named = column.named_currency
         if named is None and currency and currency.filled < len(currency.cells) and len(currency.different) == 1:
             (named,) = (code.upper() for code in currency.different)
-            self._assumed.append(f"{named}, which {currency.name} says in some rows, is the currency of all")
+            self._assume(f"{named}, which {currency.name} says in some rows, is the currency of all")
         if currency and named is None:
             value["currency_column"] = currency.name
             # Where codes are small, it is a payment interface that speaks, and those count in hundredths.
             small = all(cell.islower() for cell in currency.different)
         else:
-            value["currency"] = named or "EUR"
+            value["currency"] = named or self._currency_of(column)
             small = False
-            if named is None:
-                self._unsure.append(f"no currency is named for {column.name}; taken as EUR")
         if column.number and column.number.whole and (small or {"cents", "cent", "pence", "minor"} & set(column.words)):
             value["factor"] = "0.01"
-            self._unsure.append(
-                f"{column.name} is taken as hundredths; currencies without hundredths, as JPY, would be wrong"
-            )
+            self._doubt(f"{column.name} is taken as hundredths; currencies without hundredths, as JPY, would be wrong")
         return value
+
+    def _currency_of(self, column: Column) -> str:
+        """The currency of a column that names none, in a file that does not either."""
+        if said := self._like.answers.currency:
+            return said
+        if self._own_currency:
+            self._assume(f"amounts are in {self._own_currency}, the company's currency, for none is named")
+            return self._own_currency
+        self._doubt(f"no currency is named for {column.name}; taken as {_CURRENCY}", "--currency", _CURRENCY)
+        return _CURRENCY
 
     def _spelling(self, column: Column) -> Table:
         number = column.number
         if number is None:
             return {}
         if number.ambiguous:
-            self._unsure.append(f"what parts thousands in {column.name} is not clear; taken as {number.style}")
+            self._doubt(f"what parts thousands in {column.name} is not clear; taken as {number.style}")
         spelling: Table = {} if number.style == "1234.56" else {"number": number.style}
         return spelling | ({"sign": number.sign} if number.sign else {})
 
@@ -213,12 +241,15 @@ class Outline:
         entity = self._entity.cells if self._entity else ()
         return any(cell and said.setdefault(of, cell) != cell for of, cell in zip(entity, column.cells, strict=True))
 
-    def _each_row(self, constants: dict[str, str]) -> dict[str, Table]:
+    def _each_row(self, constants: dict[str, str], fields: Table) -> dict[str, Table]:
         like = self._like
+        # A total of which each row tells its part is what its line comes to.
+        part = {key: given for key, given in fields.get("total", {}).items() if key != "sum"}
+        parted = "sum" in fields.get("total", {}) and "lines[].quantity" in like.found
         tables: dict[str, Table] = {}
         for name in sorted(self._list_names()):
             inner = {path: column for path, column in like.found.items() if path.startswith(f"{name}[].")}
-            if not inner or (name == "lines" and not like.has_lines()):
+            if not inner or (name == "lines" and not like.has_lines() and not parted):
                 continue
             table = {path.partition("[].")[2]: self._value(path, column) for path, column in inner.items()}
             table |= {
@@ -231,22 +262,31 @@ class Outline:
                 factors = [table["quantity"]["column"], price["column"]]
                 table["net"] = {**{key: given for key, given in price.items() if key != "column"}, "product": factors}
                 self._assumed.append(f"a line comes to {factors[0]} times {factors[1]}")
+            elif name == "lines" and "net" not in table and parted:
+                table["net"] = part
             tables[name] = table
         return tables
 
     def _told_apart(self, fields: Table) -> Table:
         """What the kind needs and no column says, but the file does as a whole."""
         found: Table = {}
+        if "name" in self._like.fields and (parts := self._name_parts()):
+            found["name"] = {"template": " ".join(f"{{{part.name}}}" for part in parts)}
         if "mode" in self._like.fields and self._needs("mode") and "mode" not in fields:
             told = {word for column in self._like.columns for word in column.words} | set(words_of(self._path.stem))
             mode = next((mode for mode in ("call", "visit", "email", "chat") if {mode, f"{mode}s"} & told), "call")
             found["mode"] = {"constant": mode}
-            self._unsure.append(f"no column says how the two sides met; taken as {mode}")
+            self._doubt(f"no column says how the two sides met; taken as {mode}")
         if "question" in self._like.fields and self._needs("question") and "question" not in fields:
             asked = self._like.found.get("score")
             found["question"] = {"constant": asked.name if asked else self._path.stem}
-            self._unsure.append("no column holds the question; the name of the score's column stands for it")
+            self._doubt("no column holds the question; the name of the score's column stands for it")
         return found
+
+    def _name_parts(self) -> list[Column]:
+        """The columns of first and last names, where both are there and always filled."""
+        parts = [self._like.best(each, self._like.columns) for each in (FIRST_NAME, LAST_NAME)]
+        return [each for each in parts if each and each.filled == len(each.cells)] if all(parts) else []
 
     def _status_words(self, phrases: Sequence[str]) -> list[str]:
         if self._status is None:
@@ -258,9 +298,11 @@ class Outline:
         ]
 
     def _followups(self, rule: Table) -> Iterator[Table]:
+        made: set[str] = set()
         for each in FOLLOWUPS:
-            if each.of == self._like.kind and (made := self._followup(each, rule)):
-                yield made
+            if each.of == self._like.kind and each.kind not in made and (second := self._followup(each, rule)):
+                made.add(each.kind)
+                yield second
 
     def _followup(self, each: Followup, rule: Table) -> Table | None:
         like = self._like
@@ -269,7 +311,8 @@ class Outline:
         at = like.best(each.time, times) if each.time else None
         if (each.status and not words) or (not each.status and (at is None or at is like.time)):
             return None
-        fields: Table = {each.entity: rule["fields"].get(each.entity, {"derived": each.entity})}
+        own = {"template": f"{{{rule['id']['column']}}} {each.kind}"} if "id" in rule else {"derived": each.entity}
+        fields: Table = {each.entity: rule["fields"].get(each.entity, own)}
         known = kind_named(each.kind).model_fields
         for name, phrases in each.fields.items():
             column = rule["fields"].get(name) or like.best(phrases, like.columns)
@@ -285,7 +328,8 @@ class Outline:
                 rule.setdefault("when", []).append({"column": self._status.name, "not_in": words})
             elif at:
                 second["when"].append({"column": at.name, "empty": False})
-            self._assumed.append(f"{self._status.name} {', '.join(words)} says {each.kind}")
+            then = f", at {rule['time']['column']} for no column says when" if not (at or each.instead) else ""
+            self._assumed.append(f"{self._status.name} {', '.join(words)} says {each.kind}{then}")
         elif at:
             second["when"] = [{"column": at.name, "empty": False}]
             self._assumed.append(f"{at.name} says {each.kind} where it is filled")
@@ -300,3 +344,15 @@ class Outline:
             f"rows whose {self._status.name} is {', '.join(words)} are left out: it did not happen, or not yet"
         )
         return [{"name": f"{rule['kind']} not yet", "when": [{"column": self._status.name, "in": words}]}]
+
+
+def _texts(table: Any) -> Iterator[str]:
+    """All texts within a mapping, and the places of its templates."""
+    if isinstance(table, dict):
+        table = list(table.values())
+    if isinstance(table, list):
+        for each in table:
+            yield from _texts(each)
+    elif isinstance(table, str):
+        yield table
+        yield from re.findall(r"\{[^{}]*\}", table)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from charset_normalizer import from_bytes
 
 from adapters.settings import LIMITS
+from adapters.sources.answers import Doubt
 from adapters.sources.columns import columns_of
 from domain.errors import UnreadableInput
 
@@ -38,6 +39,10 @@ _ENCODINGS = [
     "shift_jis",
     "gb18030",
 ]
+_EUROPEAN = ("cp1252", "cp1250")
+_ALIKE = "the code pages of Western and Central Europe"
+_SHARED = frozenset("ÄÖÜäöüßÉéáíóúâëîôç€§°")
+"""No text of another alphabet, nor one of DOS or an old Mac, is made of these alone."""
 _DELIMITERS = (",", ";", "\t", "|")
 _BROKEN_SHARE = 0.05
 _ROWS_LOOKED_AT = 200
@@ -48,11 +53,15 @@ class Shape(NamedTuple):
 
     form: dict[str, str | bool | list[str]]
     assumed: list[str]
-    unsure: list[str]
+    unsure: list[Doubt]
 
 
-def shape_of(path: Path) -> Shape:
+def shape_of(path: Path, encoding: str | None = None) -> Shape:
     """Look at a file's beginning.
+
+    Args:
+        path: the file.
+        encoding: how its text is stored, where somebody knows.
 
     Raises:
         UnreadableInput: it cannot be read, is empty, is no text, or holds a single column.
@@ -66,8 +75,8 @@ def shape_of(path: Path) -> Shape:
         if raw.startswith(magic):
             raise _unfit(path, f"the file is {what}, not rows of text", "a mapping is guessed from text", _SAVE_AS_TEXT)
     assumed: list[str] = []
-    unsure: list[str] = []
-    encoding = _encoding(raw, unsure)
+    unsure: list[Doubt] = []
+    encoding = encoding or _encoding(raw, assumed, unsure)
     text = raw.decode(encoding, errors="replace").removeprefix("\ufeff")
     controls = sum(char < " " and char not in "\t\r\n" for char in text)
     if controls > len(text) / 100:
@@ -80,7 +89,7 @@ def shape_of(path: Path) -> Shape:
     rows = _cells(text, form, path, assumed)
     if not _is_header(rows):
         form |= {"header": False, "columns": [f"c{place}" for place in range(1, len(rows[0]) + 1)]}
-        unsure.append("the first line reads like a row, so the columns are numbered c1, c2 and so on")
+        unsure.append(Doubt("the first line reads like a row, so the columns are numbered c1, c2 and so on"))
     return Shape(form, assumed, unsure)
 
 
@@ -113,7 +122,7 @@ def _beginning(path: Path) -> bytes:
     return raw[: raw.rfind(b"\n") + 1] if len(raw) == limit and b"\n" in raw else raw
 
 
-def _encoding(raw: bytes, unsure: list[str]) -> str:
+def _encoding(raw: bytes, assumed: list[str], unsure: list[Doubt]) -> str:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding
@@ -124,14 +133,31 @@ def _encoding(raw: bytes, unsure: list[str]) -> str:
     odd = [line for line in lines if not line.isascii()]
     if broken < len(odd) and broken / len(lines) <= _BROKEN_SHARE:
         unsure.append(
-            f"the encodings are mixed: {broken} of {len(lines)} sampled lines are not UTF-8, and go to quarantine"
+            Doubt(
+                f"the encodings are mixed: {broken} of {len(lines)} sampled lines are not UTF-8, and go to quarantine"
+            )
         )
         return "utf-8"
+    if all(map(_is_european, odd)):
+        assumed.append(f"the text is stored as {_EUROPEAN[0]}, for its accented letters are the same in {_ALIKE}")
+        return _EUROPEAN[0]
     # What is plain ASCII tells nothing, and hides the little that does.
     best = from_bytes(b"\n".join(odd), cp_isolation=_ENCODINGS).best()
     encoding = best.encoding.replace("_", "-") if best else "cp1252"
-    unsure.append(f"the encoding is not UTF-8, and was guessed as {encoding}: look at accented letters below")
+    unsure.append(
+        Doubt(
+            f"the encoding is not UTF-8, and was guessed as {encoding}: look at accented letters",
+            "--encoding",
+            (encoding,),
+        )
+    )
     return encoding
+
+
+def _is_european(line: bytes) -> bool:
+    """Whether all that is not ASCII are letters and signs that the code pages of Western and Central Europe share."""
+    readings = {line.decode(encoding, errors="replace") for encoding in _EUROPEAN}
+    return len(readings) == 1 and all(char.isascii() or char in _SHARED for char in readings.pop())
 
 
 def _is_utf8(line: bytes) -> bool:

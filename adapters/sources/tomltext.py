@@ -4,17 +4,19 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from adapters.sources.answers import Doubt
+
 Table = dict[str, Any]
 
 
-def mapping_text(tables: Table, assumed: Sequence[str], unsure: Sequence[str]) -> str:
+def mapping_text(tables: Table, assumed: Sequence[str], unsure: Sequence[Doubt]) -> str:
     """Write a mapping, with what was assumed and what is in doubt before it."""
     return "\n".join(_lines(tables, assumed, unsure)) + "\n"
 
 
-def _lines(tables: Table, assumed: Sequence[str], unsure: Sequence[str]) -> Iterator[str]:
+def _lines(tables: Table, assumed: Sequence[str], unsure: Sequence[Doubt]) -> Iterator[str]:
     yield "# Guessed from a file; docs/how-to/import.md says what each key means."
-    yield from (f"# UNSURE: {_comment(each)}" for each in unsure)
+    yield from (f"# UNSURE: {_comment(each.text)}" for each in unsure)
     yield from (f"# assumed: {_comment(each)}" for each in assumed)
     yield ""
     yield from _pairs({key: tables[key] for key in ("name", "source", "zone")})

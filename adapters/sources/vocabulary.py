@@ -42,7 +42,7 @@ SUBJECT = _list(
     "customer id, customer number, customer no, customer, client id, client number, client, "
     "account id, account number, account, user id, user, member id, member, buyer id, buyer, "
     "subscriber id, contact id, company id, organization id, organisation id, patient id, guest "
-    "id, person id, lead id, kundennummer, kunden nr, kunden id, kunde, debitor, mitgliedsnummer, "
+    "id, person id, lead id, kundennummer, kunden nummer, kunden id, kunde, debitor, debitorennummer, mitgliedsnummer, "
     "card id, visitor id"
 )
 """Whom a row concerns, by an id."""
@@ -54,7 +54,8 @@ ADDRESSED = _list(
 """Whom a row concerns, by what only a keyed id may be made of."""
 
 NAMED = _list(
-    "customer name, client name, account name, company name, company, organization, name, full name, firma, kundenname"
+    "customer name, client name, account name, company name, company, organization, name, full name, firma, "
+    "kundenname, auftraggeber, empfaenger, zahler"
 )
 """Whom a row concerns, by a name: the last resort."""
 
@@ -67,20 +68,28 @@ TIME = _list(
 CURRENCY = _list("currency, currency code, waehrung, devise")
 STATUS = _list("status, state, payment status, financial status, order status, stage, deal stage, zustand")
 
-_ORDER = _list("order id, order number, order no, order, purchase id, bestellnummer, auftragsnummer, bestellung")
-_INVOICE = _list("invoice id, invoice number, invoice no, invoice, rechnungsnummer, rechnung nr")
+FIRST_NAME = _list("first name, given name, vorname")
+LAST_NAME = _list("last name, family name, surname, nachname")
+"""The two parts of a person's name."""
+
+_ORDER = _list(
+    "order id, order number, order no, order, purchase id, bestellnummer, bestell nummer, auftragsnummer, "
+    "auftrags nummer, bestellung, auftrag, belegnummer"
+)
+_INVOICE = _list("invoice id, invoice number, invoice no, invoice, rechnungsnummer, rechnung nummer, rechnungs nummer")
 _TICKET = _list(
     "ticket id, ticket number, ticket no, ticket, case id, case number, issue id, issue key, request id, vorgangsnummer"
 )
 _DEAL = _list("opportunity id, deal id, opportunity, deal, record id, verkaufschance")
-_AMOUNT = _list("amount, total, gross, gross amount, value, sum, betrag, summe, brutto")
+_AMOUNT = _list("amount, total, gross, gross amount, value, sum, betrag, bruttobetrag, brutto, summe")
 _PRODUCT = _list("product, product name, item, service, produkt, artikel")
 _OWNER = _list("owner, deal owner, sales rep, salesperson, assigned to, agent, verkaeufer, bearbeiter")
 _REASON = _list("reason, failure reason, failure message, lost reason, closed lost reason, grund")
 _LINES = {
     "lines[].sku": _list(
         "lineitem sku, sku, product id, product code, stock code, item id, article number, "
-        "artikelnummer, variant sku, isbn"
+        "artikelnummer, artikel nummer, variant sku, isbn, product name, product, item name, item, produktname, "
+        "produkt, artikelname, artikel, bezeichnung"
     ),
     "lines[].quantity": _list("lineitem quantity, quantity, qty, units, pieces, menge, anzahl, stueck"),
     "lines[].unit_price": _list(
@@ -96,20 +105,25 @@ KIND_WORDS: dict[str, Words] = {
     "OrderPlaced": Words(
         _list(
             "order, orders, basket, purchase, purchases, sale, sales, lineitem, sku, shipping, checkout, "
-            "transaction, bestellung, bestellungen, bestelldatum, versand, artikel"
+            "transaction, bestellung, bestellungen, bestelldatum, bestellwert, auftrag, auftraege, auftragsdatum, "
+            "auftragsnummer, umsatz, umsaetze, verkauf, verkaeufe, versand, artikel, produkt, menge, einzelpreis, qty"
         ),
         _list(
             "order date, ordered at, order placed at, purchase date, purchased at, order purchase "
-            "timestamp, created at, bestelldatum, bestellt am, transaction date, invoice date, sale date"
+            "timestamp, created at, bestelldatum, bestellt am, auftragsdatum, belegdatum, kaufdatum, transaction date, "
+            "invoice date, sale date"
         ),
         {
             "order": (*_ORDER, *_list("transaction id, receipt number, basket id, invoice no, invoice, name, id")),
             "total": _list(
-                "order total, total, grand total, total price, gesamtbetrag, gesamtsumme, bestellwert, "
-                "amount, order value, total amount, revenue, sales"
+                "order total, total, grand total, total price, gesamtbetrag, gesamtsumme, bestellwert, auftragswert, "
+                "bruttobetrag, endbetrag, gesamtpreis, gesamt, amount, order value, total amount, revenue, sales, "
+                "betrag, summe, umsatz"
             ),
-            "shipping": _list("shipping, shipping cost, freight, freight value, delivery fee, versandkosten, versand"),
-            "tax": _list("taxes, tax, vat, tax amount, mwst, steuer"),
+            "shipping": _list(
+                "shipping, shipping cost, shipping total, freight, freight value, delivery fee, versandkosten, versand"
+            ),
+            "tax": _list("taxes, tax, vat, tax amount, tax total, mwst, ust, umsatzsteuer, steuer"),
             "payment_method": _list("payment method, payment type, paid by, zahlungsart, zahlungsmethode"),
             "coupon": _list("coupon, coupon code, discount code, voucher, gutschein, promo code"),
             **_LINES,
@@ -137,7 +151,7 @@ KIND_WORDS: dict[str, Words] = {
         {
             "invoice": (*_INVOICE, *_list("bill number, id")),
             "amount": (*_list("amount due, invoice total, gross, gross amount, total, rechnungsbetrag"), *_AMOUNT),
-            "tax": _list("tax, vat, tax amount, mwst, steuer"),
+            "tax": _list("tax, vat, tax amount, mwst, ust, umsatzsteuer, steuer"),
             "due": _list("due date, due on, due, payable until, faellig am, faelligkeit, zahlungsziel"),
             "order": _ORDER,
             "contract": _list("contract, contract id, vertragsnummer"),
@@ -195,7 +209,7 @@ KIND_WORDS: dict[str, Words] = {
                 "amount, deal value, deal amount, value, expected revenue, opportunity amount, volumen, betrag"
             ),
             "expected_close": _list("expected close date, expected close, close date, closing date, abschlussdatum"),
-            "lead_source": _list("lead source, source, original source, origin, quelle"),
+            "lead_source": _list("lead source, source, original source, original traffic source, origin, quelle"),
             "stage": _list("stage, deal stage, sales stage, pipeline stage, phase"),
             "product": _PRODUCT,
             "owner": _OWNER,
@@ -215,11 +229,12 @@ KIND_WORDS: dict[str, Words] = {
     "CustomerRegistered": Words(
         _list(
             "customers, signup, sign, registered, registration, members, users, newsletter, birthday, "
-            "city, zip, country, first, kunden, registrierung, anrede"
+            "city, zip, country, first, last, phone, lifecycle, marketing, contacts, kunden, registrierung, anrede, "
+            "vorname, nachname, kontakte"
         ),
         _list(
             "signup date, sign up date, signed up at, registered at, registration date, joined at, member "
-            "since, customer since, created at, kunde seit, registriert am"
+            "since, customer since, created at, create date, created date, date created, kunde seit, registriert am"
         ),
         {
             "name": _list("full name, customer name, display name, company name, name, kundenname"),
@@ -308,6 +323,20 @@ FOLLOWUPS = (
         "order",
         time=_list("cancelled at, canceled at, storniert am"),
         fields={"reason": _list("cancel reason, cancellation reason")},
+    ),
+    Followup(
+        "OrderCancelled",
+        "OrderPlaced",
+        "order",
+        status=_list("cancelled, canceled, voided, storniert, annulliert"),
+        fields={"reason": _list("cancel reason, cancellation reason")},
+    ),
+    Followup(
+        "PaymentReceived",
+        "InvoiceIssued",
+        "payment",
+        time=_list("paid at, paid on, paid date, payment date, date paid, bezahlt am, gezahlt am, zahlungseingang"),
+        fields={"invoice": _INVOICE, "amount": _AMOUNT},
     ),
 )
 

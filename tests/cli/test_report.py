@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,20 @@ def test_a_guess_in_doubt_imports_nothing(file_shop: Shell, tmp_path: Path) -> N
     refused = file_shop("import", str(file), "--guess")
     assert refused.code == 3
     assert "could be read either way" in refused.err
-    assert "--map doubt.toml" in refused.err
     assert file_shop("history", "c1").code == 6
     assert file_shop("import", str(file), "--guess", "--map", "doubt.toml").code == 2
+    assert file_shop("import", str(file), "--map", "doubt.toml", "--currency", "EUR").code == 2
+
+
+def test_the_command_that_a_doubt_prints_imports_what_was_taken(file_shop: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "my sales.csv"
+    file.write_text("Order,Customer,Date,Total\n1,Ann,02/03/2026,12\n2,Bob,04/05/2026,30\n")
+    refused = file_shop("import", str(file), "--guess", "--format", "json")
+    _, _, command = refused.error["way_out"].partition("lifecircle ")
+    command, _, otherwise = command.partition("; ")
+    assert "--dates month-first" in otherwise
+    done = file_shop(*shlex.split(command), "--format", "json")
+    assert (done.code, done.json["stored"]) == (0, 2)
+    mapping = Path("my sales.toml").read_text()
+    assert "UNSURE" not in mapping
+    assert "keyed = true" in mapping, "a name is no id to stand in the log for ever"

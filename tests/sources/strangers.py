@@ -74,3 +74,42 @@ u-1,Karl König,karl@example.net,2026-01-02,DE,true
 u-2,Lena Lang,lena@example.net,2026-01-02,AT,false
 u-3,Mona Maier,mona@example.net,2026-01-09,DE,true
 """
+
+LATIN_1_ORDERS = """\
+Auftragsnr.;Kundennr.;Kundenname;Auftragsdatum;Nettobetrag;MwSt.;Bruttobetrag;Währung;Status
+A-1;10023;Müller GmbH;02.01.2026;1.250,00;237,50;1.487,50;EUR;abgeschlossen
+A-2;10047;Schröder & Söhne;05.01.2026;89,90;17,08;106,98;EUR;offen
+A-3;10099;Café Größe;23.02.2026;33,50;6,37;39,87;EUR;storniert
+"""
+"""Stored in Latin-1, as spreadsheets in German do; one order was cancelled, and nothing says when."""
+
+GERMAN_INVOICES = """\
+Rechnungsnummer;Kundennummer;Rechnungsdatum;Fällig am;Netto;MwSt;Brutto (EUR);Bezahlt am
+RE-1;10023;05.01.2026;19.01.2026;1250,00;237,50;1487,50;15.01.2026
+RE-2;10047;08.01.2026;22.01.2026;89,90;17,08;106,98;
+"""
+
+GOODS_SOLD = """\
+Datum;E-Mail;Produkt;Menge;Einzelpreis;Gesamtpreis
+03.01.2026;anna@example.de;Teekanne;1;24,90 €;24,90 €
+14.02.2026;bert@example.de;Tasse;4;9,50 €;38,00 €
+"""
+
+LINES_WITHOUT_A_PRICE = """\
+Order ID,Order Date,Customer ID,Product ID,Category,Sales (USD),Quantity
+CA-1,11/18/2025,CG-1,BO-1,Furniture,261.96,2
+CA-1,11/18/2025,CG-1,CH-4,Furniture,731.94,3
+CA-2,6/12/2025,DV-1,LA-9,Office,14.62,2
+"""
+
+HUBSPOT_DEALS = """\
+Record ID,Deal Name,Deal Stage,Close Date,Deal owner,Amount (EUR),Create Date,Contact ID
+9876543210,Acme - New Deal,Closed won,2026-02-20 09:00,Maria,12500,2026-01-14 11:30,c-1
+9876543211,Initech rollout,Contract sent,2026-03-31 17:00,Tom,3200.5,2026-01-15 09:05,c-2
+"""
+
+HUBSPOT_CONTACTS = """\
+Record ID,First Name,Last Name,Email,Phone Number,Last Activity Date,Lead Status,Create Date
+151,Anna,Ahrens,anna@example.com,+49 30 123456,2026-03-01 10:00,OPEN,2026-01-02 08:00
+152,Bert,Braun,bert@example.com,,2026-03-02 10:00,CONNECTED,2026-01-03 08:00
+"""

@@ -168,6 +168,74 @@ def test_dates_that_nothing_tells_apart_are_said(tmp_path: Path) -> None:
     assert "# UNSURE: every date" in (tmp_path / "map.toml").read_text()
 
 
+def test_a_german_file_in_latin_1_whose_cancelled_order_is_cancelled(tmp_path: Path) -> None:
+    done = mapped(tmp_path, strangers.LATIN_1_ORDERS.encode("latin-1"), "auftraege.csv")
+    made = [(each["type"], each["subject"], each["data"]["order"]) for each in done.json["touchpoints"]]
+    assert made[2:] == [("OrderPlaced", "10099", "A-3"), ("OrderCancelled", "10099", "A-3")]
+    assert done.json["touchpoints"][0]["data"]["total"] == {"micros": 1_487_500_000, "currency": "EUR"}
+    assert done.json["unsure"] == []
+    assert "not taken: Kundenname, Nettobetrag, MwSt." in done.json["assumed"]
+
+
+def test_an_invoice_that_says_when_it_was_paid(tmp_path: Path, shop: Shell) -> None:
+    done = mapped(tmp_path, strangers.GERMAN_INVOICES, "Rechnungen.csv")
+    made = [(each["type"], each["time"][:10], each["data"]["invoice"]) for each in done.json["touchpoints"]]
+    assert made == [
+        ("InvoiceIssued", "2026-01-05", "RE-1"),
+        ("PaymentReceived", "2026-01-15", "RE-1"),
+        ("InvoiceIssued", "2026-01-08", "RE-2"),
+    ]
+    assert done.json["unsure"] == []
+    assert imported(tmp_path, shop.url, "Rechnungen.csv")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (strangers.GOODS_SOLD, [("Teekanne", 1, 24_900_000), ("Tasse", 4, 38_000_000)]),
+        (
+            strangers.LINES_WITHOUT_A_PRICE,
+            [("BO-1", 2, 261_960_000), ("CH-4", 3, 731_940_000), ("LA-9", 2, 14_620_000)],
+        ),
+    ],
+)
+def test_goods_by_their_names_or_by_what_each_line_comes_to(
+    tmp_path: Path, text: str, lines: list[tuple[str, int, int]]
+) -> None:
+    done = mapped(tmp_path, text, "sold.csv")
+    made = [line for each in done.json["touchpoints"] for line in each["data"]["lines"]]
+    assert [(line["sku"], line["quantity"], line["net"]["micros"]) for line in made] == lines
+    assert done.json["quarantined"] == []
+
+
+def test_days_of_columns_that_hold_hours_too(tmp_path: Path, shop: Shell) -> None:
+    done = mapped(tmp_path, strangers.HUBSPOT_DEALS, "deals.csv", "--log", shop.url)
+    assert [each["type"] for each in done.json["touchpoints"]] == [
+        "OpportunityOpened",
+        "OpportunityWon",
+        "OpportunityOpened",
+    ]
+    assert done.json["touchpoints"][0]["data"]["expected_close"] == "2026-02-20"
+
+
+def test_people_with_two_names_are_registered_not_met(tmp_path: Path) -> None:
+    done = mapped(tmp_path, strangers.HUBSPOT_CONTACTS, "contacts.csv")
+    first = done.json["touchpoints"][0]
+    assert (first["type"], first["data"]["name"], first["time"][:10]) == (
+        "CustomerRegistered",
+        "Anna Ahrens",
+        "2026-01-02",
+    )
+
+
+def test_a_column_that_is_named_is_taken_and_must_be_there(tmp_path: Path) -> None:
+    known = ("--kind", "SurveyAnswered", "--subject", "Cliente", "--time", "Fecha", "--encoding", "latin-1")
+    done = mapped(tmp_path, strangers.LATIN_1_SURVEY.encode("latin-1"), "encuesta.csv", *known)
+    assert [each["subject"] for each in done.json["touchpoints"]] == ["C-11", "C-12", "C-13"]
+    strange = mapped(tmp_path, strangers.INVOICES, "invoices.csv", "--force", "--time", "client_id")
+    assert (strange.code, strange.error["rule"]) == (3, "the columns are issued_on, due_date")
+
+
 def test_people_who_signed_up(tmp_path: Path, shop: Shell) -> None:
     done = mapped(tmp_path, strangers.SIGN_UPS, "signups.csv")
     first = done.json["touchpoints"][0]
