@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adapters.addresses import open_sweep
-from adapters.codec import fact_of
+from adapters.codec import fact_of, fact_to_fold
 from adapters.engine import Engine
 from adapters.log import Cursor, Stored
 from adapters.mirror.columns import AT, history_schema, history_table
@@ -118,7 +118,7 @@ class HistoryFold:
         for stream in family:
             self._parked.pop(stream, None)
         try:
-            facts = [fact_of(stored) for stream in sorted(family) for stored in self._sweep.stream(stream, reached)]
+            facts = [fact_to_fold(each) for stream in sorted(family) for each in self._sweep.stream(stream, reached)]
             histories = effective_histories(facts)
         except Exception as error:  # noqa: BLE001 - what cannot be read parks its family, visibly
             self._parked |= dict.fromkeys(family, type(error).__name__)

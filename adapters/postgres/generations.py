@@ -39,11 +39,17 @@ from projections.view import Column, Row, View
 # Locked, so that they are not forgotten, and others made of their names, before the rows of a part are there.
 _BUILDING = "SELECT view FROM generations WHERE state = 'building' AND built = %s FOR SHARE"
 
-# For the disk; a transaction that says so commits with the next one that does wait, or a moment later.
+# For the disk; a transaction that says so commits with the next one that does wait, or a moment later. All that makes
+# and fills tables says so: what a crash takes away of them is made again, and the switch waits for the disk for all.
 _WITHOUT_A_WAIT = b"SET LOCAL synchronous_commit TO off"
 
 # For this transaction: a sample of 9,000 rows of each table, not of 30,000, until the server looks at it by itself.
 _COARSER = b"SET LOCAL default_statistics_target = 30"
+
+_GO_LIVE = """
+UPDATE generations SET state = 'live', cut = %s, built = %s
+WHERE (view, number) IN (SELECT * FROM unnest(%s::text[], %s::bigint[]))
+"""
 
 _HAS_KEY = "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass AND indisprimary"
 
@@ -114,6 +120,7 @@ class PostgresTransaction:
 
     def create(self, fingerprints: Mapping[str, str], cut: str = "") -> list[Generation]:
         """Make the tables of the next generation of each view named, to be folded up to a cut; `finish` makes keys."""
+        self._connection.execute(_WITHOUT_A_WAIT)
         made = next_generations(self.generations(), fingerprints, cut)
         for generation in made:
             view = self._tables.views[generation.view]
@@ -131,6 +138,7 @@ class PostgresTransaction:
         """Make the key of a generation, once its rows are there; done before, it changes nothing."""
         if self._connection.execute(_HAS_KEY, (generation.table,)).fetchone():
             return
+        self._connection.execute(_WITHOUT_A_WAIT)
         key = listed(primary_key(self._tables.views[generation.view]))
         self._tables.redefined()
         finishing = SQL("ALTER TABLE {} ADD PRIMARY KEY ({}), RESET (autovacuum_enabled)")
@@ -240,7 +248,6 @@ class PostgresTransaction:
         self, rows: Iterable[tuple[Generation, Sequence[Row]]], parked: Sequence[tuple[Generation, Parking]]
     ) -> None:
         """Append rows to generations that are building."""
-        # A part that a crash takes away is folded again, and the switch waits for the disk for all of them.
         self._connection.execute(_WITHOUT_A_WAIT)
         for generation, appended in rows:
             if appended:
@@ -264,20 +271,14 @@ class PostgresTransaction:
         Raises:
             ProjectorFenced: they are not being built any more: another rebuild has begun anew.
         """
-        for view, number, *_ in made:
-            self._connection.execute(
-                "UPDATE generations SET state = 'retired' WHERE view = %s AND state = 'live'", (view,)
-            )
-            went_live = self._connection.execute(
-                "UPDATE generations SET state = 'live', cut = %s, built = %s WHERE view = %s AND number = %s",
-                (str(cut), clock_us(), view, number),
-            )
-            if went_live.rowcount != 1:
-                raise fenced("rebuild")
+        views, numbers = [each.view for each in made], [each.number for each in made]
+        self.retire(views)
+        went_live = self._connection.execute(_GO_LIVE, (str(cut), clock_us(), views, numbers))
+        if went_live.rowcount != len(made):
+            raise fenced("rebuild")
         self._connection.execute("SET LOCAL synchronous_commit TO DEFAULT")
         self._connection.execute(FORGET_PARTS)
-        self._connection.execute("UPDATE reference_time SET names = ''")
-        self.publish()
+        self.publish(views)
 
     def restart(self) -> None:
         """Forget the live position, where the views are of another log or of one that was restored."""
@@ -288,11 +289,11 @@ class PostgresTransaction:
         retiring = "UPDATE generations SET state = 'retired' WHERE view = ANY(%s) AND state = 'live'"
         self._connection.execute(retiring, (list(views),))
 
-    def publish(self) -> None:
-        """Replace public names and questions, where their definition is another than what stands."""
+    def publish(self, moved: Sequence[str] = ()) -> None:
+        """Replace public names and questions, where their definition, or the table of a view, is another."""
         self._tables.redefined()
         live = live_tables(self._connection)
-        publish(self._connection, self._tables.views, live, self._tables.schema, self._tables.report)
+        publish(self._connection, self._tables.views, live, self._tables.schema, self._tables.report, moved)
 
     def drop(self) -> None:
         """Leave nothing of a moment's tables."""

@@ -14,12 +14,17 @@ from adapters.settings import LIMITS
 from adapters.views.tables import Views, public_names
 from domain.errors import ExtensionBroken, LifecircleError, QueryRefused
 from projections.dictionary import DICTIONARY, MOMENT, Entry, Relation, entries, relation
-from projections.view import Column, Row, columns_of
+from projections.view import Column, Row, View, columns_of
 
 PUBLIC = "report"
 """The schema of the public names of the live views."""
 
 _ENTRIES = Identifier("dictionary_entries")
+
+# Last those that others rest on; and whether each still stands, for its owner may drop it.
+_PUBLISHED = """
+SELECT name, to_regclass(format('%%I.%%I', %s::text, name)) IS NOT NULL FROM published ORDER BY place DESC
+"""
 
 # The rights that others have on public names, so that they have them again on what replaces these.
 _GRANTS = """
@@ -57,7 +62,14 @@ class _Public(NamedTuple):
         return self.relation.name
 
 
-def publish(connection: Connection[Any], views: Views, live: Mapping[str, str], schema: str, report: str) -> None:
+def publish(
+    connection: Connection[Any],
+    views: Views,
+    live: Mapping[str, str],
+    schema: str,
+    report: str,
+    moved: Sequence[str] = (),
+) -> None:
     """Replace public names and questions, where their definition is another than what stands.
 
     Args:
@@ -66,15 +78,19 @@ def publish(connection: Connection[Any], views: Views, live: Mapping[str, str], 
         live: the table of each view that has one.
         schema: where these tables are, and where the search path of the connection leads.
         report: where the public names go.
+        moved: the views whose table is another one now.
 
     Raises:
         ReportInUse: columns change, and something that others made rests on them.
     """
     names = connection.execute("SELECT names FROM reference_time").fetchone()
-    if names == (told := public_names(views),):
+    found = connection.execute(_PUBLISHED, (report,)).fetchall()
+    published = [name for name, _ in found]
+    if names == (told := public_names(views),) and set(moved) <= set(published) and all(stands for _, stands in found):
+        # Whatever rests on these names, questions among it, follows them to their tables.
+        for name in moved:
+            _replace(connection, Identifier(report, name), _of_table(connection, views[name], schema, live[name]))
         return
-    found = connection.execute("SELECT name FROM published ORDER BY place DESC")
-    published = [name for (name,) in found]
     connection.execute(SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(_ENTRIES, declared(columns_of(Entry))))
     wanted = _wanted(connection, {name: views[name] for name in views if name in live}, live, schema)
     made: list[str] | None = None
@@ -110,12 +126,14 @@ def _wanted(connection: Connection[Any], views: Views, live: Mapping[str, str], 
         _Public(found, _selected(found.columns, Identifier(schema, table)).as_bytes(connection))
         for found, table in tables
     ]
-    for name, view in views.items():
-        found = relation(view)
-        select = _selected(found.columns, Identifier(schema, live[name]))
-        wanted.append(_Public(found, select.as_bytes(connection)))
+    wanted += [_Public(relation(view), _of_table(connection, view, schema, live[name])) for name, view in views.items()]
     questions = (question for view in views.values() for question in view.questions)
     return wanted + [_Public(relation(question), question.sql.encode()) for question in questions]
+
+
+def _of_table(connection: Connection[Any], view: type[View[Any]], schema: str, table: str) -> bytes:
+    names = (column.name for column in view.columns())
+    return _selected(names, Identifier(schema, table)).as_bytes(connection)
 
 
 def _selected(columns: Iterable[str], table: Identifier) -> Composed:
@@ -164,8 +182,7 @@ def _make(connection: Connection[Any], wanted: Sequence[_Public], schema: str, r
             name = Identifier(report, public.name)
             try:
                 with connection.transaction():
-                    replacing = SQL("CREATE OR REPLACE VIEW {} AS ").format(name).as_bytes(connection)
-                    connection.execute(replacing + public.select)
+                    _replace(connection, name, public.select)
                     connection.execute(comments("VIEW", name, public.relation), prepare=False)
                 made.append(public.name)
             except errors.UndefinedTable:
@@ -184,6 +201,10 @@ def _make(connection: Connection[Any], wanted: Sequence[_Public], schema: str, r
         waiting = left
     _look_in(connection, schema)
     return made
+
+
+def _replace(connection: Connection[Any], name: Identifier, select: bytes) -> None:
+    connection.execute(SQL("CREATE OR REPLACE VIEW {} AS ").format(name).as_bytes(connection) + select)
 
 
 def _look_in(connection: Connection[Any], schema: str) -> None:

@@ -37,9 +37,12 @@ def as_csv(rows: Sequence[Row]) -> Iterator[bytes]:
     for at in range(0, len(rows), _AT_ONCE):
         some = rows[at : at + _AT_ONCE]
         raw = _json.encode_lines(some)
+        bare = raw.replace(b"[", b"").replace(b"]", b"")
         # A backslash escapes in JSON and not in CSV. No text holds what parts rows, for a line's end is escaped in it.
         if b"\\" in raw:
             yield b"".join(b",".join(map(_cell, row)) + b"\n" for row in some)
+        elif len(raw) - len(bare) == 2 * len(some):
+            yield bare  # only the brackets of rows are gone, which takes a fifth of looking for those between rows
         else:
             yield raw[1:-2].replace(b"]\n[", b"\n") + b"\n"
 

@@ -2,27 +2,27 @@
 
 import psycopg
 
-from adapters.log import Cursor, Stored, bucket_of, stored_of
+from adapters.log import Cursor, bucket_of
 from adapters.settings import LIMITS
-from adapters.views.sweep import Part
+from adapters.views.sweep import Foldable, Part, foldable_of
 
 _LAST_STREAM = """
 SELECT stream FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s ORDER BY stream LIMIT 1 OFFSET %s
 """
 
 _PART = """
-SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
+SELECT bucket, number, stream, version, occurred, recorded, state
 FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s AND number <= %s ORDER BY stream, version
 """
 
 _PART_UPTO = """
-SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
+SELECT bucket, number, stream, version, occurred, recorded, state
 FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s AND number <= %s AND stream <= %s
 ORDER BY stream, version
 """
 
 _STREAM = """
-SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
+SELECT bucket, number, stream, version, occurred, recorded, state
 FROM lifecircle.touchpoints WHERE bucket = %s AND stream = %s AND number <= %s ORDER BY version
 """
 
@@ -42,7 +42,7 @@ class PostgresSweep:
         found = self._connection.execute(_LAST_STREAM, (bucket, after, size)).fetchone()
         return str(found[0]) if found else None
 
-    def read(self, part: Part, cut: Cursor) -> list[Stored]:
+    def read(self, part: Part, cut: Cursor) -> list[Foldable]:
         """The touchpoints of a part within a cut, by stream and version."""
         begin = (part.bucket, part.after, cut.numbers[part.bucket - 1])
         with self._connection.cursor(binary=True) as cursor:
@@ -51,13 +51,13 @@ class PostgresSweep:
             else:
                 cursor.execute(_PART_UPTO, (*begin, part.last))
             # All at once, for a cursor hands out rows one by one in Python.
-            return list(map(stored_of, cursor.fetchall()))
+            return list(map(foldable_of, cursor.fetchall()))
 
-    def stream(self, subject: str, cut: Cursor) -> list[Stored]:
+    def stream(self, subject: str, cut: Cursor) -> list[Foldable]:
         """One stream within a cut, by version."""
         bucket = bucket_of(subject, len(cut.numbers))
         numbers = (bucket, subject, cut.numbers[bucket - 1])
-        return list(map(stored_of, self._connection.execute(_STREAM, numbers)))
+        return list(map(foldable_of, self._connection.execute(_STREAM, numbers)))
 
     def close(self) -> None:
         """Give the connection back."""

@@ -3,10 +3,10 @@
 import sqlite3
 
 from adapters.addresses import read_sqlite_url
-from adapters.log import Cursor, Stored, bucket_of, stored_of
+from adapters.log import Cursor, bucket_of
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import connect
-from adapters.views.sweep import Part
+from adapters.views.sweep import Foldable, Part, foldable_of
 
 _LAST_STREAM = """
 SELECT stream FROM touchpoints INDEXED BY touchpoints_stream WHERE bucket = ? AND stream > ?
@@ -16,13 +16,13 @@ ORDER BY stream LIMIT 1 OFFSET ?
 # To SQLite a blob comes after all texts, so the last part has an end too: where one may be missing, the index is read
 # to its own.
 _PART = """
-SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
+SELECT bucket, number, stream, version, occurred, recorded, state
 FROM touchpoints INDEXED BY touchpoints_stream
 WHERE bucket = ?1 AND stream > ?2 AND stream <= coalesce(?3, x'') AND number <= ?4 ORDER BY stream, version
 """
 
 _STREAM = """
-SELECT bucket, number, stream, version, kind, id, source, occurred, recorded, recordedby, state
+SELECT bucket, number, stream, version, occurred, recorded, state
 FROM touchpoints WHERE bucket = ? AND stream = ? AND number <= ? ORDER BY version
 """
 
@@ -38,17 +38,17 @@ class SQLiteSweep:
         found = self._connection.execute(_LAST_STREAM, (bucket, after, size)).fetchone()
         return str(found[0]) if found else None
 
-    def read(self, part: Part, cut: Cursor) -> list[Stored]:
+    def read(self, part: Part, cut: Cursor) -> list[Foldable]:
         """The touchpoints of a part within a cut, by stream and version."""
         numbers = (part.bucket, part.after, part.last, cut.numbers[part.bucket - 1])
         cursor: sqlite3.Cursor = self._connection.execute(_PART, numbers)
-        return list(map(stored_of, cursor))
+        return list(map(foldable_of, cursor))
 
-    def stream(self, subject: str, cut: Cursor) -> list[Stored]:
+    def stream(self, subject: str, cut: Cursor) -> list[Foldable]:
         """One stream within a cut, by version."""
         bucket = bucket_of(subject, len(cut.numbers))
         numbers = (bucket, subject, cut.numbers[bucket - 1])
-        return list(map(stored_of, self._connection.execute(_STREAM, numbers)))
+        return list(map(foldable_of, self._connection.execute(_STREAM, numbers)))
 
     def close(self) -> None:
         """Give the connection back."""

@@ -113,7 +113,8 @@ def _part_size(left: int, processes: int) -> int:
     largest = LIMITS.rebuild_part_touchpoints
     if processes == 1:
         return largest
-    return max(1, largest // _SMALLEST_PART, min(largest, left // (2 * processes)))
+    # Where this process comes to the end, every other still has two, one of them in work.
+    return max(1, largest // _SMALLEST_PART, min(largest, left // (4 * processes)))
 
 
 def missing(bucket: int, folded: Mapping[Part, int], end: Callable[[int, str], str | None]) -> Iterator[Part]:

@@ -6,12 +6,12 @@ from itertools import groupby
 from operator import attrgetter
 
 from adapters.addresses import open_sweep
-from adapters.codec import fact_of
-from adapters.log import Cursor, Log, Stored
+from adapters.codec import fact_of, fact_to_fold
+from adapters.log import Cursor, Log
 from adapters.settings import LIMITS
 from adapters.views.folding import missing
 from adapters.views.replay import linked
-from adapters.views.sweep import Sweep
+from adapters.views.sweep import Foldable, Sweep
 from domain.history import components, effective_histories
 from domain.touchpoint import Fact
 
@@ -34,21 +34,21 @@ def histories(
     with closing(open_sweep(url)) as sweep:
         for touchpoints in _families(log, sweep, cut):
             try:
-                found = effective_histories([fact_of(stored) for stored in touchpoints], until)
+                found = effective_histories(list(map(fact_to_fold, touchpoints)), until)
             except Exception as error:  # noqa: BLE001 - what cannot be folded is told of, and the others go on
-                for stream in dict.fromkeys(stored.stream for stored in touchpoints):
+                for stream in dict.fromkeys(each.stream for each in touchpoints):
                     parked(stream, type(error).__name__)
                 continue
             yield from found.items()
 
 
-def _families(log: Log, sweep: Sweep, cut: Cursor) -> Iterator[list[Stored]]:
+def _families(log: Log, sweep: Sweep, cut: Cursor) -> Iterator[list[Foldable]]:
     links = [fact_of(stored) for stored in log.links(cut)]
     joined = components(links)
     families = sorted({joined.of(side) for link in links for side in linked(link)}, key=min)
     apart = frozenset[str]().union(*families)
     for family in families:
-        yield [stored for stream in sorted(family) for stored in sweep.stream(stream, cut)]
+        yield [each for stream in sorted(family) for each in sweep.stream(stream, cut)]
 
     def end(bucket: int, after: str) -> str | None:
         return sweep.end_of_part(bucket, after, LIMITS.rebuild_part_touchpoints)

@@ -1,8 +1,26 @@
 """Reading a whole log stream by stream, in parts that several processes can read at once."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
-from adapters.log import Cursor, Stored
+from adapters.log import Cursor
+
+
+class Foldable(NamedTuple):
+    """What folds must know of one touchpoint besides what its bytes say; times in microseconds since 1970 UTC."""
+
+    bucket: int
+    number: int
+    stream: str
+    version: int
+    occurred: int
+    recorded: int
+    state: bytes
+
+
+foldable_of: Callable[[Sequence[Any]], Foldable] = partial(tuple.__new__, Foldable)
+"""Make a `Foldable` of its fields, as `adapters.log.stored_of` does."""
 
 
 class Part(NamedTuple):
@@ -23,11 +41,11 @@ class Sweep(Protocol):
         """The stream that holds the touchpoint that comes `size` after the streams up to `after`; None at the end."""
         ...
 
-    def read(self, part: Part, cut: Cursor) -> list[Stored]:
+    def read(self, part: Part, cut: Cursor) -> list[Foldable]:
         """The touchpoints of a part within a cut, by stream and version."""
         ...
 
-    def stream(self, subject: str, cut: Cursor) -> list[Stored]:
+    def stream(self, subject: str, cut: Cursor) -> list[Foldable]:
         """One stream within a cut, by version."""
         ...
 

@@ -1,20 +1,20 @@
 """Folding parts of a log and writing their rows: what each process of a rebuild does."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import isfinite
 from operator import attrgetter
 from typing import NamedTuple
 
 from adapters.addresses import open_sweep, open_tables
-from adapters.codec import fact_of
+from adapters.codec import fact_to_fold
 from adapters.collector import paused
-from adapters.log import Cursor, Stored
+from adapters.log import Cursor
 from adapters.views.fit import Fit
 from adapters.views.folder import poison
 from adapters.views.pseudonyms import Pseudonyms
-from adapters.views.sweep import Part
+from adapters.views.sweep import Foldable, Part
 from adapters.views.tables import Generation, Parking, Views
 from domain.company import Company
 from domain.history import effective_histories
@@ -88,31 +88,32 @@ class Worker:
         """How many rows this worker wrote to a generation."""
         return self._written[generation.view]
 
-    def finish(self, generation: Generation) -> None:
-        """Make the key of a generation."""
-        with self._tables.building() as transaction:
-            transaction.finish(generation)
+    def finish(self, generations: Iterable[Generation]) -> None:
+        """Make the keys of generations, one after the other."""
+        for generation in generations:
+            with self._tables.building() as transaction:
+                transaction.finish(generation)
 
-    def _streams(self, task: Task) -> Iterator[list[Stored]]:
+    def _streams(self, task: Task) -> Iterator[list[Foldable]]:
         if task.part.bucket:
             for stream, touchpoints in groupby(self._sweep.read(task.part, self._plan.cut), key=attrgetter("stream")):
                 if stream not in self._plan.apart:
                     yield list(touchpoints)
             return
         for family in task.families:
-            yield [stored for stream in sorted(family) for stored in self._sweep.stream(stream, self._plan.cut)]
+            yield [each for stream in sorted(family) for each in self._sweep.stream(stream, self._plan.cut)]
 
     def _fold_family(
         self,
-        touchpoints: Sequence[Stored],
+        touchpoints: Sequence[Foldable],
         rows: Mapping[str, list[Row]],
         parked: list[tuple[Generation, Parking]],
     ) -> None:
         try:
-            histories = effective_histories([fact_of(stored) for stored in touchpoints], self._plan.until)
+            histories = effective_histories(list(map(fact_to_fold, touchpoints)), self._plan.until)
         except Exception as error:  # noqa: BLE001 - what cannot be read or put in order parks its subjects, visibly
             at, name = touchpoints[-1], type(error).__name__
-            for subject in dict.fromkeys(stored.stream for stored in touchpoints):
+            for subject in dict.fromkeys(each.stream for each in touchpoints):
                 parked += (
                     (generation, Parking(generation.view, subject, at.bucket, at.number, name))
                     for generation in self._plan.made

@@ -1,21 +1,22 @@
 """The processes of a rebuild: this one, and those that fold beside it."""
 
+import atexit
 import gc
+import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from multiprocessing import get_context
-from typing import Self, TypeVar
+from typing import Self
 
 from adapters.addresses import open_sweep
 from adapters.parent import end_with_parent
+from adapters.views.tables import Generation
 from adapters.views.worker import Plan, Task, Worker
 from domain.errors import FoldingStopped
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class Workers:
@@ -60,26 +61,14 @@ class Workers:
         Raises:
             FoldingStopped: one of the processes was killed.
         """
-        # One waits for each, so that none waits for this process to come to the end of its own.
-        return self._shared(plan, Worker.fold, tasks, ahead=2)
-
-    def finish(self, plan: Plan) -> None:
-        """Make the keys of all tables, those with the most rows first.
-
-        Raises:
-            FoldingStopped: one of the processes was killed.
-        """
-        largest_first = sorted(plan.made, key=self._worker(plan).written, reverse=True)
-        deque(self._shared(plan, Worker.finish, largest_first, ahead=1), maxlen=0)
-
-    def _shared(self, plan: Plan, work: Callable[[Worker, T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
-        waiting = deque[Future[R]]()
+        waiting = deque[Future[int]]()
         try:
-            for item in items:
-                if self._pool and len(waiting) < ahead * self.beside:
-                    waiting.append(self._pool.submit(_work, plan, work, item))
+            for task in tasks:
+                # One waits for each, so that none waits for this process to come to the end of its own.
+                if self._pool and len(waiting) < 2 * self.beside:
+                    waiting.append(self._pool.submit(_fold, plan, task))
                 else:
-                    yield work(self._worker(plan), item)
+                    yield self._worker(plan).fold(task)
                 while waiting and waiting[0].done():
                     yield waiting.popleft().result()
             while waiting:
@@ -91,9 +80,30 @@ class Workers:
                 way_out="look why, then do the same again",
             ) from None
 
+    def finish(self, plan: Plan) -> None:
+        """Make the keys of all tables, those with the most rows first, as many at once as there are processes.
+
+        The database does it, so threads that wait are enough; whoever is free takes the next.
+        """
+        here = self._worker(plan)
+        left = iter(sorted(plan.made, key=here.written, reverse=True))
+        with ThreadPoolExecutor(self.beside or 1) as threads:
+            beside = [threads.submit(_finish, plan, left) for _ in range(self.beside)]
+            try:
+                here.finish(left)
+                for each in beside:
+                    each.result()
+            finally:
+                deque(left, maxlen=0)  # where one fails, or this one is stopped, the others begin no more
+
     def _worker(self, plan: Plan) -> Worker:
         self._here = self._here or Worker(plan)
         return self._here
+
+
+def _finish(plan: Plan, left: Iterator[Generation]) -> None:
+    with closing(Worker(plan)) as worker:
+        worker.finish(left)
 
 
 _worker: Worker | None = None
@@ -101,11 +111,12 @@ _worker: Worker | None = None
 
 def _begin(url: str) -> None:
     gc.disable()  # it ends with the rebuild
+    atexit.register(os._exit, 0)  # at once: to take all apart takes a fifth of a second, for which a rebuild would wait
     end_with_parent()
     open_sweep(url).close()  # the driver is there when the first part comes
 
 
-def _work(plan: Plan, work: Callable[[Worker, T], R], item: T) -> R:
+def _fold(plan: Plan, task: Task) -> int:
     global _worker
     _worker = _worker or Worker(plan)
-    return work(_worker, item)
+    return _worker.fold(task)

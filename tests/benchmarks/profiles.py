@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from adapters.addresses import open_sweep, open_tables
 from adapters.clock import clock_us
-from adapters.codec import draft_of, fact_of, parse_json, read_touchpoint
+from adapters.codec import draft_of, fact_to_fold, parse_json, read_touchpoint
 from adapters.engine import Engine
 from adapters.log import Draft, Group
 from adapters.postgres.facts import Facts
@@ -186,7 +186,7 @@ def rebuilt(site: Site, count: int) -> list[Stage]:
         cut = engine.log.heads()
         parts = list(_parts(sweep))
         stored = stages.timed("read by stream", lambda: [each for part in parts for each in sweep.read(part, cut)])
-        facts = stages.timed("decode", lambda: [fact_of(each) for each in stored])
+        facts = stages.timed("decode", lambda: [fact_to_fold(each) for each in stored])
         streams = [list(each) for _, each in groupby(facts, key=attrgetter("stream"))]
         histories = stages.timed("order and correct", lambda: [effective_histories(each) for each in streams])
         chosen = {name: view_named(name) for name in VIEWS}

@@ -165,7 +165,7 @@ def test_what_cannot_be_folded_is_told_of_and_the_others_are_there(sqlite_url: s
 
     with Engine.create(sqlite_url) as engine:
         record(engine, [called("anna", "c1"), called("bert", "c2")])
-        broken = b'{"dataschema":"urn:lifecircle:ContactMade:99","data":{}}'
+        broken = b'{"type":"ContactMade","dataschema":"urn:lifecircle:ContactMade:99","data":{}}'
         engine.log.append([Group((Draft("bert", "ContactMade", "c3", "shop", 0, "t", broken),))])
         assert mirror(engine, folder).history.parked == {"bert": "UnknownKind"}
         assert [row[0] for row in mirrored_history(folder)] == ["anna"]

@@ -55,8 +55,15 @@ def test_one_view_alone_is_rebuilt_while_the_others_catch_up(engine: Engine, tab
     assert {view.lag for view in status(engine.log, tables)} == {0}
 
 
-def test_a_rebuilt_text_is_the_same_whatever_stands_in_it(engine: Engine, tables: Tables) -> None:
-    texts = ['a "mug"', "back\\slash", "two\r\nlines", "\tand\x01", '"],["', "null", "\\.", "é☕", "x],[1"]
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ['a "mug"', "back\\slash", "two\r\nlines", "\tand\x01", '"],["', "null", "\\.", "é☕", "x],[1"],
+        ["[erased]", "x],[1", "null", "a, b", "]", "["],
+    ],
+    ids=["escaped", "brackets"],
+)
+def test_a_rebuilt_text_is_the_same_whatever_stands_in_it(engine: Engine, tables: Tables, texts: list[str]) -> None:
     for place, text in enumerate(texts):
         record(engine, [touch("OpportunityOpened", f"c{place}", "d", opportunity="d", product=text, stage="new")])
     rebuild(engine.log, tables, engine.company)

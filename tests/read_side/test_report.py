@@ -148,9 +148,11 @@ def test_what_others_built_upon_a_view_outlives_switches_and_stops_a_change_of_i
         with closing(open_tables(engine.url, engine.company, {"tally": Tally})) as tables:
             rebuild(engine.log, tables, engine.company)
             connection.execute("CREATE VIEW public.mine AS SELECT share FROM report.tally")
+            connection.execute("DROP VIEW report.calls")
             engine.append([called("anna", "a1")])
             rebuild(engine.log, tables, engine.company)
             assert connection.execute("SELECT share FROM public.mine").fetchall() == [(0.1,)]
+            assert tables.query("SELECT calls FROM calls")[1] == [(1,)], "it stands again"
         with closing(open_tables(engine.url, engine.company, {"tally": TallyShort})) as tables:
             with pytest.raises(ReportInUse, match="mine"):
                 rebuild(engine.log, tables, engine.company)
