@@ -10,7 +10,7 @@ from functools import cache, partial
 from graphlib import TopologicalSorter
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from domain.company import Company
 from domain.corrections import CORRECTED
@@ -69,6 +69,13 @@ RuleState = Shards[tuple[str, str], Life]
 """The lives of one subject's entities, each under its lifecycle's key and its name, such as `("order", "123")`."""
 
 
+class Lives(Protocol):
+    """The lives of one subject's entities, to be looked up."""
+
+    def get(self, key: tuple[str, str], /) -> Life | None:
+        """What stands under a lifecycle's key and the entity's name."""
+
+
 class World:
     """What a rule may look at beside the entity itself: its subject's other lives, and the company's settings.
 
@@ -77,12 +84,29 @@ class World:
 
     __slots__ = ("_day", "_of", "before", "changes", "company")
 
-    def __init__(self, before: RuleState, company: Company) -> None:
+    def __init__(self, before: Lives, company: Company) -> None:
         self.before = before
         self.changes: dict[tuple[str, str], Life] = {}
         self.company = company
         self._of: Fact | None = None
         self._day = ""
+
+    def weigh(self, fact: Fact, tables: "Iterable[Lifecycle] | None" = None) -> "tuple[list[Breach], list[Breach]]":
+        """Judge the next touchpoint by some lifecycles or all: the breaches that came, and those that healed."""
+        found: list[Breach] = []
+        healed: list[Breach] = []
+        if tables is None:
+            tables = _lifecycles_by_kind().get(fact.kind, ())
+            if fact.kind == CORRECTED:
+                detail = "what it corrects is not known, or cannot be corrected so"
+                found.append(_breach_of(fact, TARGET_MISSING, "", detail, self.day(fact)))
+        for table in tables:
+            if table.entities:
+                for entity in table.entities(fact, self):
+                    table.take(fact, entity, self, found, healed)
+            elif named := fact.data.get(table.key):
+                table.take(fact, named, self, found, healed)
+        return found, healed
 
     def day(self, fact: Fact) -> str:
         """The calendar day of a fact, remembered: several rules ask for it."""
@@ -176,8 +200,7 @@ class Lifecycle:
         """Whether an entity belongs to one customer, because the opening itself names it."""
         self.keeps: dict[str, Callable[[Step], Any]] = _by_name(keeps)
         self._stays = _by_name(stays)
-        self.entities = entities or self._named
-        """The entities that a touchpoint concerns."""
+        self.entities = entities
         self.kinds = frozenset(self.opens).union(*self.steps.values())
         # Where a step goes that the table forbids: where it leads when allowed, or nowhere if it never moves anything.
         self._lands = {
@@ -186,10 +209,6 @@ class Lifecycle:
             for kind, state in row.items()
             if state != before
         }
-
-    def _named(self, fact: Fact, _: World) -> Iterable[str]:
-        named = fact.data.get(self.key)
-        return (named,) if named else ()
 
     def take(self, fact: Fact, entity: str, world: World, found: list[Breach], healed: list[Breach]) -> None:
         """Take one touchpoint into one life; add the breaches that came and those that healed."""
@@ -212,8 +231,8 @@ class Lifecycle:
         self, fact: Fact, entity: str, life: Life, world: World, found: list[Breach], healed: list[Breach]
     ) -> Life:
         kind, day, memo = fact.kind, world.day(fact), None
-        keeps, guarded = self.keeps.get(kind), kind in self.guards
-        if keeps or guarded:
+        keeps = self.keeps.get(kind)
+        if (guarded := kind in self.guards) or keeps:
             step = _step((fact, entity, None, world, False))
             if guarded:
                 found += [self._breach(*rule, fact, entity, world) for rule in self._guarded(step)]
@@ -287,25 +306,9 @@ class Verdict(NamedTuple):
 
 def weigh(state: RuleState, fact: Fact, company: Company) -> Verdict:
     """Judge the next touchpoint of an effective history; `state` stays as it was, so that it may be asked again."""
-    if fact.kind == CORRECTED:
-        detail = "what it corrects is not known, or cannot be corrected so"
-        return Verdict(state, (_breach_of(fact, TARGET_MISSING, "", detail, company.day(fact)),), ())
-    concerned = _lifecycles_by_kind().get(fact.kind)
-    if not concerned:
-        return Verdict(state, (), ())
-    return _weighed(state, fact, company, concerned)
-
-
-def _weighed(state: RuleState, fact: Fact, company: Company, concerned: Iterable[Lifecycle]) -> Verdict:
     world = World(state, company)
-    found: list[Breach] = []
-    healed: list[Breach] = []
-    for lifecycle in concerned:
-        for entity in lifecycle.entities(fact, world):
-            lifecycle.take(fact, entity, world, found, healed)
-    if not world.changes:
-        return Verdict(state, (), ())
-    return Verdict(state.updated(world.changes), tuple(found), tuple(healed))
+    breaches, healed = world.weigh(fact)
+    return Verdict(state.updated(world.changes), tuple(breaches), tuple(healed))
 
 
 def lived(state: RuleState, fact: Fact, company: Company, tables: Sequence[Lifecycle]) -> RuleState:
@@ -317,7 +320,9 @@ def lived(state: RuleState, fact: Fact, company: Company, tables: Sequence[Lifec
         company: whose tolerances hold.
         tables: each after those that it reads.
     """
-    return _weighed(state, fact, company, [table for table in tables if fact.kind in table.kinds]).state
+    world = World(state, company)
+    world.weigh(fact, [table for table in tables if fact.kind in table.kinds])
+    return state.updated(world.changes)
 
 
 def judge(state: RuleState, fact: Fact, company: Company) -> tuple[RuleState, tuple[Breach, ...]]:

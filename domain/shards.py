@@ -33,6 +33,8 @@ class Shards(Generic[K, V]):
 
     def updated(self, changes: Mapping[K, V]) -> "Shards[K, V]":
         """This mapping with some entries replaced."""
+        if not changes:
+            return self
         after: Shards[K, V] = Shards()
         if len(self._shards) == 1 and self._count < _SHARD_MIN:
             only = {**self._shards[0], **changes}
@@ -52,28 +54,6 @@ class Shards(Generic[K, V]):
             shards = _wider(shards)
         after._shards = tuple(shards)
         return after
-
-
-class Owned(Shards[K, V]):
-    """The same where one owner holds it and needs no earlier one: `updated` changes it in place."""
-
-    __slots__ = ("_entries",)
-
-    def __init__(self) -> None:
-        self._entries: dict[K, V] = {}
-
-    def get(self, key: K) -> V | None:
-        """What stands under a key."""
-        return self._entries.get(key)
-
-    def items(self) -> Iterator[tuple[K, V]]:
-        """All entries, in no order."""
-        return iter(self._entries.items())
-
-    def updated(self, changes: Mapping[K, V]) -> "Owned[K, V]":
-        """This very mapping, some entries of which are replaced."""
-        self._entries.update(changes)
-        return self
 
 
 def _wider(shards: Sequence[dict[K, V]]) -> list[dict[K, V]]:

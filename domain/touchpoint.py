@@ -338,4 +338,5 @@ class Fact(NamedTuple):
     @property
     def is_date(self) -> bool:
         """Whether only the calendar date of its time counts."""
-        return self.envelope.get("precision") == "date"
+        envelope = self.envelope
+        return "precision" in envelope and envelope["precision"] == "date"

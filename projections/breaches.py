@@ -4,8 +4,7 @@ from collections.abc import Hashable, Iterable
 from typing import Annotated, NamedTuple
 
 from domain.company import Company
-from domain.lifecycle import Breach, RuleState, judged_kinds, weigh
-from domain.shards import Owned
+from domain.lifecycle import Breach, Life, World, judged_kinds
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
 
@@ -29,11 +28,12 @@ class BreachRow(NamedTuple):
 class Standing:
     """The rules as they stand for one subject, and the breaches that have not healed."""
 
-    __slots__ = ("breaches", "rules", "subject")
+    __slots__ = ("breaches", "lives", "subject", "world")
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, company: Company) -> None:
         self.subject = subject
-        self.rules: RuleState = Owned()
+        self.lives: dict[tuple[str, str], Life] = {}
+        self.world = World(self.lives, company)
         self.breaches: dict[Hashable, Breach] = {}
 
 
@@ -72,11 +72,16 @@ class Breaches(View[Standing]):
 
     def initial(self, subject: str) -> Standing:
         """No rule is broken by a subject of whom nothing is known."""
-        return Standing(subject)
+        return Standing(subject, self.company)
 
     def evolve(self, state: Standing, fact: Fact) -> tuple[Standing, Iterable[Hashable]]:
         """Judge the touchpoint; an opening may also heal earlier ones, or show that they came too early."""
-        state.rules, breaches, healed = weigh(state.rules, fact, self.company)
+        world = state.world
+        breaches, healed = world.weigh(fact)
+        state.lives.update(world.changes)
+        world.changes.clear()
+        if not (breaches or healed):
+            return state, ()
         changed: list[Hashable] = []
         for breach in healed:
             state.breaches.pop(breach.key, None)
@@ -89,5 +94,7 @@ class Breaches(View[Standing]):
 
     def row(self, state: Standing, key: Hashable) -> Row | None:
         """The breach of this key, unless it has healed."""
-        breach = state.breaches.get(key)
-        return (state.subject, *breach) if breach else None
+        if (breach := state.breaches.get(key)) is None:
+            return None
+        subject, (stream, version, rule, entity, touchpoint, source, kind, day, at, detail) = state.subject, breach
+        return (subject, stream, version, rule, entity, touchpoint, source, kind, day, at, detail)

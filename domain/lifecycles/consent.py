@@ -28,7 +28,7 @@ class Basis(NamedTuple):
 def purposes_concerned(fact: Fact, world: World) -> Iterable[str]:
     """The purposes that a statement covers, or that of a message which needs a basis."""
     purpose = fact.data["purpose"]
-    if fact.kind == MessageSent.kind:
+    if fact.kind == _SENT:
         return (purpose,) if purpose in world.company.promotional else ()
     return world.company.covered(purpose)
 
@@ -77,6 +77,7 @@ def _covers(allowed: str, used: str) -> bool:
     return not allowed or not used or allowed == used
 
 
+_SENT = MessageSent.kind
 ELSEWHERE, EXPIRED, WITHDRAWN = "another channel or country", "expired", "withdrawn"
 
 _UNBASED = [

@@ -8,6 +8,8 @@ from domain.lifecycle import Lifecycle, World
 from domain.lifecycles.restriction import USES
 from domain.touchpoint import Fact
 
+_RAISED, _SENT = ObjectionRaised.kind, MessageSent.kind
+_USES = frozenset(use.kind for use in USES)
 PROFILING = "profiling"
 """The purpose that analysis of a customer serves, by the name that a customer objects to it under."""
 
@@ -15,11 +17,11 @@ PROFILING = "profiling"
 def purposes_concerned(fact: Fact, world: World) -> Iterable[str]:
     """The purposes that are objected to; of all others, nothing is remembered."""
     kind = fact.kind
-    if kind == ObjectionRaised.kind:
-        return world.company.covered(fact.data["purpose"])
-    if kind != ConsentGranted.kind:
-        used = fact.data["purpose"] if kind == MessageSent.kind else PROFILING
+    if kind in _USES:
+        used = fact.data["purpose"] if kind == _SENT else PROFILING
         return (used,) if world.life("objection", used) else ()
+    if kind == _RAISED:
+        return world.company.covered(fact.data["purpose"])
     # Another basis does not outweigh an objection; that the customer allows it does.
     allowed = fact.data.get("basis", "consent") == "consent"
     purposes = world.company.covered(fact.data["purpose"]) if allowed else ()

@@ -1,6 +1,7 @@
 """Goods that come back: of each sku a customer may return what they bought, under whichever order it was."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from domain.money import quantity_micros
 from domain.order_book import UNNAMED
 from domain.touchpoint import Fact
 
+_CAME_BACK = ReturnReceived.kind
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
@@ -22,19 +24,22 @@ class Count(NamedTuple):
 
 
 _NONE = Count()
+_count = partial(tuple.__new__, Count)  # without going through Python, for every order changes some
 
 
 def skus_concerned(fact: Fact, world: World) -> Iterable[str]:
     """The skus that came back, or whose count an order changed."""
-    if fact.kind == ReturnReceived.kind:
+    if fact.kind == _CAME_BACK:
         skus = dict.fromkeys(item["sku"] for item in fact.data["lines"] if "sku" in item)
         # A return that names its order is judged by that order; here it only counts, where there is a count.
         return [sku for sku in skus if "order" not in fact.data or world.life("goods", sku)]
     before, after = _counts(fact, world)
     if before is after:
         return ()
-    both: Iterable[str] = dict.fromkeys((*before, *after)) if before else after
-    return [sku for sku in both if before.get(sku) != after.get(sku) and not sku.startswith(UNNAMED)]
+    changed: Iterable[str] = after
+    if before:
+        changed = [sku for sku in dict.fromkeys((*before, *after)) if before.get(sku) != after.get(sku)]
+    return [sku for sku in changed if not sku.startswith(UNNAMED)]
 
 
 def _counts(fact: Fact, world: World) -> tuple[Mapping[str, int], Mapping[str, int]]:
@@ -52,7 +57,7 @@ def ordered(step: Step) -> Count:
     """The count after an order was placed, amended or cancelled."""
     sku, count = step.entity, step.memo or _NONE
     before, after = _counts(step.fact, step.world)
-    return Count(count.bought + after.get(sku, 0) - before.get(sku, 0), count.returned)
+    return _count((count.bought + after.get(sku, 0) - before.get(sku, 0), count.returned))
 
 
 def came_back(step: Step) -> Count:
