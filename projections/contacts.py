@@ -79,13 +79,13 @@ class _Kind(NamedTuple):
 
 
 class History:
-    """The facts of one subject's contact history by (stream, version)."""
+    """The facts of one subject's contact history; a row's key is the place of its fact."""
 
     __slots__ = ("facts", "subject")
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
-        self.facts: dict[Hashable, Fact] = {}
+        self.facts: list[Fact] = []
 
 
 class Contacts(View[History]):
@@ -160,20 +160,21 @@ class Contacts(View[History]):
         """Add a contact."""
         if fact.kind in NO_CONTACT:
             return state, ()
-        key = fact[2:4]
-        state.facts[key] = fact
-        return state, (key,)
+        facts = state.facts
+        facts.append(fact)
+        return state, (len(facts) - 1,)
 
     def row(self, state: History, key: Hashable) -> Row | None:
-        """The contact of this stream and version."""
-        fact = state.facts.get(key)
-        if fact is None:
+        """The contact of this place."""
+        if not isinstance(key, int) or not 0 <= key < len(state.facts):
             return None
         # Of the longest table, a row is made for every touchpoint.
-        at, _, stream, version, kind, id_, source, data, given, _, _, _ = fact
-        if kind not in self._kinds:
-            self._kinds[kind] = _about(kind)
-        phase, direction, entities = self._kinds[kind]
+        subject, fact = state.subject, state.facts[key]
+        at, _, stream, version, kind, touchpoint, source, data, given, _, _, _ = fact
+        try:
+            phase, direction, entities = self._kinds[kind]
+        except KeyError:
+            phase, direction, entities = self._kinds[kind] = _about(kind)
         entity = None
         if "direction" in data:
             direction = _STATED_DIRECTIONS.get(data["direction"], direction)
@@ -181,23 +182,12 @@ class Contacts(View[History]):
             if field in data:
                 entity = f"{of}/{data[field]}"
                 break
+        occurred, day, channel = given["time"], self.company.day(fact), given.get("channel") or data.get("mode")
+        actor, campaign = given.get("actor"), given.get("campaign")
         return (
-            state.subject,
-            id_,
-            source,
-            stream,
-            version,
-            given["time"],
-            at,
-            self.company.day(fact),
-            phase,
-            kind,
-            given.get("channel") or data.get("mode"),
-            given.get("actor"),
-            given.get("campaign"),
-            direction,
-            entity,
-        )
+            subject, touchpoint, source, stream, version, occurred, at, day, phase, kind, channel, actor, campaign,
+            direction, entity,
+        )  # fmt: skip
 
 
 def _about(kind: str) -> _Kind:

@@ -114,10 +114,10 @@ class Conversions(View[Results]):
         """The conversion of this (kind, id)."""
         if not isinstance(key, tuple) or (place := state.last.get(key)) is None:
             return None
-        kind, name = key
+        kind, conversion = key
         made = state.made[kind]
-        conversion = made[place]
-        if not conversion.stands:
+        found = made[place]
+        if not found.stands:
             return None
         before = 0
         while place:
@@ -125,24 +125,16 @@ class Conversions(View[Results]):
             if made[place].stands:
                 before = made[place].until
                 break
-        fact, amount, day = conversion.fact, conversion.amount, self.company.day(conversion.fact)
-        given = fact.envelope
+        subject, fact, amount = state.subject, found.fact, found.amount
+        day, given = self.company.day(fact), fact.envelope
+        touchpoint, at, dayno = fact.id, fact.at, day_number(day)
+        channel, actor = given.get("channel"), given.get("actor")
+        currency, value_micros = (amount["currency"], amount["micros"]) if amount else (None, None)
+        first_place, last_place, touches = before + 1, found.until, found.until - before
         return (
-            state.subject,
-            kind,
-            name,
-            fact.id,
-            fact.at,
-            day,
-            day_number(day),
-            given.get("channel"),
-            given.get("actor"),
-            amount["currency"] if amount else None,
-            amount["micros"] if amount else None,
-            before + 1,
-            conversion.until,
-            conversion.until - before,
-        )
+            subject, kind, conversion, touchpoint, at, day, dayno, channel, actor, currency, value_micros,
+            first_place, last_place, touches,
+        )  # fmt: skip
 
 
 def _convert(state: Results, kind: str, name: str, fact: Fact, amount: dict[str, Any] | None) -> tuple[Hashable, ...]:

@@ -1,7 +1,7 @@
 """Customers: who each one is to us: what party, at which stage, in which segment, of what benefit and at what risk."""
 
 from collections.abc import Hashable, Iterable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from domain.company import day_number
 from domain.money import MICROS, quantity_micros
@@ -72,15 +72,6 @@ class CustomerRow(NamedTuple):
     last_day: Annotated[str, "the same as a day, in the company's zone"]
     last_dayno: Annotated[int, "the same as a day number (1 is 0001-01-01), to subtract"]
     touchpoints: Annotated[int, "number of touchpoints with them"]
-
-
-class _Assessed(NamedTuple):
-    utility: float | None
-    brand: float | None
-    relation: float | None
-    product_cost: float | None
-    time_cost: float | None
-    benefit: float | None
 
 
 class Profile:
@@ -258,37 +249,34 @@ class Customers(View[Profile]):
         """The customer."""
         if state.first is None or state.last is None or state.stage is None or key != state.subject:
             return None
-        day, told = self.company.day, state.told
-        party, segment, value = told.get("party"), told.get("segment"), told.get("value")
-        credit, churn, erased = told.get("credit"), told.get("churn"), told.get("erased")
-        last_day = day(state.last)
+        subject, day, told = state.subject, self.company.day, state.told
+        (stage, reached), restricted, legal_holds = state.stage, int(state.restricted), len(state.holds)
+        stage_day, first_day, last_day = day(reached), day(state.first), day(state.last)
+        first_at, last_at, last_dayno = state.first.at, state.last.at, day_number(last_day)
+        touchpoints = bounded(state.count)
+        party = name = language = segment = segment_day = segment_rule = value_model = value_day = None
+        utility = brand = relation = product_cost = time_cost = benefit = None
+        credit_risk = credit_risk_day = churn_risk = churn_risk_day = erased_day = None
+        if told:
+            if fact := told.get("party"):
+                party, name, language = map(fact.data.get, ("party", "name", "language"))
+            if fact := told.get("segment"):
+                segment, segment_day, segment_rule = fact.data["segment"], day(fact), fact.data.get("rule_version")
+            if fact := told.get("value"):
+                value_model, value_day = fact.data["model"], day(fact)
+                utility, brand, relation, product_cost, time_cost, benefit = _benefit(fact)
+            if fact := told.get("credit"):
+                credit_risk, credit_risk_day = fact.data["score"], day(fact)
+            if fact := told.get("churn"):
+                churn_risk, churn_risk_day = fact.data["score"], day(fact)
+            if fact := told.get("erased"):
+                erased_day = day(fact)
         return (
-            state.subject,
-            party.data["party"] if party else None,
-            _text(party, "name"),
-            _text(party, "language"),
-            state.stage[0],
-            day(state.stage[1]),
-            _text(segment, "segment"),
-            day(segment) if segment else None,
-            _text(segment, "rule_version"),
-            _text(value, "model"),
-            day(value) if value else None,
-            *_benefit(value),
-            credit.data["score"] if credit else None,
-            day(credit) if credit else None,
-            churn.data["score"] if churn else None,
-            day(churn) if churn else None,
-            int(state.restricted),
-            len(state.holds),
-            day(erased) if erased else None,
-            state.first.at,
-            day(state.first),
-            state.last.at,
-            last_day,
-            day_number(last_day),
-            bounded(state.count),
-        )
+            subject, party, name, language, stage, stage_day, segment, segment_day, segment_rule, value_model,
+            value_day, utility, brand, relation, product_cost, time_cost, benefit, credit_risk, credit_risk_day,
+            churn_risk, churn_risk_day, restricted, legal_holds, erased_day, first_at, first_day, last_at, last_day,
+            last_dayno, touchpoints,
+        )  # fmt: skip
 
 
 def _come(state: Profile, place: int, fact: Fact) -> None:
@@ -329,15 +317,8 @@ def _tell(state: Profile, fact: Fact) -> None:
             state.restricted = fact.kind == "ProcessingRestricted"
 
 
-def _text(fact: Fact | None, field: str) -> Any:
-    return fact.data.get(field) if fact else None
-
-
-def _benefit(assessed: Fact | None) -> _Assessed:
-    """Exact until it is shown."""
-    if assessed is None:
-        return _Assessed(None, None, None, None, None, None)
+def _benefit(assessed: Fact) -> tuple[float, ...]:
+    """Its parts and what they come to, exact until it is shown."""
     given = ("utility", "brand", "relation", "product_cost", "time_cost")
-    utility, brand, relation, product, time = (quantity_micros(assessed.data[each]) for each in given)
-    gained = utility + brand + relation - product - time
-    return _Assessed(*(micros / MICROS for micros in (utility, brand, relation, product, time, gained)))
+    utility, brand, relation, product, time = parts = [quantity_micros(assessed.data[each]) for each in given]
+    return tuple(micros / MICROS for micros in (*parts, utility + brand + relation - product - time))

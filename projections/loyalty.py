@@ -8,7 +8,7 @@ from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Account, Ledger
 from projections.surveys import share_of
-from projections.view import Question, Row, View, bounded
+from projections.view import Question, Row, View, all_bounded, bounded
 
 
 class LoyaltyRow(NamedTuple):
@@ -303,31 +303,24 @@ class Loyalty(View[Loyal]):
         account = ledger.accounts.get(currency) or Account()
         if not account.orders and (currency or ledger.days or not state.status):
             return None
-        days, total = account.days, account.figures
-        first, last = (days[0], days[-1]) if days else (None, None)
+        subject, days, total = ledger.subject, account.days, account.figures
+        first_day = first_dayno = last_at = last_day = last_dayno = frequency_score = monetary_score = None
+        if days:
+            first_day, last_at, last_day = days[0], account.moments[-1], days[-1]
+            first_dayno, last_dayno = day_number(first_day), day_number(last_day)
+            frequency_score = _score(self.company.rfm_orders, total.orders * MICROS)
+            monetary_score = _score(self.company.rfm_net.get(currency), total.net_micros)
+        orders, quantity_micros, gross_micros, _, _, _, net_micros = all_bounded(total)
+        purchase_days, repeat_purchases = len(days), max(len(days) - 1, 0)
+        recency_5_until_at, recency_4_until_at, recency_3_until_at, recency_2_until_at = self._recency(last_at)
+        referrals, points, tier = len(state.referred), bounded(state.points), self._tier(state.earned)
+        satisfaction_share, status = state.satisfaction, state.status or "active"
         return (
-            ledger.subject,
-            currency,
-            first,
-            day_number(first) if first else None,
-            account.moments[-1] if days else None,
-            last,
-            day_number(last) if last else None,
-            total.orders,
-            len(days),
-            max(len(days) - 1, 0),
-            bounded(total.quantity_micros),
-            bounded(total.gross_micros),
-            bounded(total.net_micros),
-            *self._recency(account.moments[-1] if days else None),
-            _score(self.company.rfm_orders, total.orders * MICROS) if days else None,
-            _score(self.company.rfm_net.get(currency), total.net_micros) if days else None,
-            len(state.referred),
-            bounded(state.points),
-            self._tier(state.earned),
-            state.satisfaction,
-            state.status or "active",
-        )
+            subject, currency, first_day, first_dayno, last_at, last_day, last_dayno, orders, purchase_days,
+            repeat_purchases, quantity_micros, gross_micros, net_micros, recency_5_until_at, recency_4_until_at,
+            recency_3_until_at, recency_2_until_at, frequency_score, monetary_score, referrals, points, tier,
+            satisfaction_share, status,
+        )  # fmt: skip
 
     def _tier(self, earned: int) -> str | None:
         """The tier that asks for most of what was earned; of equal ones the first by name."""

@@ -333,40 +333,34 @@ class Opportunities(View[Pipeline]):
 
     def row(self, state: Pipeline, key: Hashable) -> Row | None:
         """The opportunity of this id."""
-        opportunity = state.opportunities.get(key)
-        if opportunity is None:
+        found = state.opportunities.get(key)
+        if found is None:
             return None
-        known, loss = opportunity.known, opportunity.loss
-        opened, closed = opportunity.opened_day, opportunity.closed_day
-        opened_dayno = day_number(opened) if opened else None
-        closed_dayno = day_number(closed) if closed else None
-        amount = known.get("amount")
-        probability = known.get("probability")
-        return (
-            state.subject,
-            str(key),
-            opportunity.status,
-            known.get("stage"),
-            opened,
-            opened_dayno,
-            closed,
-            closed_dayno,
-            closed_dayno - opened_dayno if closed_dayno is not None and opened_dayno is not None else None,
-            amount["micros"] if amount else None,
-            amount["currency"] if amount else None,
-            None if probability is None else float(probability),
-            amount["micros"] * round(probability * MICROS) // MICROS if amount and probability is not None else None,
+        subject, opportunity, status, reopened = state.subject, str(key), found.status, found.reopened
+        known, loss, opened_day, closed_day = found.known, found.loss, found.opened_day, found.closed_day
+        opened_dayno = day_number(opened_day) if opened_day else None
+        closed_dayno = day_number(closed_day) if closed_day else None
+        days_to_close = closed_dayno - opened_dayno if closed_dayno is not None and opened_dayno is not None else None
+        amount_micros = currency = probability = weighted_micros = lost_stage = None
+        if amount := known.get("amount"):
+            amount_micros, currency = amount["micros"], amount["currency"]
+        if (stated := known.get("probability")) is not None:
+            probability = float(stated)
+            weighted_micros = amount["micros"] * round(stated * MICROS) // MICROS if amount else None
+        stage, owner, lead_source = known.get("stage"), known.get("owner") or found.actor, known.get("lead_source")
+        channel, origin, product = found.channel, known.get("origin"), known.get("product")
+        if status == "lost":
+            lost_stage = loss.get("stage") or stage
+        expected_close, lost_reason, lost_competitor = (
             known.get("expected_close"),
-            known.get("owner") or opportunity.actor,
-            known.get("lead_source"),
-            opportunity.channel,
-            known.get("origin"),
-            known.get("product"),
-            (loss.get("stage") or known.get("stage")) if opportunity.status == "lost" else None,
             loss.get("reason"),
             loss.get("competitor"),
-            opportunity.reopened,
         )
+        return (
+            subject, opportunity, status, stage, opened_day, opened_dayno, closed_day, closed_dayno, days_to_close,
+            amount_micros, currency, probability, weighted_micros, expected_close, owner, lead_source, channel, origin,
+            product, lost_stage, lost_reason, lost_competitor, reopened,
+        )  # fmt: skip
 
     def _opened(self, opportunity: Opportunity, fact: Fact) -> None:
         if opportunity.opened_day is None:

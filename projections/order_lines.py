@@ -8,7 +8,7 @@ from domain.company import day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Order, OrderedLine, line_named, value_of
-from projections.view import Question, Row, View, bounded
+from projections.view import Question, Row, View, all_bounded, bounded
 
 
 class LineRow(NamedTuple):
@@ -354,37 +354,27 @@ def _take_back(
     )
 
 
-def _row(subject: str, name: str, line_name: str, entry: _Entry, came: _Came) -> Row:
-    line, told, day = came.line, came.line.told, entry.order.day
-    kept, left = line.net - came.off - came.back, line.quantity - came.off_quantity - came.back_quantity
+def _row(subject: str, entry: str, line: str, found: _Entry, came: _Came) -> Row:
+    ordered, told, day = came.line, came.line.told, found.order.day
+    kept, left = ordered.net - came.off - came.back, ordered.quantity - came.off_quantity - came.back_quantity
     if came.ordered:
         # What is taken from a line never turns it round; goods without their order have none to take from.
-        kept, left = (kept if (kept < 0) == (line.net < 0) else 0), max(left, 0)
-    unit_cost: int | None = None
-    if (money := told.get("unit_cost")) and money["currency"] == came.currency:
-        unit_cost = money["micros"]
-    cost = None if unit_cost is None else unit_cost * left // MICROS
-    if line.quantity and not left:
-        cost = 0  # what was not kept cost nothing, whatever a unit does
-    return (
-        subject,
-        name,
-        line_name,
-        name if entry.named else None,
-        day,
-        day_number(day),
-        line.sku,
-        told.get("category"),
-        told.get("unit"),
-        told.get("configuration"),
-        told.get("purpose"),
-        came.currency or None,
-        bounded(line.quantity),
-        bounded(came.off_quantity),
-        bounded(came.back_quantity),
-        bounded(line.net),
-        bounded(kept),
-        unit_cost,
-        None if cost is None else bounded(cost),
-        None if cost is None else bounded(kept - cost),
+        kept, left = (kept if (kept < 0) == (ordered.net < 0) else 0), max(left, 0)
+    order_id, sku, dayno, currency = entry if found.named else None, ordered.sku, day_number(day), came.currency or None
+    category, unit, configuration, purpose = map(told.get, ("category", "unit", "configuration", "purpose"))
+    quantity_micros, cancelled_quantity_micros, returned_quantity_micros, net_micros, kept_micros = all_bounded(
+        (ordered.quantity, came.off_quantity, came.back_quantity, ordered.net, kept)
     )
+    unit_cost_micros = cost_micros = profit_micros = cost = None
+    if (money := told.get("unit_cost")) and money["currency"] == came.currency:
+        unit_cost_micros = money["micros"]
+        cost = unit_cost_micros * left // MICROS
+    if ordered.quantity and not left:
+        cost = 0  # what was not kept cost nothing, whatever a unit does
+    if cost is not None:
+        cost_micros, profit_micros = bounded(cost), bounded(kept - cost)
+    return (
+        subject, entry, line, order_id, day, dayno, sku, category, unit, configuration, purpose, currency,
+        quantity_micros, cancelled_quantity_micros, returned_quantity_micros, net_micros, kept_micros, unit_cost_micros,
+        cost_micros, profit_micros,
+    )  # fmt: skip

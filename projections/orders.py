@@ -8,25 +8,15 @@ from domain.company import day_number
 from domain.order_book import Book
 from domain.touchpoint import Fact
 from projections.purchases import PURCHASE_STEPS, Figures, Order
-from projections.view import Question, Row, View, bounded
+from projections.view import Question, Row, View, all_bounded, bounded
 
 TOLD_CHARS_MAX = 1_000
 """How long the list of an order's configurations may get; a longer one ends in an ellipsis."""
 
-_OF_ORDERS = frozenset(
-    {
-        *PURCHASE_STEPS,
-        "OrderConfirmed",
-        "DiscountApplied",
-        "DeliveryPromised",
-        "DeliveryWarningIssued",
-        "ShipmentDispatched",
-        "ShipmentDelivered",
-        "DeliveryFailed",
-    }
-)
+_AGREED = frozenset({"OrderConfirmed", "DiscountApplied", "DeliveryPromised", "DeliveryWarningIssued"})
 _OF_SHIPMENTS = frozenset({"ShipmentDelivered", "DeliveryFailed"})
 _MOVES_GOODS = frozenset({"OrderAmended", "OrderCancelled", "ShipmentDispatched"})
+_OF_ORDERS = _AGREED.union(_OF_SHIPMENTS, _MOVES_GOODS, PURCHASE_STEPS)
 
 
 class OrderRow(NamedTuple):
@@ -305,36 +295,48 @@ class Orders(View[Orderbook]):
         order = state.orders.get(key)
         if order is None:
             return None
-        day, value, placed = self.company.day, order.value, order.placed
-        told, given = (placed.data, placed.envelope) if placed else (_UNTOLD, _UNTOLD)
-        figures = value.reckoned().get(value.currency) or _NO_FIGURES
+        subject, order_id, day, value, placed = state.subject, str(key), self.company.day, order.value, order.placed
         shipped = [state.shipments[name] for name in order.shipments if state.shipments[name].order == key]
         delivered = _delivered(order, shipped) if shipped else None
         dispatched = [fact for fact in order.moved if fact.kind == "ShipmentDispatched"] if order.moved else []
-        lines, total = told.get("lines", ()), told["total"]["micros"] if placed else None
-        if value.amended and placed:
-            amended, total, _ = value.as_amended()
-            lines = [line.told for line in amended.values()]
-        discounts = [amount["micros"] for amount in order.discounts if amount["currency"] == value.currency]
-        _, _, gross, cancelled, returned, refunded, net = map(bounded, figures)
+        figures = value.reckoned().get(value.currency) or _NO_FIGURES
+        status = _status(order, figures, delivered, bool(dispatched))
+        told, given = (placed.data, placed.envelope) if placed else (_UNTOLD, _UNTOLD)
+        placed_at = placed_day = placed_dayno = total_micros = None
+        ordered = told.get("lines", ())
+        if placed:
+            placed_at, placed_day, placed_dayno = placed.at, value.day, day_number(value.day)
+            total_micros = told["total"]["micros"]
+            if value.amended:
+                amended, total_micros, _ = value.as_amended()
+                ordered = [line.told for line in amended.values()]
+        quote, channel, campaign, owner = (
+            told.get("quote"),
+            given.get("channel"),
+            given.get("campaign"),
+            given.get("actor"),
+        )
+        self_service = int(told["self_service"]) if "self_service" in told else None
+        payment_method, coupon, lines = told.get("payment_method"), told.get("coupon"), len(ordered)
+        configuration = _joined([line["configuration"] for line in ordered if "configuration" in line])
+        currency, discount_micros = value.currency or None, 0
+        if order.discounts:
+            let_off = [amount["micros"] for amount in order.discounts if amount["currency"] == value.currency]
+            discount_micros = bounded(sum(let_off))
+        _, _, gross_micros, cancelled_micros, returned_micros, refunded_micros, net_micros = all_bounded(figures)
+        cancelled_day = cancel_reason = None
+        if order.cancelled:
+            cancelled_day, cancel_reason = day(order.cancelled), order.cancelled.data.get("reason")
+        confirmed_day = day(order.confirmed) if order.confirmed else None
         delivery = _UNTOLD_DELIVERY
         if order.promises or order.warnings or shipped or dispatched:
             delivery = self._delivery(order, shipped, dispatched, delivered)
         return (
-            state.subject,
-            str(key),
-            _status(order, figures, delivered, bool(dispatched)),
-            *((placed.at, value.day, day_number(value.day)) if placed else (None, None, None)),
-            *(told.get("quote"), given.get("channel"), given.get("campaign"), given.get("actor")),
-            int(told["self_service"]) if "self_service" in told else None,
-            *(told.get("payment_method"), told.get("coupon"), len(lines)),
-            _joined([line["configuration"] for line in lines if "configuration" in line]),
-            *(value.currency or None, total, gross, bounded(sum(discounts)) if discounts else 0),
-            *(cancelled, returned, refunded, net),
-            *((day(order.cancelled), order.cancelled.data.get("reason")) if order.cancelled else (None, None)),
-            day(order.confirmed) if order.confirmed else None,
-            *delivery,
-        )
+            subject, order_id, status, placed_at, placed_day, placed_dayno, quote, channel, campaign, owner,
+            self_service, payment_method, coupon, lines, configuration, currency, total_micros, gross_micros,
+            discount_micros, cancelled_micros, returned_micros, refunded_micros, net_micros, cancelled_day,
+            cancel_reason, confirmed_day, *delivery,
+        )  # fmt: skip
 
     def _delivery(
         self, order: Agreement, shipped: list[Shipment], dispatched: list[Fact], delivered: Fact | None

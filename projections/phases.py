@@ -122,8 +122,9 @@ class Phases(View[Circle]):
         if (known := state.reached.get(key)) is None:
             return None
         first, last, touchpoints = known
-        phase, day = str(key), self.company.day
-        return (state.subject, phase, _PLACES[phase], first.at, day(first), last.at, day(last), touchpoints)
+        subject, phase, first_at, last_at = state.subject, str(key), first.at, last.at
+        place, first_day, last_day = _PLACES[phase], self.company.day(first), self.company.day(last)
+        return (subject, phase, place, first_at, first_day, last_at, last_day, touchpoints)
 
 
 def _phase(kind: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 from domain.company import Company, day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
-from projections.view import Question, Row, View, bounded
+from projections.view import Question, Row, View, all_bounded
 
 
 class PurchaseDay(NamedTuple):
@@ -113,10 +113,11 @@ class Order:
         """Its lines by their names, its total and its gross value, as last amended."""
         if self.placed is None:
             return {}, 0, 0
-        lines = {
-            line["line"]: _ordered((line.get("sku"), quantity_micros(line["quantity"]), line["net"]["micros"], line))
-            for line in self.placed.get("lines", ())
-        }
+        lines = {}
+        for line in self.placed.get("lines", ()):
+            quantity = line["quantity"]
+            micros = quantity * MICROS if type(quantity) is int else quantity_micros(quantity)
+            lines[line["line"]] = _ordered((line.get("sku"), micros, line["net"]["micros"], line))
         total = self.placed["total"]["micros"]
         for data in self.amended:
             total = data["total"]["micros"] if "total" in data else total
@@ -232,9 +233,9 @@ class Sum:
 
     __slots__ = ("figures", "orders")
 
-    def __init__(self) -> None:
-        self.figures = _NOTHING
-        self.orders = 0
+    def __init__(self, figures: Figures = _NOTHING, orders: int = 0) -> None:
+        self.figures = figures
+        self.orders = orders
         """How many stand here, those that are wholly cancelled too."""
 
     def book(self, figures: Figures, times: int) -> None:
@@ -314,13 +315,14 @@ class Ledger:
             key = (order.day, currency)
             keys.append(key)
             if (day := self.days.get(key)) is None:
-                day = self.days[key] = Sum()
+                self.days[key] = Sum(figures, times)
+            else:
+                day.book(figures, times)
+                if not day.orders:
+                    del self.days[key]
             if (account := self.accounts.get(currency)) is None:
                 account = self.accounts[currency] = Account()
-            day.book(figures, times)
             account.book_at(order.at, order.day, figures, times)
-            if not day.orders:
-                del self.days[key]
         return tuple(keys)
 
 
@@ -370,5 +372,10 @@ class Purchases(View[Ledger]):
         """The purchases of this (day, currency)."""
         if not isinstance(key, tuple) or (total := state.days.get(key)) is None:
             return None
-        day, currency = key
-        return (state.subject, day, day_number(day), currency, *map(bounded, total.figures))
+        subject, (day, currency), dayno = state.subject, key, day_number(key[0])
+        orders, quantity_micros, gross_micros, *less = all_bounded(total.figures)
+        cancelled_micros, returned_micros, refunded_micros, net_micros = less
+        return (
+            subject, day, dayno, currency, orders, quantity_micros, gross_micros, cancelled_micros, returned_micros,
+            refunded_micros, net_micros,
+        )  # fmt: skip

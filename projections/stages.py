@@ -116,19 +116,14 @@ class Stages(View[Visits]):
     def row(self, state: Visits, key: Hashable) -> Row | None:
         """The visit of this (opportunity, number)."""
         match key:
-            case (str() as name, int() as visit) if 0 < visit <= len(state.visits.get(name, ())):
-                stage, entered, left = state.visits[name][visit - 1]
-                return (
-                    state.subject,
-                    name,
-                    visit,
-                    stage,
-                    entered.at,
-                    self.company.day(entered),
-                    left.at if left else None,
-                    self.company.day(left) if left else None,
-                    (left.at - entered.at) // 1_000_000 if left else None,
-                )
+            case (str() as opportunity, int() as visit) if 0 < visit <= len(state.visits.get(opportunity, ())):
+                subject, (stage, entered, left) = state.subject, state.visits[opportunity][visit - 1]
+                entered_at, entered_day = entered.at, self.company.day(entered)
+                left_at = left_day = seconds = None
+                if left:
+                    left_at, left_day = left.at, self.company.day(left)
+                    seconds = (left_at - entered_at) // 1_000_000
+                return (subject, opportunity, visit, stage, entered_at, entered_day, left_at, left_day, seconds)
         return None
 
 

@@ -1,7 +1,7 @@
 """Touches: each step by which a customer came nearer to us, with where it came from, what it cost, and its answer."""
 
 from collections.abc import Hashable, Iterable
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
 import domain.kinds  # noqa: F401 - registers the kinds that are looked up by name
@@ -75,17 +75,18 @@ class Walk:
     def step(self, fact: Fact) -> int | None:
         """Count a touchpoint, if it is a touch or goes on with one: answer its place, which is new above `count`."""
         kind, names = fact.kind, None
-        touchpoint = KINDS.get(kind)
-        counts = touchpoint and _counts(touchpoint)
+        counts = _COUNTS[kind]
         if counts is None:
             return None
         if kind in _VIEWS:
-            names = _told(fact)
-            visit, seen_at, self._seen_at = self._visit, self._seen_at, fact.at
-            if visit and 0 <= fact.at - seen_at <= VISIT_GAP_US and _agree(visit[1], names, fact):
+            names, at = _told(fact), fact.at
+            visit, seen_at, self._seen_at = self._visit, self._seen_at, at
+            if visit and 0 <= at - seen_at <= VISIT_GAP_US and _agree(visit[1], names, fact):
                 return visit[0]
             self._visit = (self.count + 1, names)
         elif not counts:
+            if _tells_channel_alone(fact):
+                return None
             names = _told(fact)
             if not (names.source or names.campaign or names.partner):
                 return None
@@ -96,8 +97,8 @@ class Walk:
         ):
             return None
         self._told = names
-        self.count += 1
-        return self.count
+        self.count = place = self.count + 1
+        return place
 
     def names(self, fact: Fact) -> Names:
         """Where the touch that was counted last came from; the answer to a message also from where the message did."""
@@ -107,18 +108,41 @@ class Walk:
         return names
 
 
-@cache
-def _counts(touchpoint: type[Touchpoint]) -> bool | None:
+class _Counts(dict[str, bool | None]):
     """Whether a kind is a touch: always, where it names a source, campaign or partner (False), or never (None)."""
-    if touchpoint.kind in _NO_TOUCH:
-        return None
-    if touchpoint.phase in (Phase.ATTRACTION, Phase.PRESENTATION):
-        return True
-    return False if touchpoint.phase in (Phase.SALE, Phase.ORDER) or touchpoint.kind == "CustomerWonBack" else None
+
+    def __missing__(self, kind: str) -> bool | None:
+        touchpoint = KINDS.get(kind)
+        if touchpoint is None:
+            return None
+        self[kind] = counts = self._of(touchpoint)
+        return counts
+
+    @staticmethod
+    def _of(touchpoint: type[Touchpoint]) -> bool | None:
+        if touchpoint.kind in _NO_TOUCH:
+            return None
+        if touchpoint.phase in (Phase.ATTRACTION, Phase.PRESENTATION):
+            return True
+        return False if touchpoint.phase in (Phase.SALE, Phase.ORDER) or touchpoint.kind == "CustomerWonBack" else None
+
+
+_COUNTS = _Counts()
+_ORIGINS = frozenset({"lead_source", "network", "source", "campaign", "utm"})
+"""The fields in which a touchpoint may say where it came from."""
+
+
+def _tells_channel_alone(fact: Fact) -> bool:
+    """Whether it says nothing else of where it came from, as most touchpoints do."""
+    given = fact.envelope
+    return "campaign" not in given and "partner" not in given and _ORIGINS.isdisjoint(fact.data)
 
 
 def _told(fact: Fact) -> Names:
     data, given, kind = fact.data, fact.envelope, fact.kind
+    if _tells_channel_alone(fact):
+        channel = given.get("channel") or data.get("mode")
+        return _by_channel(channel) if type(channel) is str else _NAMELESS
     channel, campaign = given.get("channel") or data.get("mode"), given.get("campaign")
     source, partner = data.get("lead_source") or data.get("network"), given.get("partner")
     if kind == "InquiryReceived":
@@ -150,26 +174,21 @@ def _agree(visit: Names, view: Names, fact: Fact) -> bool:
     return view is visit or all(each in (None, had) for had, each in zip(visit, view, strict=True))
 
 
-class Touch:
-    """One touch, how many touchpoints it has, and the answer to an inquiry."""
-
-    __slots__ = ("answer", "fact", "names", "steps")
-
-    def __init__(self, fact: Fact, names: Names) -> None:
-        self.fact, self.names = fact, names
-        self.steps = 1
-        self.answer: Fact | None = None
-
-
 class Journey:
-    """The touches of one subject in their order, and the places of inquiries."""
+    """The touches of one subject in their order, by their places: where they came from, and what came of them.
 
-    __slots__ = ("inquiries", "subject", "touches", "walk")
+    `steps` counts the touchpoints of visits that have more than one, `answers` are the first to inquiries, and
+    `inquiries` the places of these by their ids.
+    """
+
+    __slots__ = ("answers", "inquiries", "steps", "subject", "touches", "walk")
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
         self.walk = Walk()
-        self.touches: list[Touch] = []
+        self.touches: list[tuple[Fact, Names]] = []
+        self.steps: dict[int, int] = {}
+        self.answers: dict[int, Fact] = {}
         self.inquiries: dict[str, int] = {}
 
 
@@ -303,14 +322,13 @@ class Touches(View[Journey]):
         if place is None:
             return state, ()
         if place <= len(touches):
-            touches[place - 1].steps += 1
+            state.steps[place] = state.steps.get(place, 1) + 1
             return state, (place,)
-        touches.append(Touch(fact, walk.names(fact)))
+        touches.append((fact, walk.names(fact)))
         if fact.kind == "InquiryReceived":
             state.inquiries.setdefault(fact.data["inquiry"], place)
         elif fact.kind == "FirstResponseGiven" and (inquiry := state.inquiries.get(fact.data["inquiry"])):
-            asked = touches[inquiry - 1]
-            asked.answer = asked.answer or fact
+            state.answers.setdefault(inquiry, fact)
             return state, (place, inquiry)
         return state, (place,)
 
@@ -318,33 +336,24 @@ class Touches(View[Journey]):
         """The touch of this place."""
         if not isinstance(key, int) or not 0 < key <= len(state.touches):
             return None
-        touch = state.touches[key - 1]
-        fact, answer = touch.fact, touch.answer
-        channel, source, campaign, partner = touch.names
-        at, _, _, _, kind, id_, _, data, given, _, _, _ = fact
-        cost, day = given.get("cost"), self.company.day(fact)
-        era, rest = divmod(at, self._half_life_us)
+        subject, place = state.subject, key
+        fact, (channel, source, campaign, partner) = state.touches[place - 1]
+        at, _, _, _, kind, touchpoint, _, data, given, _, _, _ = fact
+        day, steps = self.company.day(fact), state.steps.get(place, 1)
+        response = 1 if kind in _ANSWERS or data.get("direction") == "inbound" else 0
+        dayno, actor, cost_micros, cost_currency = day_number(day), given.get("actor"), None, None
+        if cost := given.get("cost"):
+            cost_micros, cost_currency = cost["micros"], cost["currency"]
+        inquiry = answered_at = answered_by = response_seconds = None
+        if kind == "InquiryReceived":
+            inquiry = data["inquiry"]
+            if answer := state.answers.get(place):
+                answered_at, answered_by = answer.at, answer.data.get("by") or answer.envelope.get("actor")
+                response_seconds = (answer.at - at) // 1_000_000
+        decay_era, rest = divmod(at, self._half_life_us)
+        decay_weight = int(DECAY_SCALE * 2 ** (rest / self._half_life_us))
         return (
-            state.subject,
-            key,
-            id_,
-            kind,
-            at,
-            day,
-            day_number(day),
-            1 if kind in _ANSWERS or data.get("direction") == "inbound" else 0,
-            touch.steps,
-            channel,
-            source,
-            campaign,
-            partner,
-            given.get("actor"),
-            cost["micros"] if cost else None,
-            cost["currency"] if cost else None,
-            data["inquiry"] if kind == "InquiryReceived" else None,
-            answer.at if answer else None,
-            answer.data.get("by") or answer.envelope.get("actor") if answer else None,
-            (answer.at - at) // 1_000_000 if answer else None,
-            era,
-            int(DECAY_SCALE * 2 ** (rest / self._half_life_us)),
-        )
+            subject, place, touchpoint, kind, at, day, dayno, response, steps, channel, source, campaign, partner,
+            actor, cost_micros, cost_currency, inquiry, answered_at, answered_by, response_seconds, decay_era,
+            decay_weight,
+        )  # fmt: skip

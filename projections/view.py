@@ -21,7 +21,8 @@ S = TypeVar("S")
 Row = tuple[Any, ...]
 """One row of a view: the cells of its `row_type`, which are str, int, float or None, in their order.
 
-A plain tuple is made in two thirds of the time of the NamedTuple.
+A plain tuple is made in two thirds of the time of the NamedTuple. Then its cells are names, those of the columns in
+their order, and a law compares them.
 """
 
 
@@ -110,6 +111,13 @@ def bounded(total: int) -> int:
     if -INT64_MAX <= total <= INT64_MAX:
         return total
     return INT64_MAX if total > 0 else -INT64_MAX
+
+
+def all_bounded(totals: tuple[int, ...]) -> tuple[int, ...]:
+    """Sums as cells can hold them: the same tuple, as nearly always, where all fit."""
+    if min(totals) >= -INT64_MAX and max(totals) <= INT64_MAX:
+        return totals
+    return tuple(map(bounded, totals))
 
 
 class Dealer:

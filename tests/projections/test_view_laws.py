@@ -1,9 +1,12 @@
 """What every view must obey, those of tomorrow included."""
 
+import ast
 import re
-from collections.abc import Hashable
+import sys
+from collections.abc import Hashable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from inspect import getsource
 from random import Random
 from typing import Any
 
@@ -153,6 +156,25 @@ def test_a_view_keeps_nothing_of_one_subject_for_the_next(facts: list[Fact]) -> 
 @pytest.mark.parametrize("name", views())
 def test_a_view_and_its_questions_say_what_they_and_each_column_mean(name: str) -> None:
     assert list(flaws(view_named(name))) == []
+
+
+def test_the_cells_of_a_row_that_is_a_plain_tuple_are_named_as_their_columns() -> None:
+    plain = [(view, cells) for view in views().values() for cells in plain_rows(view)]
+    for view, cells in plain:
+        columns = [column.name for column in view.columns()]
+        if cells[-1].startswith("*"):  # the last cells together
+            del columns[len(cells) - 1 :], cells[-1]
+        assert cells == columns, view.name
+    assert {"contacts", "orders"} <= {view.name for view, _ in plain}
+
+
+def plain_rows(view: type[View[Any]]) -> Iterator[list[str]]:
+    """The cells of each tuple that answers as a row in the source of a view, as they are written there."""
+    for function in ast.walk(ast.parse(getsource(sys.modules[view.__module__]))):
+        if isinstance(function, ast.FunctionDef) and ast.unparse(function.returns or function) in ("Row", "Row | None"):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+                    yield [ast.unparse(cell) for cell in node.value.elts]
 
 
 def test_names_of_views_and_questions_are_unique() -> None:
