@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
+import structlog
 from starlette.responses import Response
 
 from adapters.apikeys import ApiKeysUnusable
@@ -65,6 +66,12 @@ _STATUSES: tuple[tuple[type[LifecircleError], HTTPStatus], ...] = (
 )
 
 
+_INSIDE = (ApiKeysUnusable, IdentityUnusable, KeysUnusable, LogUnavailable, SealUnusable)
+"""What names hosts, accounts and files, which are the operator's to know, and no caller's."""
+
+_log = structlog.get_logger("lifecircle.http")
+
+
 class Answer(NamedTuple):
     """What is answered to a request, whichever way that goes: the status, the body, and headers besides its own."""
 
@@ -113,6 +120,8 @@ def problem_of(error: LifecircleError) -> dict[str, Any]:
     told = error.as_dict()
     name, what = told.pop("error"), told.pop("what")
     status = status_of(error)
+    if isinstance(error, _INSIDE):
+        told = {"way_out": "send the same again after a while; if that does not help, ask whoever runs the service"}
     found: dict[str, Any] = {"type": f"urn:lifecircle:error:{name}", "title": name, "status": int(status)}
     found |= {"detail": what, **{part: _shortened(text) for part, text in told.items()}}
     if isinstance(error, VersionConflict):
@@ -143,7 +152,10 @@ def refusal(error: LifecircleError) -> Response:
 
 
 def refused(error: LifecircleError) -> Answer:
-    """What is answered where there is an error."""
+    """What is answered where there is an error; what of it is not the caller's to know is told to the operator."""
+    if isinstance(error, _INSIDE):
+        told = error.as_dict()
+        _log.warning("cannot serve", error=told.pop("error"), **told)
     status = status_of(error)
     headers = {}
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
