@@ -18,7 +18,7 @@ from adapters.log import Cursor, Log
 from adapters.views.moments import beneath, named_in, settled
 from adapters.views.projector import position_cursor
 from adapters.views.replay import family_facts
-from adapters.views.selecting import column, compared, select
+from adapters.views.selecting import Turn, column, compared, select
 from adapters.views.tables import Tables, Views, not_built
 from domain.company import Company
 from domain.decision import SOURCE_PREFIX, Decision, Estimate, Now, Proposal
@@ -108,7 +108,7 @@ def question_of(decision: Decision[Any], company: Company, now: Now) -> str:
         for sign, bound in zip((">=", "<="), bounds, strict=True)
         if bound is not None
     ]
-    return select(decision.reads, map(column, decision.columns), limits, decision.columns)
+    return select(decision.reads, map(column, decision.columns), limits, map(Turn, decision.columns))
 
 
 def read_by(chosen: Iterable[Decision[Any]]) -> Views:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from adapters.settings import LIMITS
-from adapters.views.selecting import Clause, begins, behind, compared, select
+from adapters.views.selecting import Cell, Clause, Turn, begins, behind, compared, select
 from adapters.views.tables import Tables, primary_key
 from domain.errors import QueryRefused, UnknownView
 from projections import views
@@ -22,6 +22,9 @@ from projections.view import Column, Question, Row, View
 
 _COMPARISONS = {"": "=", "ge": ">=", "gt": ">", "le": "<=", "lt": "<", "ne": "<>"}
 """What may follow a column's name in a filter, `amount_micros.ge=1000`, and what it means."""
+
+
+_EMPTY: dict[type | None, Cell] = {str: "", int: 0, float: 0.0}
 
 
 class Page(NamedTuple):
@@ -60,6 +63,7 @@ def page(
         name: the view or the question.
         filters: columns with what they must be: `("status", "won")`, `("amount_micros.ge", "1000")`; all must hold.
         order: columns of the view, the first one first, `-` before the first for the highest first; its key follows.
+            What is null comes last.
         limit: how many rows at most.
         after: what the page before answered as `next`.
         prefix: only subjects that begin with one of these; of a view, for a question has no subjects.
@@ -72,19 +76,19 @@ def page(
     clauses = [_clause(relation, *each) for each in filters]
     if prefix:
         clauses.append(_begins(relation, prefix))
-    falling, names = _order(relation, order)
+    falling, turns = _order(relation, order)
     passed = 0
-    if after is not None and names:
-        clauses.append(_behind(relation, names, after, falling=falling))
+    if after is not None and turns:
+        clauses.append(_behind(relation, turns, after, falling=falling))
     elif after is not None:
         passed = _passed(after)
-    statement = select(relation.name, (), clauses, names, falling=falling, passed=passed)
+    statement = select(relation.name, (), clauses, turns, falling=falling, passed=passed)
     columns, rows = tables.query(statement, limit + 1)
     typed = {column: relation.types[column] for column in columns}
     if len(rows) <= limit:
         return Page(typed, rows, None)
     last = rows[limit - 1]
-    place = [last[columns.index(each)] for each in names] if names else [passed + limit]
+    place = [last[columns.index(each.name)] for each in turns] if turns else [passed + limit]
     return Page(typed, rows[:limit], _token(place))
 
 
@@ -136,22 +140,28 @@ def _begins(relation: _Relation, prefixes: Sequence[str]) -> Clause:
     return begins("subject", prefixes)
 
 
-def _order(relation: _Relation, order: str) -> tuple[bool, tuple[str, ...]]:
+def _order(relation: _Relation, order: str) -> tuple[bool, list[Turn]]:
     falling, names = order.startswith("-"), order.removeprefix("-").split(",") if order else []
-    if any(name not in relation.types or name in relation.nullable or not relation.key for name in names):
-        able = [name for name in relation.types if name not in relation.nullable] if relation.key else []
+    if any(name not in relation.types or not relation.key for name in names):
         raise QueryRefused(
             "rows cannot be put in this order",
             where="order",
-            rule="an order names columns of a view that are never null, with one - before the first for falling",
-            way_out=f"choose among: {', '.join(able)}" if able else "a question has an order of its own",
+            rule="an order names columns of a view, with one - before the first for falling",
+            way_out=f"choose among: {', '.join(relation.types)}"
+            if relation.key
+            else "a question has an order of its own",
         )
-    return falling, (*names, *(name for name in relation.key if name not in names))
+    asked = (*names, *(name for name in relation.key if name not in names))
+    return falling, [Turn(name, _EMPTY[relation.types[name]] if name in relation.nullable else None) for name in asked]
 
 
-def _behind(relation: _Relation, names: Sequence[str], after: str, *, falling: bool) -> Clause:
-    known = [_known(value, relation.types[name]) for name, value in zip(names, _values(after, len(names)), strict=True)]
-    return behind(names, known, falling=falling)
+def _behind(relation: _Relation, turns: Sequence[Turn], after: str, *, falling: bool) -> Clause:
+    values = zip(turns, _values(after, len(turns)), strict=True)
+    known = [
+        None if value is None and turn.empty is not None else _known(value, relation.types[turn.name])
+        for turn, value in values
+    ]
+    return behind(turns, known, falling=falling)
 
 
 def _passed(after: str) -> int:

@@ -123,7 +123,9 @@ def rows(
     request: Request,
     principal: Annotated[Principal, Depends(in_turn(Role.ANALYST), scope="function")],
     name: str,
-    order: Annotated[str, Query(description="columns of a view, the first one first; - before it for falling")] = "",
+    order: Annotated[
+        str, Query(description="columns of a view, the first one first; - before it for falling; nulls last")
+    ] = "",
     limit: Limit = LIMITS.http_page_rows,
     after: Annotated[str | None, Query(description="what the page before answered as next")] = None,
     as_of: AsOf = None,

@@ -6,7 +6,7 @@ as they are, like SQLite. So the text is the same on both databases.
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from domain.errors import QueryRefused
 
@@ -14,6 +14,34 @@ Cell = str | int | float
 _ALL_ROWS = 2**63 - 1
 Clause = NewType("Clause", str)
 """A part of a statement that was made here."""
+
+
+class Turn(NamedTuple):
+    """A column that rows are put in order by, and where it may be null what takes the place of that.
+
+    What is null comes behind all else, whichever way the others go, on both databases.
+    """
+
+    name: str
+    empty: Cell | None = None
+
+    def terms(self, *, falling: bool) -> list[Clause]:
+        """What is compared instead of the column; none of it is ever null."""
+        held = column(self.name)
+        if self.empty is None:
+            return [held]
+        null, other = (0, 1) if falling else (1, 0)
+        return [
+            Clause(f"CASE WHEN {held} IS NULL THEN {null} ELSE {other} END"),
+            Clause(f"COALESCE({held}, {literal(self.empty)})"),
+        ]
+
+    def values(self, value: Cell | None, *, falling: bool) -> list[Clause]:
+        """The same of one row, by its value."""
+        if self.empty is None:
+            assert value is not None  # noqa: S101 - whoever made it knows that the column is never null
+            return [literal(value)]
+        return [literal(int((value is None) != falling)), literal(self.empty if value is None else value)]
 
 
 def column(name: str) -> Clause:
@@ -50,17 +78,19 @@ def begins(name: str, prefixes: Iterable[str]) -> Clause:
     return Clause(f"({' OR '.join(any_of)})")
 
 
-def behind(names: Sequence[str], values: Sequence[Cell], *, falling: bool) -> Clause:
+def behind(turns: Sequence[Turn], values: Sequence[Cell | None], *, falling: bool) -> Clause:
     """The condition that a row comes after one of these values, in the order of these columns."""
-    columns, literals = ", ".join(map(column, names)), ", ".join(map(literal, values))
-    return Clause(f"({columns}) {'<' if falling else '>'} ({literals})")
+    terms = ", ".join(term for turn in turns for term in turn.terms(falling=falling))
+    row = zip(turns, values, strict=True)
+    literals = ", ".join(each for turn, value in row for each in turn.values(value, falling=falling))
+    return Clause(f"({terms}) {'<' if falling else '>'} ({literals})")
 
 
 def select(
     relation: str,
     what: Iterable[Clause] = (),
     where: Iterable[Clause] = (),
-    order: Iterable[str] = (),
+    order: Iterable[Turn] = (),
     *,
     falling: bool = False,
     passed: int = 0,
@@ -70,7 +100,8 @@ def select(
     `passed` is how many rows are left out before the first.
     """
     turn = " DESC" if falling else ""
-    conditions, turns = " AND ".join(where), ", ".join(f"{column(each)}{turn}" for each in order)
+    terms = (term for each in order for term in each.terms(falling=falling))
+    conditions, turns = " AND ".join(where), ", ".join(f"{term}{turn}" for term in terms)
     parts = (
         f"SELECT {', '.join(what) or '*'} FROM {column(relation)}",  # noqa: S608 - of clauses made here
         f"WHERE {conditions}" if conditions else "",
