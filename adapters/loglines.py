@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
@@ -20,6 +20,9 @@ import structlog
 # structlog's own go through all that a context holds, at each line.
 _throughout: dict[str, str] = {}
 _names: ContextVar[Mapping[str, str]] = ContextVar("names of what is served", default=_throughout)
+
+PIECE_MAX_BYTES = 4_096
+"""How much of one process stays together where several write into one pipe: PIPE_BUF, as Linux has it."""
 
 FRAMES_MAX = 12
 """How many places in the code are told of an error, the innermost ones."""
@@ -45,11 +48,26 @@ def named(ids: Mapping[str, str]) -> None:
 
 def line(event: str, **told: Any) -> None:
     """Write a line of ours as structlog would, of what is plain to write: one for each request would take it longer."""
+    lines(event, [told])
+
+
+def lines(event: str, each_told: Sequence[Mapping[str, Any]]) -> None:
+    """The same of several, as many at once as stay in one piece: to write takes longer than to make what is written."""
     if structlog.get_config()["processors"][-1] is not _rendered:  # lines of this process go another way
-        structlog.get_logger().info(event, **told)
+        for told in each_told:
+            structlog.get_logger().info(event, **told)
         return
-    whole = {**told, "event": event, **_names.get(), "level": "info", "timestamp": datetime.now(UTC)}
-    _WRITER.msg(orjson.dumps(whole, option=_IN_UTC).decode())
+    common = {**_names.get(), "level": "info", "timestamp": datetime.now(UTC)}
+    piece, size = list[bytes](), 0
+    for told in each_told:
+        made = orjson.dumps({**told, "event": event, **common}, option=_IN_UTC)
+        size += len(made) + 1
+        if piece and size > PIECE_MAX_BYTES:
+            _WRITER.msg(b"\n".join(piece).decode())
+            piece, size = [], len(made) + 1
+        piece.append(made)
+    if piece:
+        _WRITER.msg(b"\n".join(piece).decode())
 
 
 def named_throughout(ids: Mapping[str, str]) -> None:

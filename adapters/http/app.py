@@ -68,7 +68,7 @@ def create(url: str, keys: ApiKeys, tokens: Tokens | None = None) -> FastAPI:
         with process():
             async with serving(app, url, keys, tokens) as service:
                 with ending(service.feed.end):
-                    yield {DIRECT: WholeAppends(app)}
+                    yield {DIRECT: WholeAppends(service)}
 
     return application(life)
 

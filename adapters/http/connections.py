@@ -1,13 +1,14 @@
 """Connections whose other end may not take as long as it likes: to send a request, or to take its answer."""
 
 from asyncio import Event, Future, TimerHandle, Transport
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from adapters.http.heads import KnownHead
 from adapters.http.problems import Answer, RequestRefused, refusal
 from adapters.settings import LIMITS
 
@@ -43,6 +44,10 @@ class Connection(HttpToolsProtocol):
         self._sending: TimerHandle | None = None
         """Looks at that, now and then: a timer for each request would take longer than its head does to be read."""
         self._reading: TimerHandle | None = None
+        self._parses = False
+        """Whether the parser is amid a request."""
+        self.under_way: set[Future[Any]] = self.tasks  # type: ignore[assignment] # uvicorn asks no more of a task
+        """What a server that stops waits for."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for a request; where there are too many connections, to refuse it."""
@@ -54,16 +59,39 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came, and wait for what is still to come."""
         if self._sends is _REST:
+            if self._is_known(data):
+                return
             self._sends = _HEAD
+        before, whole = self.cycle, not self._parses
         super().data_received(data)
         if self._sends is _HEAD:
             self._head_bytes += len(data)
             if self._head_bytes > LIMITS.http_head_max_bytes and not self.transport.is_closing():
                 self.send_400_response("The head of the request is too large.")
+        cycle = self.cycle
+        if whole and cycle is not before and isinstance(cycle, DirectCycle) and not cycle.more_body:
+            cycle.head = KnownHead.of(data, cycle.body)
         self._wait()
+
+    def _is_known(self, data: bytes) -> bool:
+        """Whether this is a whole request that differs little from the one before: then it is answered, unparsed."""
+        before = self.cycle
+        if self._parses or not isinstance(before, DirectCycle) or before.head is None or self.flow.write_paused:
+            return False
+        if (found := before.head.again(data)) is None:
+            return False
+        varying, body = found
+        if (cycle := before.again(varying, len(body))) is None:
+            return False
+        self.cycle, cycle.head, cycle.body, cycle.more_body = cycle, before.head, bytearray(body), False
+        self._sends = _WHOLE
+        self._wait()
+        cycle.begin()
+        return True
 
     def on_message_begin(self) -> None:
         """A request begins; whether uvicorn is to make a scope of it is not known before its head is there."""
+        self._parses = True
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
@@ -100,14 +128,9 @@ class Connection(HttpToolsProtocol):
             return None
         return self._direct.cycle(self, self.url, self.headers)
 
-    def await_end_of(self, work: "Future[Any]") -> None:
-        """Let a server that stops wait for this."""
-        tasks: set[Future[Any]] = self.tasks  # type: ignore[assignment] # of which it asks no more than of a future
-        tasks.add(work)
-        work.add_done_callback(tasks.discard)
-
     def on_message_complete(self) -> None:
         """The body is there, or there is none."""
+        self._parses = False
         super().on_message_complete()
         cycle = self.cycle
         self._sends = _HEAD if cycle.response_complete else _WHOLE
@@ -185,6 +208,15 @@ class DirectCycle(RequestResponseCycle):
         self.body = bytearray()
         self.keep_alive = self.more_body = True
         self.disconnected = self.response_complete = False
+        self.head: KnownHead | None = None
+        """Its own, where it came in one piece with the body."""
+
+    def again(self, varying: Mapping[bytes, bytes], length: int) -> "DirectCycle | None":
+        """What answers another request, with a body of this length, whose head differs from its own in these headers.
+
+        None: that is to be parsed, and looked at anew.
+        """
+        raise NotImplementedError
 
     def begin(self) -> None:
         """Begin to answer: the request is whole."""

@@ -4,9 +4,11 @@ What asks for nothing besides passes the framework by. Of that, what a key opens
 Both go to the functions that are behind the route.
 """
 
-from collections.abc import Callable
+from asyncio import get_running_loop
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -17,7 +19,8 @@ from adapters.http import events
 from adapters.http.bodies import broken_off
 from adapters.http.cloudevents import FORMS, form_of
 from adapters.http.connections import Connection, DirectCycle, Headers
-from adapters.http.noting import Ids, Noting, broken, ids_of
+from adapters.http.heads import VARYING
+from adapters.http.noting import Ids, Noting, broken, end_all, ids_of
 from adapters.http.problems import Answer, refused
 from adapters.http.service import Service, borne
 from adapters.settings import LIMITS
@@ -74,37 +77,46 @@ class WholeAppends:
     Whatever is unusual about a request, or to be refused before its body is read, is left to the application.
     """
 
-    def __init__(self, application: FastAPI) -> None:
-        self._application = application
+    def __init__(self, service: Service) -> None:
+        self._turn = _Turn(service)
 
     def cycle(self, connection: Connection, target: bytes, headers: Headers) -> DirectCycle | None:
         """What answers a POST by HTTP 1.1 whose head has come, if it may be answered here."""
         sent = dict(headers)
         length = sent.get(b"content-length", b"")
-        service: Service | None = self._application.state.service
         if (
-            service is None
-            or target != _TARGET
+            target != _TARGET
             or len(sent) != len(headers)
             or not _KNOWN.issuperset(sent)
             or not length.isdigit()
-            or int(length) > LIMITS.http_body_aside_bytes
             or sent.get(b"connection", b"keep-alive").lower() != b"keep-alive"
-            or tracing.active()
         ):
             return None
         form = form_of(sent.get(b"content-type", b"").decode("latin-1"))
         key = borne(sent.get(b"authorization", b"").decode("latin-1"))
         if form not in FORMS or not key or "." in key:  # a token may take a question to its provider
             return None
-        try:
-            principal = service.keys.principal(key)
-        except LifecircleError:
-            return None
-        if principal is None or not principal.has(events.APPENDERS):
-            return None
-        found = _PlainAppend(connection, service, principal, form, int(length), ids_of(sent))
-        return found if found.has_room() else None
+        return _admitted(connection, self._turn, _Asked(key, form, VARYING & sent.keys()), int(length), ids_of(sent))
+
+
+class _Asked(NamedTuple):
+    """What the head of a plain append asks: by which key, in which form, and with which headers that may vary."""
+
+    key: str
+    form: str
+    varying: frozenset[bytes]
+
+
+def _admitted(connection: Connection, turn: "_Turn", asked: _Asked, length: int, ids: Ids) -> "_PlainAppend | None":
+    """What answers a plain append with a body of this length, if there is room for it and its caller may append."""
+    if length > LIMITS.http_body_aside_bytes or tracing.active() or (principal := turn.appender(asked.key)) is None:
+        return None
+    try:
+        turn.service.take(length)
+    except LifecircleError:
+        turn.service.give_back(length)
+        return None
+    return _PlainAppend(connection, turn, asked, principal, length, ids)
 
 
 class _PlainAppend(DirectCycle):
@@ -115,71 +127,110 @@ class _PlainAppend(DirectCycle):
     """
 
     def __init__(
-        self,
-        connection: Connection,
-        service: Service,
-        principal: Principal,
-        form: str,
-        length: int,
-        ids: Ids,
+        self, connection: Connection, turn: "_Turn", asked: _Asked, principal: Principal, length: int, ids: Ids
     ) -> None:
         super().__init__(connection)
-        self._service, self._principal, self._form = service, principal, form
-        self._length, self._ids = length, ids
+        self._turn, self._service = turn, turn.service
+        self._asked, self._principal, self._length = asked, principal, length
+        self.ids = ids
 
-    def has_room(self) -> bool:
-        """Whether there is room for its body, which is then kept for it."""
-        try:
-            self._service.take(self._length)
-        except LifecircleError:
-            self._service.give_back(self._length)
-            return False
-        return True
+    def again(self, varying: Mapping[bytes, bytes], length: int) -> DirectCycle | None:
+        """What answers another whose head differs in these headers."""
+        if varying.keys() != self._asked.varying:
+            return None
+        said = varying[b"content-length"]
+        if not said.isdigit() or int(said) != length:
+            return None
+        return _admitted(self.connection, self._turn, self._asked, length, ids_of(varying))
 
     def begin(self) -> None:
         """Its body is whole."""
         self._service.give_back(self._length)
-        self._noting = Noting("POST", self._ids)
+        self.noting = Noting("POST", self.ids)
         try:
-            stored = events.append_at_once(self._service, self._principal, self._form, bytes(self.body))
+            stored = events.append_at_once(self._service, self._principal, self._asked.form, bytes(self.body))
         except Exception:  # noqa: BLE001 - it happens again in the task, which tells of it
             stored = None
         if stored is None:
             self._answer_in_task()
         else:
-            self.connection.await_end_of(stored)
+            self.connection.under_way.add(stored)
             stored.add_done_callback(self._stored)
 
     def broke_off(self) -> None:
         """What did not come whole is not looked at."""
         self._service.give_back(self._length)
-        self._noting = Noting("POST", self._ids)
-        self._tell(refused(broken_off()))
+        self.noting = Noting("POST", self.ids)
+        self._turn.end(self, refused(broken_off()))
 
     def _stored(self, stored: Later) -> None:
+        self.connection.under_way.discard(stored)
         if stored.cancelled():  # the process ends
-            self._tell(broken())
-        elif answer := events.answer_at_once(self._service, stored, self._noting.passed_s()):
-            self._tell(answer)
+            self._turn.end(self, broken())
+        elif outcome := events.outcome_at_once(self._service, stored):
+            self._turn.end(self, events.answer_to(outcome), outcome)
         else:
             self._answer_in_task()
 
     def _answer_in_task(self) -> None:
-        self.connection.await_end_of(self.connection.loop.create_task(self._answered()))
+        task = self.connection.loop.create_task(self._answered())
+        self.connection.under_way.add(task)
+        task.add_done_callback(self.connection.under_way.discard)
 
     async def _answered(self) -> None:
-        loglines.named(self._ids._asdict())
+        loglines.named(self.ids._asdict())
         try:
-            answer = await events.append_whole(self._service, self._principal, self._form, bytes(self.body))
+            answer = await events.append_whole(self._service, self._principal, self._asked.form, bytes(self.body))
         except LifecircleError as error:
             answer = refused(error)
-        except BaseException as error:  # noqa: BLE001 - it is told in a line, as of any request, also when the process ends
-            self._noting.failed(error, _ROUTE)
+        except BaseException as error:  # noqa: BLE001 - it is told in a line; also where the end of the process cuts it off
+            self.noting.failed(error, _ROUTE)
             answer = broken()
-        self._tell(answer)
+        self._turn.end(self, answer)
 
-    def _tell(self, answer: Answer) -> None:
-        """Answer, and note so."""
-        self._noting.answered(int(answer.status))
-        self.answer(answer, self._ids.headers())
-        self._noting.end(_ROUTE, self._service)
+
+class _Turn:
+    """One turn of the loop: keys are looked at once; what is answered is counted and noted together, and then sent."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._appenders: dict[str, Principal] = {}
+        self._ended: list[tuple[_PlainAppend, Answer]] = []
+        self._outcomes: list[events.Outcome] = []
+        self._each_s: list[float] = []
+
+    def appender(self, key: str) -> Principal | None:
+        """Whom a key stands for, if they may append."""
+        if found := self._appenders.get(key):
+            return found
+        try:
+            principal = self.service.keys.principal(key)
+        except LifecircleError:
+            return None
+        if principal is None or not principal.has(events.APPENDERS):
+            return None
+        if not self._appenders:
+            get_running_loop().call_soon(self._appenders.clear)
+        self._appenders[key] = principal
+        return principal
+
+    def end(self, append: _PlainAppend, answer: Answer, outcome: events.Outcome | None = None) -> None:
+        """Send this when the turn is over, and count this outcome, where it was not counted."""
+        append.noting.answered(int(answer.status))
+        if outcome is not None:
+            self._outcomes.append(outcome)
+            self._each_s.append(append.noting.until_answered_s)
+        if not self._ended:
+            get_running_loop().call_soon(self._over)
+        self._ended.append((append, answer))
+
+    def _over(self) -> None:
+        ended, outcomes, each_s = self._ended, self._outcomes, self._each_s
+        self._ended, self._outcomes, self._each_s = [], [], []
+        try:
+            if outcomes:
+                self.service.count(outcomes, *each_s)
+            end_all([append.noting for append, _ in ended], _ROUTE, self.service)
+        finally:
+            for append, answer in ended:
+                append.answer(answer, append.ids.headers())

@@ -146,7 +146,7 @@ async def append_whole(service: Service, principal: Principal, form: str, body: 
 
 
 def append_at_once(service: Service, principal: Principal, form: str, body: bytes) -> Later | None:
-    """Let the touchpoint of such a request join the next round; `answer_at_once` answers then.
+    """Let the touchpoint of such a request join the next round; `outcome_at_once` tells of it.
 
     None, and nothing done, where that takes more: of a batch, and of what is to be decided first.
 
@@ -168,17 +168,18 @@ def append_at_once(service: Service, principal: Principal, form: str, body: byte
             service.end_append()
 
 
-def answer_at_once(service: Service, stored: Later, seconds: float) -> Answer | None:
-    """What is answered when that round is over. None where it was not recorded, and `append_whole` is to say why."""
+def outcome_at_once(service: Service, stored: Later) -> Outcome | None:
+    """What became of it when that round is over. None where it was not recorded, and `append_whole` is to say why."""
     service.end_append()
-    error = stored.exception()
-    if isinstance(error, LogUnavailable):
-        service.count([error], seconds)
-        return refused(error)
-    if error or isinstance(verdict := stored.result(), LifecircleError):
-        return None
-    service.count(verdict, seconds)
-    return _receipt(verdict[0], receipt(verdict[0]), {})
+    if error := stored.exception():
+        return error if isinstance(error, LogUnavailable) else None
+    verdict = stored.result()
+    return None if isinstance(verdict, LifecircleError) else verdict[0]
+
+
+def answer_to(outcome: Outcome) -> Answer:
+    """What is answered to one touchpoint."""
+    return refused(outcome) if isinstance(outcome, LifecircleError) else _receipt(outcome, receipt(outcome), {})
 
 
 async def _append(
@@ -279,10 +280,9 @@ def _answer(outcomes: Sequence[Outcome], breaches: list[dict[str, Any]] | None, 
     headers = {"Preference-Applied": "wait"} if breaches is not None else {}
     if not batched:
         (found,) = outcomes
-        if isinstance(found, LifecircleError):
-            return refused(found)
-        body = receipt(found) if breaches is None else {**receipt(found), "breaches": breaches}
-        return _receipt(found, body, headers)
+        if isinstance(found, LifecircleError) or breaches is None:
+            return answer_to(found)
+        return _receipt(found, {**receipt(found), "breaches": breaches}, headers)
     receipts = [found for found in outcomes if isinstance(found, Receipt)]
     errors = [found for found in outcomes if isinstance(found, LifecircleError)]
     # What only failed with another is told apart from that other.

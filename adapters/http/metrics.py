@@ -5,6 +5,8 @@ processes count in files of one folder, which the parent makes; whichever is ask
 """
 
 import os
+from bisect import bisect_left
+from collections import Counter as CountOf
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -42,6 +44,16 @@ class Pooled(Protocol):
         ...
 
 
+class _Histogram(Histogram):
+    """A histogram that takes several amounts at once, each of its figures changing once."""
+
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """Do as `observe` does for each of them."""
+        self._sum.inc(sum(amounts))
+        for place, count in CountOf(bisect_left(self._upper_bounds, amount) for amount in amounts).items():
+            self._buckets[place].inc(count)
+
+
 class Metrics:
     """The figures of one process about one log; where it serves several, each has its own."""
 
@@ -64,7 +76,7 @@ class Metrics:
         self._waiting = self._gauge("database_waiting", "Callers that wait for a connection")
         # Looked up once: a label's value costs more to find than to count.
         self._by_outcome = {outcome: self._touchpoints.labels(log, outcome) for outcome in OUTCOMES}
-        self._by_request: dict[tuple[str, str, int], Histogram] = {}
+        self._by_request: dict[tuple[str, str, int], _Histogram] = {}
         self._append, self._round, self._size = (
             each.labels(log) for each in (self._appends, self._rounds, self._sizes)
         )
@@ -72,25 +84,28 @@ class Metrics:
     def _counter(self, name: str, said: str, *labels: str) -> Counter:
         return Counter(f"lifecircle_{name}", said, (_LOG, *labels), registry=self._registry)
 
-    def _histogram(self, name: str, said: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> Histogram:
-        return Histogram(f"lifecircle_{name}", said, (_LOG, *labels), buckets=buckets, registry=self._registry)
+    def _histogram(self, name: str, said: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> _Histogram:
+        return _Histogram(f"lifecircle_{name}", said, (_LOG, *labels), buckets=buckets, registry=self._registry)
 
     def _gauge(self, name: str, said: str, *labels: str) -> Gauge:
         named = (_LOG, *labels)
         return Gauge(f"lifecircle_{name}", said, named, multiprocess_mode="livesum", registry=self._registry)
 
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answer, and how long it took to begin."""
-        key = (method, route, status)
-        if (found := self._by_request.get(key)) is None:
-            found = self._by_request[key] = self._requests.labels(self._log, *map(str, key))
-        found.observe(seconds)
+    def requests(self, answered: Iterable[tuple[str, str, int, float]]) -> None:
+        """Count answers by method, route and status, and how many seconds each took to begin."""
+        found: dict[tuple[str, str, int], list[float]] = {}
+        for method, route, status, seconds in answered:
+            found.setdefault((method, route, status), []).append(seconds)
+        for key, each_seconds in found.items():
+            if (histogram := self._by_request.get(key)) is None:
+                histogram = self._by_request[key] = self._requests.labels(self._log, *map(str, key))
+            histogram.observe_all(each_seconds)
 
-    def appended(self, outcomes: Iterable[Receipt | LifecircleError], seconds: float) -> None:
-        """Count what became of the touchpoints of a request."""
-        for outcome in outcomes:
-            self._by_outcome[_outcome(outcome)].inc()
-        self._append.observe(seconds)
+    def appended(self, outcomes: Iterable[Receipt | LifecircleError], each_seconds: Sequence[float]) -> None:
+        """Count what became of the touchpoints of some requests, and how long each of those took."""
+        for outcome, count in CountOf(map(_outcome, outcomes)).items():
+            self._by_outcome[outcome].inc(count)
+        self._append.observe_all(each_seconds)
 
     def stored(self, touchpoints: int, seconds: float) -> None:
         """Count a round of group commit."""

@@ -1,7 +1,7 @@
 """What is noted of each request: a line, figures, a span; never its path or body, for a customer may be named there."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from random import getrandbits
 from time import perf_counter
@@ -41,9 +41,9 @@ class Ids(NamedTuple):
     request_id: str
     correlation_id: str
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
+    def headers(self) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
         """The headers by which an answer tells them."""
-        return [(_REQUEST_ID, self.request_id.encode()), (_CORRELATION_ID, self.correlation_id.encode())]
+        return (_REQUEST_ID, self.request_id.encode()), (_CORRELATION_ID, self.correlation_id.encode())
 
 
 def ids_of(headers: Mapping[bytes, bytes]) -> Ids:
@@ -131,20 +131,23 @@ def broken() -> Answer:
 class Noting:
     """One request, from when it began to be served until it is answered."""
 
+    __slots__ = ("_answered", "began", "ids", "method", "status")
+
     def __init__(self, method: str, ids: Ids | None = None) -> None:
-        """Begin; its line is to tell these ids, where all lines that are written here do not."""
+        """Begin; its line is to tell these ids, where not all lines that are written meanwhile do."""
         self.method = method if method in _METHODS else "other"
-        self._ids = ids
+        self.ids = ids._asdict() if ids else {}
         self.status = 0
-        self._began = self._answered = perf_counter()
+        self.began = self._answered = perf_counter()
 
     def answered(self, status: int) -> None:
         """Its answer begins."""
         self.status, self._answered = status, perf_counter()
 
-    def passed_s(self) -> float:
-        """How many seconds ago it began."""
-        return perf_counter() - self._began
+    @property
+    def until_answered_s(self) -> float:
+        """How many seconds it took until its answer began."""
+        return self._answered - self.began
 
     def tell(self, span: "Span", route: str) -> None:
         """Put into a span what is known now."""
@@ -157,10 +160,26 @@ class Noting:
 
     def end(self, route: str, service: Service | None, tenant: str | None = None) -> None:
         """Count it, and write its line."""
-        if service and service.metrics:
-            service.metrics.request(self.method, route, self.status, self._answered - self._began)
-        told = {"tenant": tenant} if tenant else {}
-        if self._ids:
-            told |= self._ids._asdict()
-        took = round(self.passed_s() * 1_000, 1)
-        loglines.line("request", method=self.method, route=route, status=self.status, ms=took, **told)
+        end_all([self], route, service, tenant)
+
+
+def end_all(notings: "Sequence[Noting]", route: str, service: Service | None, tenant: str | None = None) -> None:
+    """Count requests to one route that end together, and write their lines in one piece."""
+    if service and service.metrics:
+        service.metrics.requests((each.method, route, each.status, each.until_answered_s) for each in notings)
+    more = {"tenant": tenant} if tenant else {}
+    ended = perf_counter()
+    loglines.lines(
+        "request",
+        [
+            {
+                "method": each.method,
+                "route": route,
+                "status": each.status,
+                "ms": round((ended - each.began) * 1_000, 1),
+                **more,
+                **each.ids,
+            }
+            for each in notings
+        ],
+    )

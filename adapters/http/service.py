@@ -52,10 +52,10 @@ class Service:
             return self.tokens.principal(sent)
         return self.keys.principal(sent)
 
-    def count(self, outcomes: Sequence[Receipt | LifecircleError], seconds: float) -> None:
-        """Count what became of the touchpoints of a request, and how long that took."""
+    def count(self, outcomes: Sequence[Receipt | LifecircleError], *each_seconds: float) -> None:
+        """Count what became of the touchpoints of some requests, and how long each of those took."""
         if self.metrics:
-            self.metrics.appended(outcomes, seconds)
+            self.metrics.appended(outcomes, each_seconds)
 
     def sample(self) -> None:
         """Take down for the figures what changes without anybody counting it."""
