@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -27,6 +27,7 @@ from adapters.http import events, quarantine, reading, rights, sealed, watching
 from adapters.http.answers import Ready, answers
 from adapters.http.connections import DIRECT
 from adapters.http.contract import openapi
+from adapters.http.contract_page import POLICY, contract_page
 from adapters.http.direct import PlainAppends, WholeAppends, is_plain_append
 from adapters.http.noting import Noted
 from adapters.http.problems import RequestRefused, refusal
@@ -89,7 +90,11 @@ def application(
         summary="Append touchpoints, replay histories, read views, follow the log.",
         lifespan=life,
         telemetry=_NOT_ITS_OWN,
+        # Its own pages run what they load from elsewhere, where whoever reads them has a key to personal data.
+        docs_url=None,
+        redoc_url=None,
     )
+    app.add_route("/docs", _docs)
     for part in (events, reading, rights, sealed, quarantine, watching):
         app.include_router(part.router)
     app.add_exception_handler(LifecircleError, _refused)
@@ -105,6 +110,10 @@ def application(
     )(ready or watching.readyz)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     return app
+
+
+async def _docs(request: Request) -> Response:
+    return HTMLResponse(contract_page(request.app.openapi()), headers={"Content-Security-Policy": POLICY})
 
 
 @asynccontextmanager

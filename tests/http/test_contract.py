@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from jsonschema_rs import validator_for
 
+from adapters.http.contract_page import examples_of
 from domain.touchpoint import KINDS
 from tests.http.calls import send
 from tests.http.routes import PUBLIC, RIGHTS
@@ -69,15 +71,20 @@ def test_every_body_that_is_sent_or_answered_as_json_has_examples_that_fit(told:
     assert without == []
 
 
-def examples_of(stated: dict[str, Any], told: dict[str, Any]) -> list[Any]:
-    """The examples of a body: its own, or those of each shape that it may have."""
-    if "example" in stated or "examples" in stated:
-        return [stated["example"]] if "example" in stated else [each["value"] for each in stated["examples"].values()]
-    shapes = stated["schema"].get("anyOf", [stated["schema"]])
-    named = (
-        told["components"]["schemas"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in shapes
-    )
-    return [example for shape in named for example in shape.get("examples", ())]
+def test_the_page_of_the_contract_tells_every_route_and_loads_nothing(
+    file_client: TestClient, told: dict[str, Any]
+) -> None:
+    page = file_client.get("/docs")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert page.headers["Content-Type"].startswith("text/html")
+    for loads in ("<script", "src=", "<link", "@import", "url("):
+        assert loads not in page.text, loads
+    for path, operations in told["paths"].items():
+        for method, operation in operations.items():
+            assert f"<code>{method.upper()} {path}</code>" in page.text
+            assert escape(operation["summary"]) in page.text
+    assert "an id names one touchpoint for ever" in page.text, "examples, too"
+    assert [file_client.get(path).status_code for path in ("/redoc", "/docs/oauth2-redirect")] == [404, 404]
 
 
 def test_what_is_answered_has_the_shape_that_the_contract_states(file_client: TestClient, told: dict[str, Any]) -> None:
