@@ -19,7 +19,11 @@ CONFIG = "LIFECIRCLE_CONFIG"
 """The environment variable that names the file, for this process and those that it starts; `--config` sets it."""
 
 _LINE = re.compile(r"at line (\d+)")
-_PASSWORD = re.compile(r"(?<=://)([^:/@]*):.*(?=@)|(?<=[?&])password=[^&]*&?")
+_PASSWORD = re.compile(
+    r"(?<=://)([^:/@]*):.*(?=@)"  # of a URL
+    r"|(?<=[?&])(?:ssl)?password=[^&]*&?"  # of its query
+    r"|(?<!\S)(?:ssl)?password\s*=\s*(?:'(?:\\.|[^'\\])*'?|\S*)"  # of libpq's other form, which is no address of ours
+)
 
 
 class ConfigurationUnusable(LifecircleError):

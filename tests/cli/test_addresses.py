@@ -43,7 +43,17 @@ def test_no_log_at_that_address(nowhere: Shell, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["shop.db", "mysql://me:secret@db/shop", "sqlite://", "sqlite:///", "sqlite:///:memory:", "oracle", "://"]
+    "url",
+    [
+        "shop.db",
+        "mysql://me:secret@db/shop",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "oracle",
+        "://",
+        "host=db password=secret",
+    ],
 )
 def test_an_address_that_is_none(url: str) -> None:
     _refused(Shell(url), 7, "LogNotFound", ("init",), ("status",), ("record", "--json", json.dumps(event())))

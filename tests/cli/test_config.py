@@ -107,7 +107,10 @@ def test_a_name_in_the_environment_that_is_no_setting_is_told() -> None:
     [
         ("postgresql://u:p@ss@h:5432/db", "postgresql://u@h:5432/db"),
         ("postgresql:///db?host=/run&password=p&port=1", "postgresql:///db?host=/run&port=1"),
+        ("postgresql:///db?sslkey=k&sslpassword=p", "postgresql:///db?sslkey=k&"),
         ("postgresql://u@h/db", "postgresql://u@h/db"),
+        ("host=h password=p dbname=db", "host=h  dbname=db"),
+        (r"password = 'p \' q' dbname=db", " dbname=db"),
         ("sqlite:////a:b@c.db", "sqlite:////a:b@c.db"),
     ],
 )

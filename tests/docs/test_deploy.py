@@ -1,11 +1,14 @@
 """What runs the program elsewhere: units, the image and the composition are such as their own programs take."""
 
+import os
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 import yaml
 
 from adapters.configuration import CONFIG, SETTINGS
+from adapters.settings import LIMITS
 from cli.main import lifecircle
 from tests.cli.program import ROOT, Shell
 from tests.http.serving import free_port, serving
@@ -70,15 +74,38 @@ def test_every_service_of_the_composition_has_what_it_names() -> None:
         assert {volume.partition(":")[0] for volume in service["volumes"]} <= volumes.keys()
         ours = {each for each in service["environment"] if each.startswith("LIFECIRCLE_")}
         assert ours <= VARIABLES
+        if name in ("serve", "run", "seal", "relay"):
+            assert int(service["stop_grace_period"].removesuffix("s")) > LIMITS.http_stop_s
         if name != "db":
             assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
             assert (DEPLOY / service["build"]["context"]).resolve() == ROOT
             assert (ROOT / service["build"]["dockerfile"]).is_file()
-        if "command" in service:
+        if "entrypoint" not in service and "command" in service:
             command, *options = service["command"]
             assert command in COMMANDS
             known = {each for option in _command(command).params for each in option.opts}
             assert set(options) <= known
+
+
+def test_a_database_that_is_only_being_prepared_is_not_called_healthy() -> None:
+    """The image prepares it by a server that listens at a socket alone."""
+    assert "--host" in COMPOSE["services"]["db"]["healthcheck"]["test"]
+
+
+def test_the_composition_makes_a_log_once_and_upgrades_one_that_is_there(sqlite_url: str) -> None:
+    setup = COMPOSE["services"]["setup"]
+    typed = [*setup["entrypoint"], *(each.replace("$$", "$") for each in setup["command"])]
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    env |= {"LIFECIRCLE_LOG": sqlite_url, "COMPANY": "Tea & Sons", "ZONE": "Europe/London"}
+
+    def ran() -> str:
+        return subprocess.run(typed, env=env, capture_output=True, text=True, check=True).stdout
+
+    assert "new log" in ran()
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as file:
+        file.execute("DROP TABLE schema_steps")
+    assert ran().startswith("steps taken")
+    assert "Tea & Sons" in Shell(sqlite_url)("status").out
 
 
 def _command(name: str) -> click.Command:
