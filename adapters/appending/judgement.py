@@ -1,6 +1,7 @@
 """How a log judges the groups of one append: plain values in, verdicts and new rows out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -16,6 +17,11 @@ class Known(NamedTuple):
 
     stored: Stored
     content_hmac: bytes | None
+
+
+# A batch makes thousands of each, and these do not go through Python.
+_known_of: Callable[[Sequence[Any]], Known] = partial(tuple.__new__, Known)
+_receipt_of: Callable[[Sequence[Any]], Receipt] = partial(tuple.__new__, Receipt)
 
 
 def key_of(draft: Draft) -> Key:
@@ -46,21 +52,27 @@ class Judgement:
     def verdict(self, group: Group) -> Verdict:
         """Judge the next group: known ids first, then expected versions; number what is new."""
         if len(group.drafts) == 1 and not group.expected and (key := key_of(group.drafts[0])) not in self._known:
-            return [_receipt(self._taken(key, group.drafts[0]).stored, repeat=False)]  # nearly always
+            return [_receipt(self._taken(key, group.drafts[0]), repeat=False)]  # nearly always
         keys = [key_of(draft) for draft in group.drafts]
         if (refusal := self._refusal(group, keys)) is not None:
             return refusal
         receipts: list[Receipt] = []
         for key, draft in zip(keys, group.drafts, strict=True):
             held = self._known.get(key)
-            receipts.append(_receipt((held or self._taken(key, draft)).stored, repeat=held is not None))
+            receipts.append(_receipt(held.stored if held else self._taken(key, draft), repeat=held is not None))
         return receipts
 
-    def _taken(self, key: Key, draft: Draft) -> Known:
+    def _taken(self, key: Key, draft: Draft) -> Stored:
         """Number a draft that is new."""
-        row = self._known[key] = Known(self._numbered(draft), draft.content_hmac)
-        self.rows.append((*row.stored, row.content_hmac))
-        return row
+        stream, kind, id_, source, occurred, recordedby, state, content_hmac = draft
+        bucket = bucket_of(stream, len(self._numbers))
+        self._numbers[bucket - 1] = number = self._numbers[bucket - 1] + 1
+        self._versions[stream] = version = self._versions[stream] + 1
+        row = (bucket, number, stream, version, kind, id_, source, occurred, self._recorded, recordedby, state)
+        stored = stored_of(row)
+        self._known[key] = _known_of((stored, content_hmac))
+        self.rows.append((*row, content_hmac))
+        return stored
 
     def _refusal(self, group: Group, keys: Sequence[Key]) -> LifecircleError | None:
         repeats, fresh = 0, dict[Key, Draft]()
@@ -87,19 +99,10 @@ class Judgement:
                 return _version_conflict(stream, version, current)
         return None
 
-    def _numbered(self, draft: Draft) -> Stored:
-        bucket = bucket_of(draft.stream, len(self._numbers))
-        self._numbers[bucket - 1] = number = self._numbers[bucket - 1] + 1
-        self._versions[draft.stream] = version = self._versions[draft.stream] + 1
-        stream, kind, id_, source, occurred, recordedby, state, _ = draft
-        return stored_of(
-            (bucket, number, stream, version, kind, id_, source, occurred, self._recorded, recordedby, state)
-        )
-
 
 def _receipt(stored: Stored, *, repeat: bool) -> Receipt:
     bucket, number, stream, version, _, _, _, _, recorded, _, state = stored
-    return Receipt(bucket, number, stream, version, recorded, sha256(state).digest(), repeat)
+    return _receipt_of((bucket, number, stream, version, recorded, sha256(state).digest(), repeat))
 
 
 def _id_reused(draft: Draft, held: Stored | None) -> IdReused:

@@ -80,22 +80,26 @@ class _Connection(SQLiteConnection):
 class _Pool(SQLiteConnectionPool):
     def _create_connection(self) -> SQLiteConnection:
         try:
-            connection = connect(self.db_name, self.lock_timeout or LIMITS.sqlite_lock_timeout_s)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA cache_size = -{LIMITS.sqlite_cache_size_kib:d}")
-            connection.set_authorizer(_append_only)
+            return _Connection(_opened(self.db_name, self.lock_timeout or LIMITS.sqlite_lock_timeout_s), self.max_age)
         except sqlite3.Error as error:
             raise InterfaceError(error) from error
-        connection.row_factory = sqlite3.Row
-        return _Connection(connection, max_age=self.max_age)
+
+
+def _opened(db_name: str, lock_timeout_s: float) -> sqlite3.Connection:
+    connection = connect(db_name, lock_timeout_s)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{LIMITS.sqlite_cache_size_kib:d}")
+    connection.set_authorizer(_append_only)
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 class Datastore(SQLiteDatastore):
     """One SQLite file, shared by the threads of this process; streams are text.
 
-    Writers of this process queue at a lock of ours: SQLite's own waiting is by sleeping, unfair and slow, and needed
-    against other processes only. Readers never wait for writers.
+    Writers of this process queue at a lock of ours for the one connection that writes: SQLite's own waiting is by
+    sleeping, unfair and slow, and needed against other processes only. Readers never wait for writers.
     """
 
     def __init__(self, db_name: str, *, lock_timeout: int = LIMITS.sqlite_lock_timeout_s) -> None:
@@ -105,6 +109,7 @@ class Datastore(SQLiteDatastore):
         self._use_changed = Condition()
         super().__init__(db_name, lock_timeout=lock_timeout, originator_id_type="text")
         self._writing = Lock()
+        self._writer: sqlite3.Connection | None = None
         self.pool = _Pool(
             db_name=db_name,
             lock_timeout=lock_timeout,
@@ -114,18 +119,54 @@ class Datastore(SQLiteDatastore):
 
     @contextmanager
     def get_connection(self, *, commit: bool) -> Iterator[SQLiteConnection]:
-        """A connection of the pool; the only one that writes when `commit` is asked for."""
+        """A connection of the pool; the one that writes, alone, when `commit` is asked for."""
         if not commit:
             with self._pooled() as connection:
                 yield connection
             return
-        if not self._writing.acquire(timeout=self._lock_timeout_s):
-            raise ConnectionUnavailableError("timed out waiting for another writer of this process")
+        writer = self._take_writer()
         try:
-            with self._pooled() as connection:
-                yield connection
+            yield _Connection(writer, max_age=None)
         finally:
             self._writing.release()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Cursor]:
+        """A transaction that is committed, as `transaction` makes one, without the library's wrapping of each call.
+
+        Raises:
+            PersistenceError: the connection is not to be had. sqlite3.Error: what fails on it.
+        """
+        writer = self._take_writer()
+        try:
+            cursor = writer.execute("BEGIN IMMEDIATE")
+            cursor.row_factory = None
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            finally:
+                if writer.in_transaction:
+                    writer.execute("ROLLBACK")
+        finally:
+            self._writing.release()
+
+    def _take_writer(self) -> sqlite3.Connection:
+        """The connection that writes; whoever takes it releases `_writing`."""
+        if not self._writing.acquire(timeout=self._lock_timeout_s):
+            raise ConnectionUnavailableError("timed out waiting for another writer of this process")
+        if self._writer:
+            return self._writer
+        try:
+            return self._open_writer()
+        except BaseException:
+            self._writing.release()
+            raise
+
+    def _open_writer(self) -> sqlite3.Connection:
+        if self._closed:
+            raise ConnectionPoolClosedError
+        self._writer = _opened(self.pool.db_name, self._lock_timeout_s)
+        return self._writer
 
     @contextmanager
     def _pooled(self) -> Iterator[SQLiteConnection]:
@@ -150,6 +191,11 @@ class Datastore(SQLiteDatastore):
             self._closed = True
             if self._use_changed.wait_for(lambda: not self._in_use, self._lock_timeout_s):
                 super().close()
+        if self._writing.acquire(timeout=self._lock_timeout_s):
+            if self._writer:
+                self._writer.close()
+            self._writer = None
+            self._writing.release()
 
     @contextmanager
     def transaction(self, *, commit: bool) -> Iterator[SQLiteCursor]:

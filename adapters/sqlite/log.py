@@ -5,10 +5,11 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from operator import itemgetter
 from pathlib import Path
 from threading import Condition, Event
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from adapters import tracing
 from adapters.addresses import SQLiteAddress, read_sqlite_url
@@ -31,6 +32,8 @@ from adapters.sqlite.recorder import Factory, head_of, recorded_now, statements_
 from adapters.sqlite.upgrading import steps_taken, take_steps
 from domain.company import Company
 from domain.errors import LogExists, LogNotFound, LogNotWritable, NotOurLog
+
+T = TypeVar("T")
 
 _OURS = 0x4C434531
 """`LCE1`: the application id in the header of every file of ours."""
@@ -57,11 +60,22 @@ _KNOWN = """
     FROM touchpoints WHERE bucket = ? AND stream = ? AND source = ? AND id = ?
 """
 
+# Many in one statement, for a call of its own costs more than to look one up; for one alone, JSON costs more than the
+# call. CROSS keeps the planner from walking the log.
+_ALL_KNOWN = """
+    SELECT bucket, number, stream, version, kind, t.id, source, occurred, recorded, recordedby, state, content_hmac
+    FROM json_each(?2) AS asked CROSS JOIN touchpoints AS t
+    WHERE bucket = ?1 AND stream = json_extract(asked.value, '$[0]')
+        AND source = json_extract(asked.value, '$[1]') AND t.id = json_extract(asked.value, '$[2]')
+"""
+
 # The kinds must stand here as they do in the partial index, or it is not used.
 _LINKS = f"""
     {_COLUMNS} WHERE bucket = ? AND number <= ? AND kind IN ('CustomersMerged', 'CustomerMergeReverted')
     ORDER BY number
 """
+
+_VERSION = "SELECT max(version) FROM touchpoints WHERE bucket = ? AND stream = ?"
 
 _VERSIONS = """
     SELECT s.value, (SELECT max(version) FROM touchpoints WHERE bucket = ?1 AND stream = s.value)
@@ -198,7 +212,7 @@ class SQLiteLog(Books):
         """Store groups in one transaction under the file's write lock, as the log's contract says."""
         if ready:
             ready()
-        with self.transaction(commit=True) as cursor:
+        with tracing.database("sqlite"), explained(self.path), self.datastore.writing() as cursor:
             heads = [head_of(cursor, bucket) for bucket in range(1, self.buckets + 1)]
             versions = self._versions(cursor, groups)
             judgement = Judgement(
@@ -221,27 +235,36 @@ class SQLiteLog(Books):
     def _versions(self, cursor: sqlite3.Cursor, groups: Sequence[Group]) -> dict[str, int]:
         streams = {draft.stream for group in groups for draft in group.drafts}
         streams.update(stream for group in groups for stream in group.expected)
-        return {stream: version or 0 for stream, version in self._in_buckets(cursor, _VERSIONS, streams)}
+        if len(streams) == 1:
+            return {stream: self._version(cursor, stream) for stream in streams}
+        asked = self._of_buckets(streams, str).items()
+        return {stream: version or 0 for each in asked for stream, version in cursor.execute(_VERSIONS, each)}
 
-    def _in_buckets(self, cursor: sqlite3.Cursor, sql: str, streams: Iterable[str]) -> Iterator[tuple[str, int | None]]:
-        for bucket, members in self._of_buckets(streams).items():
-            yield from cursor.execute(sql, (bucket, members))
-
-    def _of_buckets(self, streams: Iterable[str]) -> dict[int, str]:
-        """Streams by their buckets, as JSON."""
-        of_bucket: dict[int, list[str]] = {}
-        for stream in streams:
-            of_bucket.setdefault(bucket_of(stream, self.buckets), []).append(stream)
-        return {bucket: json.dumps(members) for bucket, members in of_bucket.items()}
+    def _version(self, cursor: sqlite3.Cursor, stream: str) -> int:
+        found: tuple[int | None] = cursor.execute(_VERSION, (bucket_of(stream, self.buckets), stream)).fetchone()
+        return found[0] or 0
 
     def _known(self, cursor: sqlite3.Cursor, groups: Sequence[Group], versions: dict[str, int]) -> dict[Key, Known]:
-        known = {}
         # A stream without a version holds no ids: an import of new customers looks none up.
-        for key in {key_of(draft) for group in groups for draft in group.drafts if versions[draft.stream]}:
-            row = cursor.execute(_KNOWN, (bucket_of(key[0], self.buckets), *key)).fetchone()
-            if row:
-                known[key] = Known(stored_of(row[:-1]), row[-1])
+        keys = {key_of(draft) for group in groups for draft in group.drafts if versions[draft.stream]}
+        asked: Iterable[tuple[str, tuple[Any, ...]]]
+        if len(keys) == 1:
+            asked = [(_KNOWN, (bucket_of(key[0], self.buckets), *key)) for key in keys]
+        else:
+            asked = [(_ALL_KNOWN, each) for each in self._of_buckets(keys, itemgetter(0)).items()]
+        known = {}
+        for sql, given in asked:
+            for *row, content_hmac in cursor.execute(sql, given):
+                stored = stored_of(row)
+                known[stored.stream, stored.source, stored.id] = Known(stored, content_hmac)
         return known
+
+    def _of_buckets(self, items: Iterable[T], stream_of: Callable[[T], str]) -> dict[int, str]:
+        """What belongs to streams, by their buckets, as JSON."""
+        of_bucket: dict[int, list[T]] = {}
+        for item in items:
+            of_bucket.setdefault(bucket_of(stream_of(item), self.buckets), []).append(item)
+        return {bucket: json.dumps(members) for bucket, members in of_bucket.items()}
 
     def check(self) -> None:
         """Look once whether the file is there, and is still this log's."""
@@ -308,14 +331,14 @@ class SQLiteLog(Books):
         """The streams of several subjects within a cut, in one look."""
         with self.transaction() as cursor:
             found: list[Stored] = []
-            for bucket, names in self._of_buckets(subjects).items():
+            for bucket, names in self._of_buckets(subjects, str).items():
                 found += map(stored_of, cursor.execute(_STREAMS, (bucket, names, upto.numbers[bucket - 1])))
             return by_stream(found)
 
     def version(self, subject: str) -> int:
         """The version of a subject's stream; 0 when it has none."""
         with self.transaction() as cursor:
-            return next(version or 0 for _, version in self._in_buckets(cursor, _VERSIONS, [subject]))
+            return self._version(cursor, subject)
 
     def find(self, subject: str, source: str, id: str) -> Stored | None:  # noqa: A002 - the envelope's own word
         """Look one touchpoint up by its id."""

@@ -218,7 +218,7 @@ def test_a_log_opened_read_only_reads_and_refuses_to_write(raw: sqlite3.Connecti
 def test_a_full_disk_refuses_and_goes_on_when_there_is_room(url: str) -> None:
     with closing(SQLiteLog.create(url, Company())) as log:
         append(log, draft(state=b"1"))
-        with log.datastore.transaction(commit=False) as cursor:
+        with log.datastore.transaction(commit=True) as cursor:
             cursor.execute(
                 "PRAGMA max_page_count = 1"
             )  # SQLite takes this for a full disk: no page more than there are
@@ -226,7 +226,7 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(url: str) -> None:
         with pytest.raises(LogNotWritable, match="full"):
             log.append([verdict])
         assert list(pages(log)) == [1]
-        with log.datastore.transaction(commit=False) as cursor:
+        with log.datastore.transaction(commit=True) as cursor:
             cursor.execute("PRAGMA max_page_count = 1000000")
         log.append([verdict])
         assert list(pages(log)) == list(range(1, 102))
@@ -248,7 +248,7 @@ def test_a_writer_waits_for_another_program_to_finish(raw: sqlite3.Connection, u
 def test_a_writer_waits_no_longer_than_the_limit(raw: sqlite3.Connection, url: str) -> None:
     with closing(raw), closing(open_log(url)) as log:
         assert isinstance(log, SQLiteLog)
-        with log.datastore.transaction(commit=False) as cursor:
+        with log.datastore.transaction(commit=True) as cursor:
             cursor.execute("PRAGMA busy_timeout = 50")
         raw.execute("BEGIN IMMEDIATE")
         with pytest.raises(LogUnavailable, match="another writer"):
