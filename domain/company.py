@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 from sys import intern
 from typing import Annotated, Any, Self
@@ -15,12 +15,11 @@ from domain.errors import SettingsInvalid
 from domain.money import MICROS, Currency, Quantity, quantity_micros
 from domain.policy import Policy
 from domain.shortcuts import where_and_rule
-from domain.touchpoint import Fact, Label, microseconds
+from domain.touchpoint import EPOCH, Fact, Label, microseconds
 
 DAY_US = 86_400_000_000
-_QUARTER_US = 900_000_000
-_QUARTERS_MAX = 100_000
-"""How many quarters of an hour are remembered with their days: those of nearly three years."""
+_UTC_DAYS_MAX = 20_000
+"""How many days are remembered: those of half a century."""
 _KIND_OR_EVERY = rf"^([A-Z][A-Za-z0-9]*|{re.escape(EVERY_KIND)})$"
 
 FREQUENCY_MESSAGES_MAX = 1_000
@@ -91,25 +90,36 @@ class Band(BaseModel):
         return max(below)[1] if below else None
 
 
-class _Calendar(dict[int, str]):
-    """The calendar day of each quarter of an hour since 1970 in one zone, for every zone's offset holds for all of it.
+class _Calendar(dict[int, tuple[int, str, str]]):
+    """For each day of UTC since 1970 the microsecond at which a zone's next day begins in it, and both days.
 
-    Folds ask for the day of every touchpoint several times.
+    Folds ask for the day of every touchpoint several times, and this much stays in the processor's cache. A day begins
+    with its first midnight and once, though clocks be set back over it.
     """
 
     def __init__(self, zone: str) -> None:
         super().__init__()
         self._zone = zone
 
-    def __missing__(self, quarter: int) -> str:
-        if len(self) >= _QUARTERS_MAX:
+    def __missing__(self, utc_day: int) -> tuple[int, str, str]:
+        if len(self) >= _UTC_DAYS_MAX:
             self.clear()
-        day = datetime.fromtimestamp(quarter * 900, tz=UTC).astimezone(ZoneInfo(self._zone)).date().isoformat()
-        self[quarter] = intern(day)
-        return day
+        zone, begins = ZoneInfo(self._zone), utc_day * DAY_US
+        first = _moment(begins).astimezone(zone).date()
+        try:
+            last = _moment(begins + DAY_US - 1).astimezone(zone).date()
+        except OverflowError:  # the last day that a calendar has
+            last = first
+        turn = begins if first == last else microseconds(datetime.combine(last, time(), zone))
+        self[utc_day] = found = (turn, intern(first.isoformat()), intern(last.isoformat()))
+        return found
 
     def __reduce__(self) -> tuple[type[Self], tuple[str]]:
         return type(self), (self._zone,)
+
+
+def _moment(at_us: int) -> datetime:
+    return EPOCH + timedelta(microseconds=at_us)
 
 
 class Company(Policy):
@@ -238,11 +248,14 @@ class Company(Policy):
         if "precision" in envelope and envelope["precision"] == "date":
             stated: str = envelope["time"]
             return stated[:10]
-        return self._days[fact.at // _QUARTER_US]
+        at = fact.at
+        turn, before, after = self._days[at // DAY_US]
+        return before if at < turn else after
 
     def day_at(self, at_us: int) -> str:
         """The calendar day of an instant in the company's zone."""
-        return self._days[at_us // _QUARTER_US]
+        turn, before, after = self._days[at_us // DAY_US]
+        return before if at_us < turn else after
 
     @cached_property
     def _days(self) -> _Calendar:

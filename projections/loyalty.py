@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 from domain.company import DAY_US, day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
-from projections.purchases import PURCHASE_STEPS, Account, Ledger
+from projections.purchases import PURCHASE_STEPS, Account, Accounts
 from projections.surveys import share_of
 from projections.view import Question, Row, View, all_bounded, bounded
 
@@ -54,7 +54,7 @@ class Loyal:
 
     __slots__ = ("earned", "known", "ledger", "points", "referred", "satisfaction", "status")
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Accounts) -> None:
         self.ledger = ledger
         self.known: set[str] = set()
         self.referred: set[str] = set()
@@ -265,16 +265,16 @@ class Loyalty(View[Loyal]):
 
     def initial(self, subject: str) -> Loyal:
         """Someone of whom nothing is known."""
-        return Loyal(Ledger(subject, self.company))
+        return Loyal(Accounts(subject, self.company))
 
     def evolve(self, state: Loyal, fact: Fact) -> tuple[Loyal, Iterable[Hashable]]:
         """Book a purchase and what became of it, a referral, points, an answer, leaving and coming back."""
         if fact.kind in PURCHASE_STEPS:
-            touched = {currency for _, currency in state.ledger.take(fact)}
-            if touched <= state.known:
+            touched = state.ledger.take(fact)
+            if state.known.issuperset(touched):
                 return state, touched
-            state.known |= touched
-            return state, {*touched, ""}
+            state.known.update(touched)
+            return state, (*touched, "")
         match fact.kind:
             case "ReferralMade":
                 state.referred.add(fact.data["referred"])
@@ -300,8 +300,8 @@ class Loyalty(View[Loyal]):
     def row(self, state: Loyal, key: Hashable) -> Row | None:
         """The loyalty in this currency; in none for a subject who never bought."""
         currency, ledger = str(key), state.ledger
-        account = ledger.accounts.get(currency) or Account()
-        if not account.orders and (currency or ledger.days or not state.status):
+        account = ledger.sums.get(currency) or Account()
+        if not account.orders and (currency or not state.status or any(each.orders for each in ledger.sums.values())):
             return None
         subject, days, total = ledger.subject, account.days, account.figures
         first_day = first_dayno = last_at = last_day = last_dayno = frequency_score = monetary_score = None

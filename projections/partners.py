@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 from domain.company import Company
 from domain.touchpoint import Fact
 from projections.contacts import NO_CONTACT
-from projections.purchases import PURCHASE_STEPS, Ledger
+from projections.purchases import PURCHASE_STEPS, Accounts
 from projections.view import Question, Row, View, bounded
 
 
@@ -44,7 +44,7 @@ class Help:
         self.touches = 0
         self.deals: set[str] = set()
         self.commission: dict[str, int] = {}
-        self.ledger = Ledger(subject, company)
+        self.ledger = Accounts(subject, company)
 
 
 class Alliance:
@@ -152,7 +152,7 @@ class Partners(View[Alliance]):
             (state.won.add if kind == "OpportunityWon" else state.won.discard)(data["opportunity"])
             changed += ((name, "") for name, help_ in state.partners.items() if data["opportunity"] in help_.deals)
         if state.through and kind in PURCHASE_STEPS and (name := state.through.get(data.get("order", ""))):
-            changed += ((name, currency) for _, currency in state.partners[name].ledger.take(fact))
+            changed += ((name, currency) for currency in state.partners[name].ledger.take(fact))
         return state, changed
 
     def _help(self, state: Alliance, partner: str) -> Help:
@@ -165,7 +165,7 @@ class Partners(View[Alliance]):
         told = self._help(state, partner)
         if fact.kind == "PartnerRegistered":
             told.role, told.registered = fact.data["role"], told.registered or fact
-            return ((partner, ""), *((partner, currency) for currency in {*told.commission, *told.ledger.accounts}))
+            return ((partner, ""), *((partner, currency) for currency in {*told.commission, *told.ledger.sums}))
         amount = fact.data["amount"]
         told.commission[amount["currency"]] = told.commission.get(amount["currency"], 0) + amount["micros"]
         return (partner, ""), (partner, amount["currency"])
@@ -188,7 +188,7 @@ class Partners(View[Alliance]):
                     days = (day(first) if first else None, day(last) if last else None)
                     deals = (len(helped.deals), len(helped.deals & state.won))
                     return PartnerRow(*known, int(helped.brought), helped.touches, *days, *deals, 0, 0, 0, 0)
-                account = helped.ledger.accounts.get(currency)
+                account = helped.ledger.sums.get(currency)
                 if account is None and currency not in helped.commission:
                     return None
                 total = account.figures if account else None

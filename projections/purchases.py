@@ -3,16 +3,20 @@
 An order's later fate (amended, cancelled, returned, refunded) changes the figures of the day it was placed on.
 """
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from operator import add, sub
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from domain.company import Company, day_number
 from domain.money import MICROS, quantity_micros
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View, all_bounded
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T", bound="Sum")
 
 
 class PurchaseDay(NamedTuple):
@@ -229,14 +233,12 @@ PURCHASE_STEPS: dict[str, Callable[[Order, Fact, Company], None]] = {
 
 
 class Sum:
-    """The figures of all orders of a day or a currency, kept up to date by adding and taking away."""
+    """The figures of some orders, and how many these are, wholly cancelled ones too; added to and taken away from."""
 
     __slots__ = ("figures", "orders")
 
     def __init__(self, figures: Figures = _NOTHING, orders: int = 0) -> None:
-        self.figures = figures
-        self.orders = orders
-        """How many stand here, those that are wholly cancelled too."""
+        self.figures, self.orders = figures, orders
 
     def book(self, figures: Figures, times: int) -> None:
         """Add the figures of one order, or take them away again (times is -1)."""
@@ -280,26 +282,25 @@ class Account(Sum):
                 del self.days[bisect_left(self.days, day)]
 
 
-class Ledger:
-    """The orders of one subject by id, and their sums by (day, currency) and by currency."""
+class Ledger(ABC, Generic[K, T]):
+    """The orders of one subject by id, and what they add up to by one sort of key."""
 
-    __slots__ = ("_company", "accounts", "days", "orders", "subject")
+    __slots__ = ("_company", "orders", "subject", "sums")
 
     def __init__(self, subject: str, company: Company) -> None:
         self.subject = subject
         self.orders: dict[Hashable, Order] = {}
-        self.days: dict[tuple[str, str], Sum] = {}
-        self.accounts: dict[str, Account] = {}
+        self.sums: dict[K, T] = {}
         self._company = company
 
-    def take(self, fact: Fact) -> Iterable[tuple[str, str]]:
-        """Book a fact; answer each (day, currency) whose figures may have changed."""
+    def take(self, fact: Fact) -> list[K]:
+        """Book a fact; answer the keys of the sums that may have changed."""
         step = PURCHASE_STEPS.get(fact.kind)
         if step is None:
-            return ()
+            return []
         name: Hashable = fact.data.get("order") or (fact.stream, fact.version)
         order = self.orders.get(name)
-        before: tuple[tuple[str, str], ...] = ()
+        before: list[K] = []
         if order is None:
             order = self.orders[name] = Order(fact, self._company)
         else:
@@ -309,24 +310,42 @@ class Ledger:
         after = self._book(order, 1)
         return after if before == after else before + after
 
-    def _book(self, order: Order, times: int) -> tuple[tuple[str, str], ...]:
-        keys = []
+    @abstractmethod
+    def _book(self, order: Order, times: int) -> list[K]:
+        """Add the figures of an order, or take them away again (times is -1); answer the keys of the sums."""
+
+
+class Days(Ledger[tuple[str, str], Sum]):
+    """Orders by (day, currency)."""
+
+    __slots__ = ()
+
+    def _book(self, order: Order, times: int) -> list[tuple[str, str]]:
+        sums, keys = self.sums, [(order.day, currency) for currency in order.figures]
+        for key, figures in zip(keys, order.figures.values(), strict=True):
+            if (total := sums.get(key)) is None:
+                sums[key] = Sum(figures, times)
+                continue
+            total.book(figures, times)
+            if not total.orders:
+                del sums[key]
+        return keys
+
+
+class Accounts(Ledger[str, Account]):
+    """Orders by currency."""
+
+    __slots__ = ()
+
+    def _book(self, order: Order, times: int) -> list[str]:
         for currency, figures in order.figures.items():
-            key = (order.day, currency)
-            keys.append(key)
-            if (day := self.days.get(key)) is None:
-                self.days[key] = Sum(figures, times)
-            else:
-                day.book(figures, times)
-                if not day.orders:
-                    del self.days[key]
-            if (account := self.accounts.get(currency)) is None:
-                account = self.accounts[currency] = Account()
+            if (account := self.sums.get(currency)) is None:
+                account = self.sums[currency] = Account()
             account.book_at(order.at, order.day, figures, times)
-        return tuple(keys)
+        return list(order.figures)
 
 
-class Purchases(View[Ledger]):
+class Purchases(View[Days]):
     """The purchases of every customer, by day and currency."""
 
     name = "purchases"
@@ -360,17 +379,17 @@ class Purchases(View[Ledger]):
         ),
     )
 
-    def initial(self, subject: str) -> Ledger:
+    def initial(self, subject: str) -> Days:
         """A customer who bought nothing."""
-        return Ledger(subject, self.company)
+        return Days(subject, self.company)
 
-    def evolve(self, state: Ledger, fact: Fact) -> tuple[Ledger, Iterable[Hashable]]:
+    def evolve(self, state: Days, fact: Fact) -> tuple[Days, Iterable[Hashable]]:
         """Book an order, or what became of it."""
         return state, state.take(fact)
 
-    def row(self, state: Ledger, key: Hashable) -> Row | None:
+    def row(self, state: Days, key: Hashable) -> Row | None:
         """The purchases of this (day, currency)."""
-        if not isinstance(key, tuple) or (total := state.days.get(key)) is None:
+        if not isinstance(key, tuple) or (total := state.sums.get(key)) is None:
             return None
         subject, (day, currency), dayno = state.subject, key, day_number(key[0])
         orders, quantity_micros, gross_micros, *less = all_bounded(total.figures)
