@@ -7,20 +7,33 @@ thousands are made a second, and go by themselves, it finds nothing and takes a 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 _YOUNG_MAX = 100_000
 """How many objects must be new before it looks at them: several batches of them."""
 
 
+_lock = RLock()  # an abandoned generator may leave its block while the collector runs in one that holds it
+_blocks = 0
+_before = gc.get_threshold()
+
+
 @contextmanager
 def seldom() -> Iterator[None]:
-    """Let it look at what is new less often, until the block ends."""
-    before = gc.get_threshold()
-    look_seldom()
+    """Let it look at what is new less often, until the last of the blocks ends that are under way at once."""
+    global _blocks, _before
+    with _lock:
+        if not _blocks:
+            _before = gc.get_threshold()
+            look_seldom()
+        _blocks += 1
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        with _lock:
+            _blocks -= 1
+            if not _blocks:
+                gc.set_threshold(*_before)
 
 
 def look_seldom() -> None:

@@ -14,6 +14,7 @@ from adapters.appending.committer import Committer
 from adapters.appending.door import ANY, Door, Expected, kept_moving, needs_deciding
 from adapters.appending.rounds import Rounds
 from adapters.clock import clock_us
+from adapters.collector import seldom
 from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict, receipts_of
 from adapters.notes import keep_notes
 from adapters.privacy.destruction import destroy_keys
@@ -271,13 +272,14 @@ class Engine:
             LogUnavailable: the outcome of the batches not yet answered is not known; sending the same again is safe.
         """
         entries = (encoded(groups, self.sealing, recordedby) for groups in batches)
-        while True:
-            run = Run(entries)
-            for answers in self.log.append_in_turn(run):
-                yield self._answered(run.taken.popleft(), answers)
-            if run.stopped_at is None:
-                return
-            yield self._one_by_one(run.stopped_at, recordedby)
+        with seldom():
+            while True:
+                run = Run(entries)
+                for answers in self.log.append_in_turn(run):
+                    yield self._answered(run.taken.popleft(), answers)
+                if run.stopped_at is None:
+                    return
+                yield self._one_by_one(run.stopped_at, recordedby)
 
     def _answered(self, batch: Batch, answers: Sequence[Verdict]) -> list[Verdict]:
         """The verdict of every entry of a batch, given those of its groups."""

@@ -1,6 +1,7 @@
 """What the door admits, refuses and answers, on both databases."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -332,9 +333,13 @@ def test_batches_are_stored_in_turn_and_answered_in_order(engine: Engine, touch:
 
 def test_leaving_in_the_midst_of_batches_keeps_what_was_sent(engine: Engine, touch: Touch) -> None:
     batches = ([[touch("TicketOpened", "c", f"{batch}-{at}", ticket="t")] for at in range(5)] for batch in range(4))
-    appending = engine.append_batches(batches)
+    thresholds = gc.get_threshold()
+    appending, others = engine.append_batches(batches), engine.append_batches(iter([[]]))
     next(appending)
+    next(others)
     appending.close()  # type: ignore[attr-defined]
+    assert list(others) == []
+    assert gc.get_threshold() == thresholds, "the collector looks as often as before"
     sent = sum(engine.log.heads().numbers)
     assert sent in (5, 10)
     assert engine.append([touch("TicketOpened", "c", "last", ticket="t")])[0].number == sent + 1
