@@ -104,7 +104,8 @@ class _Queue:
         return answer
 
     async def _go_round(self) -> None:
-        while taken := self._waiting[: LIMITS.commit_group_max]:
+        size = LIMITS.commit_group_max
+        while taken := self._waiting[:size]:
             del self._waiting[: len(taken)]
             try:
                 groups, _, joined, early = zip(*taken, strict=True)
@@ -118,8 +119,11 @@ class _Queue:
                     raise
             else:
                 self._tell(taken, verdicts)
-            # Who was answered may have more to send: it joins what came meanwhile, and rounds do not fall into halves.
+            # Who was answered may have more to send at once: it joins what came meanwhile.
             await asyncio.sleep(0)
+            # Others take a while to send more, and small rounds would take turns with large ones, while each of which
+            # the loop has nothing to do. So each is at most as large as it and the one before are on the average.
+            size = min(LIMITS.commit_group_max, (len(taken) + len(self._waiting) + 1) // 2)
 
     def _store_early(
         self, early: "Sequence[_Early | None]", groups: Sequence[Group], joined: "Sequence[Span | None]"

@@ -57,6 +57,25 @@ def test_a_loop_goes_on_while_its_round_is_held_up_and_no_thread_waits(engine: E
     assert asyncio.run(append()) == 2
 
 
+def test_what_comes_while_a_small_round_is_stored_is_shared_out_to_equal_rounds(engine: Engine, touch: Touch) -> None:
+    sizes = list[int]()
+    engine.log.heads()  # connects
+
+    async def append() -> None:
+        engine.rounds.observe = lambda touchpoints, _: sizes.append(touchpoints)
+        with _held_up(engine.url) as waits:
+            first = asyncio.create_task(engine.append_async([touch("TicketOpened", "anna", "0", ticket="t")]))
+            while not waits():
+                await asyncio.sleep(0)
+            sent = [touch("TicketOpened", f"c{n}", "1", ticket="t") for n in range(63)]
+            others = [asyncio.create_task(engine.append_async([each])) for each in sent]
+            await asyncio.sleep(0)
+        await asyncio.gather(first, *others)
+
+    asyncio.run(append())
+    assert sizes == [1, 32, 31]
+
+
 def test_a_round_whose_loop_ends_harms_none_after_it(engine: Engine, touch: Touch) -> None:
     async def begin(waits: Callable[[], bool]) -> None:
         begun = asyncio.create_task(engine.append_async([touch("TicketOpened", "anna", "1", ticket="t")]))
