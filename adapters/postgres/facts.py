@@ -18,7 +18,6 @@ from adapters.postgres.arrays import Bigints, Blobs, Integers, Names, Texts, big
 from adapters.postgres.prepared import PreparingConnection, Statement
 
 _APPEND = Statement(
-    b"append_facts_v1",
     b"""
     SELECT recorded, heads, lasts
     FROM lifecircle.append_facts_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
@@ -27,7 +26,6 @@ _APPEND = Statement(
     (1007, 1009, 1007, 1007, 1007, 1007, 1009, 1009, 1009, 1016, 1009, 1001, 1001),
 )
 _APPEND_ONE = Statement(
-    b"append_one_v1",
     b"SELECT lifecircle.append_one_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     (23, 25, 25, 25, 25, 20, 25, 17, 17, 20),  # integer, text, bigint and bytea
 )

@@ -17,7 +17,7 @@ from adapters.clock import clock_us
 from adapters.log import Cursor
 from adapters.postgres.arrays import Array, Bigints, Doubles, Texts
 from adapters.postgres.datastore import sql as sql_file
-from adapters.postgres.pipelined import Change, Pipelined
+from adapters.postgres.prepared import Change, PreparingConnection
 from adapters.postgres.report import TYPES, comments, declared, listed, publish
 from adapters.postgres.rows import CSV, as_csv
 from adapters.settings import LIMITS
@@ -85,19 +85,11 @@ class Kept(Protocol):
         """What is done to the rows of a generation, written out once."""
         ...
 
-    def pipelined(self, connection: Connection[Any]) -> Pipelined:
-        """What runs many statements at once on a connection."""
-        ...
-
-    def redefined(self) -> None:
-        """Take note that nothing is prepared any more: something was dropped or altered."""
-        ...
-
 
 class PostgresTransaction:
     """One write transaction on the view store."""
 
-    def __init__(self, connection: Connection[Any], tables: Kept) -> None:
+    def __init__(self, connection: PreparingConnection, tables: Kept) -> None:
         self._connection = connection
         self._tables = tables
 
@@ -140,7 +132,7 @@ class PostgresTransaction:
             return
         self._connection.execute(_WITHOUT_A_WAIT)
         key = listed(primary_key(self._tables.views[generation.view]))
-        self._tables.redefined()
+        self._connection.forget()
         finishing = SQL("ALTER TABLE {} ADD PRIMARY KEY ({}), RESET (autovacuum_enabled)")
         self._connection.execute(finishing.format(Identifier(generation.table), key))
         self._connection.execute(_COARSER)
@@ -148,7 +140,7 @@ class PostgresTransaction:
 
     def forget(self, generations: Iterable[Generation]) -> None:
         """Drop the tables of generations that failed or retired, and what is known of their parts."""
-        self._tables.redefined()
+        self._connection.forget()
         for generation in generations:
             self._connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier(generation.table)))
             named = generation[:2]
@@ -219,7 +211,7 @@ class PostgresTransaction:
         changed = [(generation, each) for generation, each in changes if each]
         rows = (each for generation, changes in changed for each in self._of_rows(generation, changes))
         # What a crash takes away it takes with the position, and is folded again.
-        self._tables.pipelined(self._connection).run([Change(_WITHOUT_A_WAIT, ()), *rows])
+        self._connection.run([Change(_WITHOUT_A_WAIT, ()), *rows])
         for generation, each in changed:
             if each.freed:
                 self._connection.execute(
@@ -291,13 +283,13 @@ class PostgresTransaction:
 
     def publish(self, moved: Sequence[str] = ()) -> None:
         """Replace public names and questions, where their definition, or the table of a view, is another."""
-        self._tables.redefined()
+        self._connection.forget()
         live = live_tables(self._connection)
         publish(self._connection, self._tables.views, live, self._tables.schema, self._tables.report, moved)
 
     def drop(self) -> None:
         """Leave nothing of a moment's tables."""
-        self._tables.redefined()
+        self._connection.forget()
         schema = Identifier(self._tables.schema)
         self._connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
 

@@ -77,7 +77,7 @@ _TAKE_LOCKS = b"SELECT lifecircle.take_locks_v1(%b)"
 
 _HIGHEST = 2**63 - 1
 
-_AT_HAND_S = 0.001
+_AT_HAND_S = 0.0002
 """For how long an event loop may wait for a connection: none is free, or there is one."""
 
 

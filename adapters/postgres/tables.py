@@ -13,7 +13,7 @@ from adapters.clock import clock_us
 from adapters.postgres import arrays
 from adapters.postgres.datastore import Datastore, in_our_words
 from adapters.postgres.generations import PostgresTransaction, Statements, Tracker, position, stands
-from adapters.postgres.pipelined import Pipelined
+from adapters.postgres.prepared import PreparingConnection
 from adapters.postgres.report import PUBLIC, ask, listed
 from adapters.settings import LIMITS
 from adapters.views.generations import generations
@@ -50,9 +50,8 @@ class PostgresTables:
         self._datastore = Datastore(url)
         self._datastore.schema = self.schema
         self.tracker = Tracker(self._datastore)
-        self._writer: Connection[Any] | None = None
+        self._writer: PreparingConnection | None = None
         self._statements: dict[str, Statements] = {}
-        self._pipelined: Pipelined | None = None
         self._writing = Lock()
 
     @contextmanager
@@ -71,15 +70,11 @@ class PostgresTables:
         """Begin a transaction that writes only to generations that are building, beside others."""
         with self._writing, self._in_our_words():
             if self._writer is None or self._writer.closed:
-                self._writer, self._pipelined = self._connect(), None
+                self._writer = self._connect()
                 # What is prepared while a table is empty would read all of it for as long as nobody analyzes it.
                 self._writer.execute("SET enable_seqscan = off")
-            try:
-                with self._writer.transaction():
-                    yield PostgresTransaction(self._writer, self)
-            except BaseException:
-                self.redefined()
-                raise
+            with self._writer.transaction():
+                yield PostgresTransaction(self._writer, self)
 
     def statements(self, generation: Generation, connection: Connection[Any]) -> Statements:
         """What is done to the rows of a generation, written out once."""
@@ -87,15 +82,6 @@ class PostgresTables:
             made = Statements.of(self.views[generation.view], generation.table, connection)
             self._statements[generation.table] = made
         return self._statements[generation.table]
-
-    def pipelined(self, connection: Connection[Any]) -> Pipelined:
-        """What runs many statements at once on the connection that writes."""
-        self._pipelined = self._pipelined or Pipelined(connection)
-        return self._pipelined
-
-    def redefined(self) -> None:
-        """Take note that nothing is prepared any more: something was dropped, altered or rolled back."""
-        self._pipelined = None
 
     @contextmanager
     def reading(self) -> Iterator[PostgresTransaction | None]:
@@ -187,15 +173,15 @@ class PostgresTables:
             return *seen, [ask(connection, sql, None, self.report, alone=bool(self.place)) for sql in questions]
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection[Any]]:
+    def _reading(self) -> Iterator[PreparingConnection]:
         with self._in_our_words(), self._connect() as connection:
             connection.read_only = True
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             with connection.transaction():
                 yield connection
 
-    def _connect(self) -> Connection[Any]:
-        connection = psycopg.connect(self.url, autocommit=True, connect_timeout=LIMITS.postgres_connect_s)
+    def _connect(self) -> PreparingConnection:
+        connection = PreparingConnection.connect(self.url, autocommit=True, connect_timeout=LIMITS.postgres_connect_s)
         arrays.register(connection)
         connection.execute("SELECT set_config('search_path', %s, false)", (self.schema,))
         return connection
