@@ -22,6 +22,7 @@ from adapters.evidence import set_aside
 from adapters.log import QuarantinedRow
 from adapters.outgoing.broker import connected, server_and_path
 from adapters.settings import LIMITS
+from adapters.sources.cells import row_digest
 from adapters.sources.importer import rule_and_message
 from domain.compiled import Appendable
 from domain.errors import LogUnavailable, Refused, UnreadableInput
@@ -99,7 +100,7 @@ class _Intake:
             except Refused as refusal:
                 told = event if isinstance(event, dict) else {}
                 self._engine.refusals.note(refusal, self._by, told.get("type"), told.get("id"))
-                await self._refuse(message, refusal)
+                await self._refuse(message, refusal, read=bool(told))
             else:
                 by_subject.setdefault(envelope.subject, []).append((message, envelope))
         await asyncio.gather(*map(self._append, by_subject.values()))
@@ -109,20 +110,23 @@ class _Intake:
             try:
                 await self._engine.append_async([envelope], recordedby=self._by)
             except Refused as refusal:
-                await self._refuse(message, refusal)
+                await self._refuse(message, refusal, read=True)
             else:
                 await message.ack()
 
-    async def _refuse(self, message: Msg, refusal: Refused) -> None:
+    async def _refuse(self, message: Msg, refusal: Refused, *, read: bool) -> None:
+        """Set a message aside; one that could be read may be let in as it stands, when the rules have changed."""
         rule, told = rule_and_message(refusal)
+        place = message.metadata.sequence.stream
         row = QuarantinedRow(
             batch=self._by,
-            row=message.metadata.sequence.stream,
+            row=place,
             source=message.subject,
             rule=rule,
             message=told,
             raw=message.data.decode(errors="backslashreplace"),
             recorded=clock_us(),
+            stem=f"{row_digest(self._engine.sealing.row_key, '').hex()}/{place}" if read else "",
         )
         await asyncio.to_thread(set_aside, self._engine, [row], recordedby=self._by)
         await message.term()

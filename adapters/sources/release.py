@@ -82,7 +82,7 @@ def release(engine: Engine, corrected: Sequence[Corrected], *, recordedby: str) 
     Rows of one group are released together; fellows that are not among those given are taken as they stand.
 
     Raises:
-        NotInQuarantine: a batch or row is not known, or was imported without a mapping; nothing was released.
+        NotInQuarantine: a batch or row is not known; nothing was released.
         IdKeyUnusable: the mapping derives keyed ids, and the log's key is not to be had.
         LogUnavailable: the log was lost on the way; releasing the same again completes it.
     """
@@ -103,16 +103,18 @@ class _Batch:
         self._rows = {row.row: row for row in quarantined(engine, batch, released=True)}
         runs = engine.log.imports(batch=batch)
         strange = corrected.keys() - self._rows.keys()
-        if not runs or strange:
+        known = bool(runs or self._rows)
+        if not known or strange:
             raise NotInQuarantine(
-                "there is no such row in quarantine" if runs else "there is no such batch in quarantine",
-                where=f"{batch} row {min(strange)}" if runs else batch,
+                "there is no such row in quarantine" if known else "there is no such batch in quarantine",
+                where=f"{batch} row {min(strange)}" if known else batch,
                 rule="a row is named by its batch and its place in the file, as: lifecircle quarantine list",
                 way_out="keep the columns batch and row of the export as they are",
             )
-        mapping = read_stored(runs[0].mapping)
+        # What came from a broker was no file: each row is a CloudEvent.
+        mapping = read_stored(runs[0].mapping) if runs else None
         self._form = mapping.file if mapping else None
-        self._columns: list[str] = json.loads(runs[0].columns)
+        self._columns: list[str] = json.loads(runs[0].columns) if runs else ["event"]
         if unknown := {column for row in corrected.values() for column in row.cells} - set(self._columns):
             raise NotInQuarantine(
                 f"the file has no column {', '.join(sorted(unknown))}",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -122,3 +123,28 @@ def test_what_comes_in_is_recorded_once_and_what_is_refused_is_in_quarantine(sho
     assert sorted(row["row"] for row in rows) == [4, 6, 7]
     assert {row["batch"] for row in rows} == {f"nats:{stream.name}"}
     assert stream.waiting() == (0, 0)
+
+    done(shop, "quarantine", "export", "--format", "json", "rows.json")
+    held = json.loads(Path("rows.json").read_text())
+    held[0]["raw"] = json.dumps(wrong | {"data": {"order": "o4", "total": "5 EUR"}})
+    Path("rows.json").write_text(json.dumps(held))
+    still = shop("quarantine", "release", "rows.json", "--format", "json")
+    assert (still.code, still.json["released"], sum(still.json["still_in_quarantine"].values())) == (10, 1, 2)
+    assert [each["id"] for each in done(shop, "history", "c1", "--format", "json").json] == ["e0", "e1", "e2", "w"]
+
+
+def test_what_was_refused_for_the_companys_rules_is_let_in_as_it_stands_when_these_have_changed(
+    file_shop: Shell, stream: Stream
+) -> None:
+    def allow(shelf: str) -> None:
+        schema = {"*": {"type": "object", "properties": {"shelf": {"type": shelf}}}}
+        done(file_shop, "settings", f"custom={json.dumps(schema)}")
+
+    allow("integer")
+    stream.publish(json.dumps(event(id="c", custom={"shelf": "A"})).encode())
+    done(file_shop, "relay", "--once", "--from-nats", f"{stream.server}/{stream.name}")
+    batch = f"nats:{stream.name}"
+    assert [row["batch"] for row in done(file_shop, "quarantine", "list", "--format", "json").json] == [batch]
+    allow("string")
+    done(file_shop, "quarantine", "release", "--batch", batch)
+    assert [each["id"] for each in done(file_shop, "history", "c1", "--format", "json").json] == ["c"]
