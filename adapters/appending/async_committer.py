@@ -95,12 +95,12 @@ class _Queue:
 
     def put(self, group: Group, early: _Early | None) -> Later:
         """Let a group wait for the next round; the answer comes with it."""
-        loop = asyncio.get_running_loop()
-        answer: Later = loop.create_future()
-        self._waiting.append((group, answer, tracing.current(), early))
         if self._going is None or self._going.done():
             # It starts when the tasks that are ready now have had their turn, and so joined it.
-            self._going = loop.create_task(self._go_round())
+            self._going = asyncio.get_running_loop().create_task(self._go_round())
+        # To ask which loop is running is a call of the system, before Python 3.12.
+        answer: Later = self._going.get_loop().create_future()
+        self._waiting.append((group, answer, tracing.current(), early))
         return answer
 
     async def _go_round(self) -> None:

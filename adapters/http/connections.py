@@ -6,6 +6,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from adapters.http.heads import KnownHead
@@ -112,18 +113,20 @@ class Connection(HttpToolsProtocol):
         To uvicorn is left what was sent without waiting for answers, what it or this connection refuses, and all where
         uvicorn writes lines or adds to paths.
         """
+        parser: HttpRequestParser | None = self.parser
         if (
             self._direct is None
+            or parser is None
             or (self.cycle is not None and not self.cycle.response_complete)
             or self.flow.write_paused
             or self.app is not self.config.loaded_app
             or self.limit_concurrency is not None
             or self.root_path
             or self.config.access_log
-            or self.parser.get_method() != b"POST"
-            or self.parser.get_http_version() != "1.1"
-            or self.parser.should_upgrade()
-            or not self.parser.should_keep_alive()
+            or parser.get_method() != b"POST"
+            or parser.get_http_version() != "1.1"
+            or parser.should_upgrade()
+            or not parser.should_keep_alive()
         ):
             return None
         return self._direct.cycle(self, self.url, self.headers)
@@ -144,8 +147,8 @@ class Connection(HttpToolsProtocol):
         else:
             self.server_state.total_requests += 1
             self.flow.resume_reading()
-        if self._sends is _WHOLE:
-            self._sends = _REST
+        if self._sends is _WHOLE and self.cycle.response_complete:
+            self._sends = _HEAD if self._parses else _REST
         self._wait()
 
     def pause_writing(self) -> None:
@@ -226,19 +229,18 @@ class DirectCycle(RequestResponseCycle):
         """The other end went before the request was whole."""
         raise NotImplementedError
 
-    def answer(self, answer: Answer, named: Headers) -> None:
-        """Send an answer with headers of its own, in one piece; to nobody where the other end has gone."""
+    def answer(self, answer: Answer, named: str) -> None:
+        """Send an answer and these lines of headers, in one piece; to nobody where the other end has gone."""
         self.response_complete = True
         if self.disconnected:
             return
         status, body, form, more = answer
-        told = "".join([f"{name.lower()}: {value}\r\n" for name, value in more.items()])
-        own = f"{told}content-length: {len(body)}\r\ncontent-type: {form}\r\n".encode()
-        after = b"".join([b"%b: %b\r\n" % each for each in named])
-        ends = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        own = "".join([f"{name.lower()}: {value}\r\n" for name, value in more.items()])
+        ends = "" if self.keep_alive else "connection: close\r\n"
+        head = f"{own}content-length: {len(body)}\r\ncontent-type: {form}\r\n{named}{ends}\r\n"
         connection = self.connection
         start = _start(int(status), tuple(connection.server_state.default_headers))
-        connection.transport.write(b"".join((start, own, after, ends, body)))
+        connection.transport.write(b"".join((start, head.encode(), body)))
         if not self.keep_alive:
             connection.transport.close()
         connection.on_response_complete()

@@ -4,7 +4,7 @@ What asks for nothing besides passes the framework by. Of that, what a key opens
 Both go to the functions that are behind the route.
 """
 
-from asyncio import get_running_loop
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -109,7 +109,9 @@ class _Asked(NamedTuple):
 
 def _admitted(connection: Connection, turn: "_Turn", asked: _Asked, length: int, ids: Ids) -> "_PlainAppend | None":
     """What answers a plain append with a body of this length, if there is room for it and its caller may append."""
-    if length > LIMITS.http_body_aside_bytes or tracing.active() or (principal := turn.appender(asked.key)) is None:
+    if length > LIMITS.http_body_aside_bytes or tracing.active():
+        return None
+    if (principal := turn.appender(asked.key, connection.loop)) is None:
         return None
     try:
         turn.service.take(length)
@@ -178,7 +180,7 @@ class _PlainAppend(DirectCycle):
         task.add_done_callback(self.connection.under_way.discard)
 
     async def _answered(self) -> None:
-        loglines.named(self.ids._asdict())
+        loglines.named(self.ids.told())
         try:
             answer = await events.append_whole(self._service, self._principal, self._asked.form, bytes(self.body))
         except LifecircleError as error:
@@ -199,7 +201,7 @@ class _Turn:
         self._outcomes: list[events.Outcome] = []
         self._each_s: list[float] = []
 
-    def appender(self, key: str) -> Principal | None:
+    def appender(self, key: str, loop: AbstractEventLoop) -> Principal | None:
         """Whom a key stands for, if they may append."""
         if found := self._appenders.get(key):
             return found
@@ -210,7 +212,7 @@ class _Turn:
         if principal is None or not principal.has(events.APPENDERS):
             return None
         if not self._appenders:
-            get_running_loop().call_soon(self._appenders.clear)
+            loop.call_soon(self._appenders.clear)
         self._appenders[key] = principal
         return principal
 
@@ -221,7 +223,7 @@ class _Turn:
             self._outcomes.append(outcome)
             self._each_s.append(append.noting.until_answered_s)
         if not self._ended:
-            get_running_loop().call_soon(self._over)
+            append.connection.loop.call_soon(self._over)
         self._ended.append((append, answer))
 
     def _over(self) -> None:
@@ -233,4 +235,4 @@ class _Turn:
             end_all([append.noting for append, _ in ended], _ROUTE, self.service)
         finally:
             for append, answer in ended:
-                append.answer(answer, append.ids.headers())
+                append.answer(answer, append.ids.lines())

@@ -302,7 +302,7 @@ def _receipt(given: Receipt, body: dict[str, Any], headers: dict[str, str]) -> A
 
 
 def _told(status: int, content: dict[str, Any], headers: dict[str, str]) -> Answer:
-    return Answer(status, orjson.dumps(content), headers=headers)
+    return Answer(status, orjson.dumps(content), JSON, headers)
 
 
 def _result(found: Outcome) -> dict[str, Any]:

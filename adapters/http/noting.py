@@ -41,9 +41,17 @@ class Ids(NamedTuple):
     request_id: str
     correlation_id: str
 
-    def headers(self) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
-        """The headers by which an answer tells them."""
-        return (_REQUEST_ID, self.request_id.encode()), (_CORRELATION_ID, self.correlation_id.encode())
+    def told(self) -> dict[str, str]:
+        """The same as log lines tell them."""
+        return {"request_id": self.request_id, "correlation_id": self.correlation_id}
+
+    def lines(self) -> str:
+        """The lines of headers by which an answer tells them."""
+        return f"x-request-id: {self.request_id}\r\nx-correlation-id: {self.correlation_id}\r\n"
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The same headers as the framework takes them."""
+        return [(_REQUEST_ID, self.request_id.encode()), (_CORRELATION_ID, self.correlation_id.encode())]
 
 
 def ids_of(headers: Mapping[bytes, bytes]) -> Ids:
@@ -81,7 +89,7 @@ class Noted:
             return
         headers = dict(scope["headers"])
         ids = ids_of(headers)
-        loglines.named(ids._asdict())
+        loglines.named(ids.told())
         noting = Noting(scope["method"])
         named_so = ids.headers()
 
@@ -95,7 +103,7 @@ class Noted:
             if tracing.active() and scope["path"] not in _UNTRACED:
                 with tracing.request(noting.method, _sent(headers, _PARENT)) as span:
                     trace = f"{span.get_span_context().trace_id:032x}"
-                    loglines.named({**ids._asdict(), "trace_id": trace})
+                    loglines.named({**ids.told(), "trace_id": trace})
                     try:
                         await self._app(scope, receive, sending)
                     finally:
@@ -136,7 +144,7 @@ class Noting:
     def __init__(self, method: str, ids: Ids | None = None) -> None:
         """Begin; its line is to tell these ids, where not all lines that are written meanwhile do."""
         self.method = method if method in _METHODS else "other"
-        self.ids = ids._asdict() if ids else {}
+        self.ids = ids.told() if ids else {}
         self.status = 0
         self.began = self._answered = perf_counter()
 

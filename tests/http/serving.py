@@ -71,9 +71,16 @@ def serving(shell: Shell, port: int, *options: str) -> Iterator[Serving]:
 
 
 @contextmanager
-def listening(app: object) -> Iterator[int]:
+def listening(app: object, idle_s: int = 5) -> Iterator[int]:
     """Serve an application as `lifecircle serve` does, in a thread; answer the port."""
-    config = uvicorn.Config(app, port=0, http=Connection, log_level="error", access_log=False)  # type: ignore[arg-type]
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        port=0,
+        http=Connection,
+        log_level="error",
+        access_log=False,
+        timeout_keep_alive=idle_s,
+    )
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, daemon=True)
     thread.start()

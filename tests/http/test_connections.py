@@ -16,13 +16,16 @@ from adapters.apikeys import ApiKeys, Role
 from adapters.engine import Engine
 from adapters.http.app import create
 from adapters.settings import LIMITS
+from tests.cli.program import event
 from tests.http.calls import orders
 from tests.http.serving import listening
 
 SHORT = replace(
     LIMITS, http_head_s=1.0, http_body_s=0.4, http_reader_s=0.4, http_connections_max=12, http_followers_max=3
 )
+IDLE_S = 1
 CUT_WITHIN_S = 10
+TOUCHPOINT = json.dumps(event(id="idle")).encode()
 
 
 class Server(NamedTuple):
@@ -47,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("connections", "service"):
             patch.setattr(f"adapters.http.{module}.LIMITS", SHORT)
-        with listening(create(f"sqlite:///{folder}/log.db", keyring)) as port:
+        with listening(create(f"sqlite:///{folder}/log.db", keyring), idle_s=IDLE_S) as port:
             yield Server(port, keyring.make("all", Role))
 
 
@@ -84,6 +87,8 @@ def test_a_head_or_a_body_that_trickles_is_cut(server: Server) -> None:
         "a head": (b"GET /livez HTTP/1.1\r\n", *(b"X-A: b\r\n" for _ in drops)),
         "a body": (head(server, 1_000), *drops),
         "a body of nobody": (head(server, 1_000, key="lc_0_0"), *drops),
+        "nothing more": (b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",),
+        "nothing more after an append": (head(server, len(TOUCHPOINT)) + TOUCHPOINT,),
         "a second head": (b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\n", *drops),
     }
     told = {}
@@ -92,8 +97,17 @@ def test_a_head_or_a_body_that_trickles_is_cut(server: Server) -> None:
             told[name] = until_cut(connection, *sent)
     assert told["nothing"] == told["a head"] == b""
     assert b"401" in told["a body of nobody"]
+    assert [told[name].count(b"HTTP/1.1 20") for name in trickles if name.startswith("nothing")] == [0, 1, 1]
     assert told["a second head"].count(b"200 OK") == 1
     assert server.get("/livez").status_code == 200
+
+
+def test_what_takes_its_time_is_waited_for_also_where_it_was_sent_ahead(server: Server) -> None:
+    cursor = server.get("/events?limit=10000").json()["cursor"]
+    asked = f"GET /events?after={cursor}&wait={{}} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\n\r\n"
+    with server.connect() as connection:
+        connection.sendall((asked.format(0) + asked.format(IDLE_S * 1.5)).encode())
+        assert until_cut(connection).count(b"200 OK") == 2
 
 
 def test_too_many_followers_and_too_many_connections_are_asked_to_come_again(server: Server) -> None:

@@ -1,6 +1,4 @@
-"""Two services over logs of their own to which the same bytes go: one that answers plain appends on the connection,
-and one that lets its application answer all.
-"""
+"""Two services to which the same bytes go, over logs of their own: one of them lets its application answer all."""
 
 import json
 import re
