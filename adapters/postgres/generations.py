@@ -21,7 +21,7 @@ from adapters.postgres.prepared import Change, PreparingConnection
 from adapters.postgres.report import TYPES, comments, declared, listed, publish
 from adapters.postgres.rows import CSV, as_csv
 from adapters.settings import LIMITS
-from adapters.views.generations import FORGET_PARTS, generations, live_tables, move
+from adapters.views.generations import FORGET_PARTS, GIVE_UP, generations, live_tables, move
 from adapters.views.sweep import Part
 from adapters.views.tables import (
     Changes,
@@ -113,6 +113,7 @@ class PostgresTransaction:
     def create(self, fingerprints: Mapping[str, str], cut: str = "") -> list[Generation]:
         """Make the tables of the next generation of each view named, to be folded up to a cut; `finish` makes keys."""
         self._connection.execute(_WITHOUT_A_WAIT)
+        self._connection.execute(GIVE_UP)
         made = next_generations(self.generations(), fingerprints, cut)
         for generation in made:
             view = self._tables.views[generation.view]

@@ -89,7 +89,8 @@ def publish(
     if names == (told := public_names(views),) and set(moved) <= set(published) and all(stands for _, stands in found):
         # Whatever rests on these names, questions among it, follows them to their tables.
         for name in moved:
-            _replace(connection, Identifier(report, name), _of_table(connection, views[name], schema, live[name]))
+            select = _of_table(connection, views[name], schema, live[name])
+            connection.execute(_replacing(Identifier(report, name), select))
         return
     connection.execute(SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(_ENTRIES, declared(columns_of(Entry))))
     wanted = _wanted(connection, {name: views[name] for name in views if name in live}, live, schema)
@@ -182,8 +183,9 @@ def _make(connection: Connection[Any], wanted: Sequence[_Public], schema: str, r
             name = Identifier(report, public.name)
             try:
                 with connection.transaction():
-                    _replace(connection, name, public.select)
-                    connection.execute(comments("VIEW", name, public.relation), prepare=False)
+                    # In one text, for several hundred names would each wait twice.
+                    described = comments("VIEW", name, public.relation).as_bytes(connection)
+                    connection.execute(_replacing(name, public.select) + b"\n;" + described, prepare=False)
                 made.append(public.name)
             except errors.UndefinedTable:
                 left.append(public)
@@ -203,8 +205,8 @@ def _make(connection: Connection[Any], wanted: Sequence[_Public], schema: str, r
     return made
 
 
-def _replace(connection: Connection[Any], name: Identifier, select: bytes) -> None:
-    connection.execute(SQL("CREATE OR REPLACE VIEW {} AS ").format(name).as_bytes(connection) + select)
+def _replacing(name: Identifier, select: bytes) -> bytes:
+    return SQL("CREATE OR REPLACE VIEW {} AS ").format(name).as_bytes() + select
 
 
 def _look_in(connection: Connection[Any], schema: str) -> None:

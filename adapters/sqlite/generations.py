@@ -12,7 +12,7 @@ from adapters.clock import clock_us
 from adapters.log import Cursor
 from adapters.sqlite.ddl import declared, insert, listed, quoted
 from adapters.sqlite.report import publish
-from adapters.views.generations import FORGET_PARTS, generations, live_tables, move
+from adapters.views.generations import FORGET_PARTS, GIVE_UP, generations, live_tables, move
 from adapters.views.sweep import Part
 from adapters.views.tables import (
     Changes,
@@ -80,6 +80,7 @@ class SQLiteTransaction:
 
     def create(self, fingerprints: Mapping[str, str], cut: str = "") -> list[Generation]:
         """Make the tables of the next generation of each view named, to be folded up to a cut."""
+        self._connection.execute(GIVE_UP)
         made = next_generations(self.generations(), fingerprints, cut)
         for generation in made:
             view = self._tables.views[generation.view]

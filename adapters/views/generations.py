@@ -10,6 +10,9 @@ from adapters.views.tables import Generation, fenced
 # What is known of the parts of generations that are not being built any more.
 FORGET_PARTS = "DELETE FROM folded_parts WHERE begun NOT IN (SELECT built FROM generations WHERE state = 'building')"
 
+# Only one rebuild leads, so what is still being built when the next one begins was cut off.
+GIVE_UP = "UPDATE generations SET state = 'retired' WHERE state = 'building'"
+
 _GENERATIONS = "SELECT view, number, fingerprint, state, cut, built FROM generations ORDER BY view, number"
 
 

@@ -5,9 +5,11 @@ cut off is taken up by the next one where it stood.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import NamedTuple
 
+from adapters.addresses import open_tables
 from adapters.log import Cursor, Log, Stored
 from adapters.settings import LIMITS
 from adapters.views.folder import Folder
@@ -67,8 +69,9 @@ def rebuild(
     """
     with tables.lead("rebuild"), workers_for(tables.url, heads := log.heads(), workers) as processes:
         with tables.transaction() as transaction:
-            made, cut = _begun(log, tables, company, view_names, transaction, heads)
-        fold_log(log, tables, made, cut, processes, on_progress=on_progress)
+            made, cut, dead = _begun(log, tables, company, view_names, transaction, heads)
+        with _forgetting(tables, dead):
+            fold_log(log, tables, made, cut, processes, on_progress=on_progress)
         new = {generation.view: generation for generation in made}
         folder = _caught_up(log, tables, company, new, cut, log.heads, on_progress)
         _switch(log, tables, company, made, folder, heads)
@@ -95,8 +98,9 @@ def compared(
     with tables.lead("rebuild"), workers_for(tables.url, log.heads(), workers) as processes:
         with tables.transaction() as transaction:
             shown = _shown(log, transaction)
-            made, cut = _begun(log, tables, company, view_names, transaction, shown)
-        fold_log(log, tables, made, cut, processes, on_progress=on_progress)
+            made, cut, dead = _begun(log, tables, company, view_names, transaction, shown)
+        with _forgetting(tables, dead):
+            fold_log(log, tables, made, cut, processes, on_progress=on_progress)
         new = {generation.view: generation for generation in made}
         folder = _caught_up(
             log, tables, company, new, cut, lambda: position_cursor(log, tables.state()[1]), on_progress
@@ -143,10 +147,11 @@ def _begun(
     view_names: Iterable[str] | None,
     transaction: Transaction,
     upto: Cursor,
-) -> tuple[list[Generation], Cursor]:
-    """The generations to build and the cut to fold them to: those of a rebuild that was cut off, or else new ones.
+) -> tuple[list[Generation], Cursor, list[Generation]]:
+    """The generations to build, the cut to fold them to, and the generations that nobody needs any more.
 
-    Going on saves nothing where more was recorded since its cut than it had folded: catching up is slower than folding.
+    Built are those of a rebuild that was cut off, or else new ones. Going on saves nothing where more was recorded
+    since its cut than it had folded: catching up is slower than folding.
     """
     names = [name for name in view_names or tables.views if name in tables.views or view_named(name)]
     live = live_generations(transaction)
@@ -167,9 +172,28 @@ def _begun(
         else:
             since = sum(upto.numbers) - sum(cut.numbers)
             if upto.reaches(cut) and since <= sum(transaction.folded(building).values()):
-                return building, cut
-    transaction.forget([each for each in known if each.state != "live"])
-    return transaction.create(wanted, str(upto)), upto
+                return building, cut, []
+    return transaction.create(wanted, str(upto)), upto, [each for each in known if each.state != "live"]
+
+
+@contextmanager
+def _forgetting(tables: Tables, dead: Sequence[Generation]) -> Iterator[None]:
+    """Drop the tables of generations while the block runs: a file system may take seconds to free what they held."""
+    if not dead:
+        yield
+        return
+    with ThreadPoolExecutor(1) as thread:
+        forgotten = thread.submit(_forget, tables, dead)
+        yield
+        forgotten.result()
+
+
+def _forget(tables: Tables, dead: Sequence[Generation]) -> None:
+    with (
+        closing(open_tables(tables.url, tables.company, tables.views, tables.place)) as beside,
+        beside.building() as transaction,
+    ):
+        transaction.forget(dead)
 
 
 def _caught_up(

@@ -115,7 +115,10 @@ class Transaction(Protocol):
         ...
 
     def create(self, fingerprints: Mapping[str, str], cut: str = "") -> list[Generation]:
-        """Make the tables of the next generation of each view named, to be folded up to a cut."""
+        """Make the tables of the next generation of each view named, to be folded up to a cut.
+
+        What was being built before is retired: whoever still folds it writes no more.
+        """
         ...
 
     def forget(self, generations: Iterable[Generation]) -> None:

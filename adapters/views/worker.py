@@ -51,9 +51,10 @@ class Worker:
         self._sweep = open_sweep(plan.url)
         self._pseudonyms = Pseudonyms.of_log(plan.url)
         self._tables = open_tables(plan.url, plan.company, plan.views, plan.place)
-        self._views = {each.view: (each, plan.views[each.view](plan.company)) for each in plan.made}
-        self._dealer = Dealer({name: view for name, (_, view) in self._views.items()})
-        columns = {name: enumerate(view.columns()) for name, (_, view) in self._views.items()}
+        self._made = {each.view: each for each in plan.made}
+        self._views = {name: plan.views[name](plan.company) for name in self._made}
+        self._dealer = Dealer(self._views)
+        columns = {name: enumerate(view.columns()) for name, view in self._views.items()}
         floats = {name: [place for place, column in each if column.type is float] for name, each in columns.items()}
         self._floats = {name: places for name, places in floats.items() if places}
         self._written = Counter[str]()
@@ -106,7 +107,7 @@ class Worker:
     def _fold_family(
         self,
         touchpoints: Sequence[Foldable],
-        rows: Mapping[str, list[Row]],
+        rows: dict[str, list[Row]],
         parked: list[tuple[Generation, Parking]],
     ) -> None:
         try:
@@ -122,12 +123,13 @@ class Worker:
         for root, effective in histories.items():
             history = self._pseudonyms.put_into(effective)
             for name, dealt in self._dealer.dealt(history).items():
-                generation, view, collected = *self._views[name], rows[name]
+                view = self._views[name]
                 try:
-                    collected += fold_dealt(view, root, dealt)
+                    rows[name] += fold_dealt(view, root, dealt)
                 except Exception as error:  # noqa: BLE001 - whatever a fold raises parks its subject, visibly
                     bucket, number = poison(view, root, history)
-                    parked.append((generation, Parking(generation.view, root, bucket, number, type(error).__name__)))
+                    parking = Parking(name, root, bucket, number, type(error).__name__)
+                    parked.append((self._made[name], parking))
 
     def _load(
         self,
