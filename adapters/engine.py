@@ -237,9 +237,8 @@ class Engine:
 
         An error for a verdict is not noted yet, and may be of what is the same: `append_async` sees to both.
         """
-        if needs_deciding((touchpoint,), strict=False):
-            return None
-        return self._async_committer.join((touchpoint,), recordedby, ANY.subjects)[1]
+        plain = not needs_deciding((touchpoint,), strict=False)
+        return self._async_committer.join((touchpoint,), recordedby, ANY.subjects)[1] if plain else None
 
     async def append_each_async(
         self, groups: Sequence[Sequence[Appendable]], *, recordedby: str = EMBEDDED
