@@ -52,7 +52,7 @@ async def json_of(request: Request, size_max: int = LIMITS.http_body_max_bytes) 
     """The body of a request as strict JSON.
 
     Raises:
-        RequestRefused: it cannot be taken. UnreadableInput: it is no strict JSON, or larger than this.
+        RequestRefused: it cannot be taken, or is larger than this. UnreadableInput: it is no strict JSON.
     """
     body = await body_of(request)
     if len(body) <= LIMITS.http_body_aside_bytes:
@@ -64,8 +64,10 @@ def json_in(body: bytes, size_max: int = LIMITS.http_body_max_bytes) -> Any:
     """A body that came whole as strict JSON.
 
     Raises:
-        UnreadableInput: it is none, or larger than this.
+        RequestRefused: it is larger than this. UnreadableInput: it is none.
     """
+    if len(body) > size_max:
+        raise too_large(f"it has at most {size_max} bytes")
     return parse_json(body, "the body", size_max)
 
 
@@ -86,7 +88,7 @@ def too_large(rule: str) -> RequestRefused:
         "this is more than one request may carry",
         where="the body",
         rule=rule,
-        way_out="send it in several parts; what is sent twice is stored once",
+        way_out="send fewer or smaller touchpoints at once; what is sent twice is stored once",
     )
 
 

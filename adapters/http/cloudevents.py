@@ -72,7 +72,7 @@ def sent_whole(form: str, body: bytes) -> Sent:
     """The same of a body that came whole, in one of `FORMS`.
 
     Raises:
-        UnreadableInput: it cannot be read.
+        RequestRefused: it is too large. UnreadableInput: it cannot be read.
     """
     return FORMS[form](json_in(body, _SIZES[form]))
 

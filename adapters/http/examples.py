@@ -129,7 +129,7 @@ _ERRORS: Mapping[HTTPStatus, Sequence[LifecircleError]] = {
             "this is more than one request may carry",
             "the body",
             "a batch holds at most 1000 touchpoints",
-            "send it in several parts; what is sent twice is stored once",
+            "send fewer or smaller touchpoints at once; what is sent twice is stored once",
         )
     ],
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: [

@@ -139,7 +139,7 @@ def test_a_receipt_proves_the_bytes_that_are_stored(client: TestClient) -> None:
         (b"{}", "application/json", 415),
         (b"{}", "text/plain", 415),
         (b"", "", 415),
-        (b" " * (LIMITS.touchpoint_size_max_bytes + 1), "application/cloudevents+json", 400),
+        (b" " * (LIMITS.touchpoint_size_max_bytes + 1), "application/cloudevents+json", 413),
         (b" " * (LIMITS.http_body_max_bytes + 1), "application/cloudevents+json", 413),
         (json.dumps([event()] * (LIMITS.http_batch_max + 1)).encode(), "application/cloudevents-batch+json", 413),
     ],
