@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from adapters.addresses import open_tables
 from adapters.apikeys import Principal, Role
+from adapters.export.delimited import harmless
 from adapters.extras import need
 from adapters.http.answers import Catalogue, Followed, HistoryTold, Kinds, Rows, answers
 from adapters.http.answers import refusal as told_refusal
@@ -190,7 +191,8 @@ def _told(request: Request, found: Page, style: str) -> Response:
     if style == "arrow":
         return Response(_arrow(found), headers=links, media_type=_FORMATS[style])
     text = io.StringIO()
-    csv.writer(text).writerows([found.columns, *found.rows])
+    cells = ([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in found.rows)
+    csv.writer(text).writerows([found.columns, *cells])
     return Response(text.getvalue(), headers=links, media_type=_FORMATS[style])
 
 

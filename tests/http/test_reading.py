@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.addresses import open_tables
 from adapters.engine import Engine
+from adapters.export.delimited import as_it_was
 from adapters.views.projector import Projector
 from projections import view_named
 from tests.cli.program import event
@@ -176,6 +177,15 @@ def test_rows_come_in_three_forms_and_as_of_a_moment_of_one_subject(shop: TestCl
     then = shop.get("/views/orders", params={"subject": "c1", "as_of": "2026-03-02"}).json()["rows"]
     assert then == rows[:2]
     assert shop.get("/views/repeat_purchases").json()["rows"][0]["customers"] == 3
+
+
+def test_a_spreadsheet_runs_nothing_that_a_producer_sent(file_client: TestClient) -> None:
+    run = '=HYPERLINK("https://evil.example")'
+    send(file_client, event(id="f", data={"order": run, "total": "-5 EUR"}))
+    project(file_client)
+    (row,) = csv.DictReader(file_client.get("/views/orders", params={"format": "csv"}).text.splitlines())
+    assert (row["order_id"], row["net_micros"]) == (f"'{run}", "-5000000")
+    assert as_it_was(row["order_id"]) == file_client.get("/views/orders").json()["rows"][0]["order_id"] == run
 
 
 def test_the_catalogue_and_the_schemas_of_kinds_are_told(client: TestClient) -> None:
