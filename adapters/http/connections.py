@@ -1,10 +1,10 @@
 """Connections whose other end may not take as long as it likes: to send a request, or to take its answer."""
 
-from asyncio import Event, Future, TimerHandle, Transport
+from asyncio import AbstractEventLoop, Event, Future, TimerHandle, Transport
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -52,7 +52,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for a request; where there are too many connections, to refuse it."""
-        super().connection_made(transport)
+        self.joined = _Joined(transport, self.loop)
+        super().connection_made(cast("Transport", self.joined))
         if len(self.connections) > LIMITS.http_connections_max:
             self.app = refusal(_TOO_MANY)
         self._wait_for(LIMITS.http_head_s)
@@ -240,7 +241,7 @@ class DirectCycle(RequestResponseCycle):
         head = f"{own}content-length: {len(body)}\r\ncontent-type: {form}\r\n{named}{ends}\r\n"
         connection = self.connection
         start = _start(int(status), tuple(connection.server_state.default_headers))
-        connection.transport.write(b"".join((start, head.encode(), body)))
+        connection.joined.send(b"".join((start, head.encode(), body)))
         if not self.keep_alive:
             connection.transport.close()
         connection.on_response_complete()
@@ -253,6 +254,41 @@ _NOBODY_WAITS = Event()
 def _start(status: int, headers: Headers) -> bytes:
     """How all answers of a status begin, until it is another second."""
     return STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % each for each in headers])
+
+
+class _Joined:
+    """A transport that sends what is written in one turn of the loop in one piece: the head of an answer and its body.
+
+    Sent apart each is a call to the system, and wakes up whoever reads.
+    """
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        # What each request asks for, without looking for it each time.
+        self.is_closing, self.resume_reading = transport.is_closing, transport.resume_reading
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send it, with what else is written before others have their turn."""
+        if not self._held:
+            self._loop.call_soon(self.send)
+        self._held.append(data)
+
+    def send(self, data: bytes = b"") -> None:
+        """Send what is left and this, now."""
+        if self._held:
+            data = b"".join([*self._held, data])
+            self._held.clear()
+        if data:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what is left, and close."""
+        self.send()
+        self._transport.close()
 
 
 def _none_of(timer: TimerHandle | None) -> TimerHandle | None:
