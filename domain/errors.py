@@ -227,7 +227,7 @@ class LogExists(LifecircleError):
 
 
 class LogNotWritable(LogUnavailable):
-    """The database is read-only, or its disk is full."""
+    """The database is read-only or full, or cannot keep every text."""
 
 
 class WrongBuckets(LifecircleError):

@@ -12,7 +12,7 @@ from adapters.postgres.datastore import no_log, sql
 from adapters.postgres.upgrading import steps_taken, take_steps
 from adapters.schema_steps import FORMAT_VERSION, checked_format, checked_steps
 from domain.company import Company
-from domain.errors import LogExists, NotOurLog
+from domain.errors import LogExists, LogNotWritable, NotOurLog
 
 # One at a time: two programs that create the same log would meet in the system catalogues. Bucket 0 is none.
 _LOCK = "SELECT pg_advisory_xact_lock(1818453603, 0)"
@@ -46,10 +46,21 @@ class Meta(NamedTuple):
 
 
 def install(cursor: Cursor[Any], company: Company, buckets: int = 1, log_id: bytes | None = None) -> bool:
-    """Make the log's tables and functions in the caller's transaction; false, and nothing done, if they are there."""
+    """Make the log's tables and functions in the caller's transaction; false, and nothing done, if they are there.
+
+    Raises:
+        LogNotWritable: the database cannot keep every text.
+    """
     cursor.execute(_LOCK)
     if cursor.execute(_SCHEMA_EXISTS).fetchone():
         return False
+    if (encoding := cursor.connection.info.parameter_status("server_encoding")) != "UTF8":
+        raise LogNotWritable(
+            "this database cannot keep every text",
+            where=f"database {cursor.connection.info.dbname}",
+            rule=f"its encoding is {encoding}, and that of a log's database UTF8",
+            way_out="make it anew: createdb --template template0 --encoding UTF8 NAME",
+        )
     for name in ("schema.sql", "append.sql", "append_facts.sql", "cut.sql"):
         cursor.execute(sql(name))
     cursor.row_factory = tuple_row

@@ -150,6 +150,19 @@ def test_a_read_only_database(postgres_url: str) -> None:
     assert shell.head() == 1
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_keep_every_text(postgres_url: str, encoding: str) -> None:
+    url = postgres_url.replace("/t", "/narrow_t")
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE narrow_{server.info.dbname} TEMPLATE template0 LOCALE 'C' ENCODING {encoding}")
+        try:
+            _refused(Shell(url), 7, "LogNotWritable", ("init",))
+            assert "createdb" in Shell(url)("init").err
+            _refused(Shell(url), 7, "LogNotFound", ("status",))
+        finally:
+            server.execute(f"DROP DATABASE narrow_{server.info.dbname} WITH (FORCE)")
+
+
 def test_a_disk_that_is_full(file_shop: Shell, tmp_path: Path) -> None:
     """A quota on the size of files, as the disk's end: what was taken is kept, and the rest can be sent again."""
     room = (tmp_path / "log.db").stat().st_size + 500_000
