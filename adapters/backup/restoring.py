@@ -19,6 +19,7 @@ from adapters.configuration import without_password
 from adapters.copying import Progress, write_all
 from adapters.log import Cursor
 from adapters.outgoing.carrying import Carried
+from adapters.privacy.kek import kek_told
 from adapters.privacy.keyring import THE_LOG, DataKey, Keyring
 from adapters.privacy.keystore import KeyStore, keystore_file, keystore_told, keystore_url
 from adapters.schema_steps import checked_format
@@ -123,10 +124,10 @@ def _keys(folder: Path, url: str, realm: bytes, epoch: int) -> Iterator[tuple[Ke
                 raise KeysUnusable(
                     "the keys in this backup cannot be opened",
                     where=str(folder / KEYS),
-                    rule=f"{error.what}; they are protected by the key-encryption key of epoch {epoch}, which the next "
-                    "rotation destroyed, so that no backup brings back who was forgotten",
-                    way_out="give the address of the key store that is in use in LIFECIRCLE_KEYS, or the "
-                    "key-encryption key of that epoch by LIFECIRCLE_KEK_FILE or LIFECIRCLE_KEK",
+                    rule=f"{error.what}; they open under the key-encryption key of epoch {epoch} alone, which the next "
+                    "rotation destroys, so that no backup brings back who was forgotten",
+                    way_out=f"put that key at {kek_told(url)}, or name it by LIFECIRCLE_KEK_FILE; or give the address "
+                    "of the key store that is in use in LIFECIRCLE_KEYS",
                 ) from error
             yield keyring, store
 

@@ -227,8 +227,9 @@ def test_a_backup_brings_nobody_back_who_was_forgotten(shop: Shop, place: dict[s
             assert engine.sealing.opened(state) == forgotten
 
     # Where it is lost, the keys of a backup open until the next rotation, and under the key-encryption key of then.
-    with pytest.raises(KeysUnusable, match="cannot be opened"):
+    with pytest.raises(KeysUnusable, match="cannot be opened") as unprotected:
         _restore(folder, place["sqlite"])
+    assert str(kek_path(place["sqlite"])) in unprotected.value.way_out
     with Engine.open(shop.url) as engine:
         engine.sealing.keyring.rotate()
     _lend_kek(shop, place["sqlite"])
