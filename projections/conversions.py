@@ -65,6 +65,10 @@ class Results:
 
 _ONCE = {"SubscriptionStarted": ("subscription", "recurring_amount"), "ContractSigned": ("contract", "total")}
 """Kinds that convert whenever they come first for their id: where that is, and where the value is."""
+_DEALS = frozenset(
+    {"OpportunityOpened", "OpportunityChanged", "OpportunityWon", "OpportunityLost", "OpportunityReopened"}
+)
+_CONVERTING = _DEALS.union(_ONCE, PURCHASE_STEPS)
 
 
 class Conversions(View[Results]):
@@ -83,16 +87,17 @@ class Conversions(View[Results]):
     def evolve(self, state: Results, fact: Fact) -> tuple[Results, Iterable[Hashable]]:
         """Count touches; make a conversion, or let one fall."""
         state.walk.step(fact)
-        kind, data = fact.kind, fact.data
+        kind = fact.kind
+        if kind not in _CONVERTING:
+            return state, ()
+        data = fact.data
         if kind in PURCHASE_STEPS:
             return state, self._ordered(state, fact) if "order" in data else ()
         if once := _ONCE.get(kind):
             name = data[once[0]]
             known = (kind, name) in state.last
             return state, () if known else _convert(state, kind, name, fact, data.get(once[1]))
-        if "opportunity" in data:
-            return state, _dealt(state, fact)
-        return state, ()
+        return state, _dealt(state, fact)
 
     def _ordered(self, state: Results, fact: Fact) -> Iterable[Hashable]:
         name, key = fact.data["order"], ("OrderPlaced", fact.data["order"])

@@ -135,10 +135,10 @@ class Partners(View[Alliance]):
 
     def evolve(self, state: Alliance, fact: Fact) -> tuple[Alliance, Iterable[Hashable]]:
         """Note what a partner had part in; an order goes on concerning the one it was placed through."""
-        kind, data = fact.kind, fact.data
-        partner = fact.envelope.get("partner")
+        kind, partner = fact.kind, fact.envelope.get("partner")
         if partner is None and state.met and kind not in _KINDS:
             return state, ()
+        data = fact.data
         first, state.met = not state.met, state.met or kind not in NO_CONTACT
         if kind in ("PartnerRegistered", "CommissionBooked"):
             return state, self._told(state, fact)

@@ -1,7 +1,7 @@
 """Touches: each step by which a customer came nearer to us, with where it came from, what it cost, and its answer."""
 
-from collections.abc import Hashable, Iterable
-from functools import lru_cache
+from collections.abc import Hashable, Iterable, Mapping
+from functools import lru_cache, partial
 from typing import Annotated, Any, NamedTuple
 
 import domain.kinds  # noqa: F401 - registers the kinds that are looked up by name
@@ -58,6 +58,7 @@ class Names(NamedTuple):
 
 
 _NAMELESS = Names(None, None, None, None)
+_names = partial(tuple.__new__, Names)  # without going through Python
 
 
 class Walk:
@@ -78,18 +79,18 @@ class Walk:
         counts = _COUNTS[kind]
         if counts is None:
             return None
-        if kind in _VIEWS:
+        if not counts:
+            if _tells_channel_alone(fact.data, fact.envelope):
+                return None
+            names = _told(fact)
+            if not (names.source or names.campaign or names.partner):
+                return None
+        elif kind in _VIEWS:
             names, at = _told(fact), fact.at
             visit, seen_at, self._seen_at = self._visit, self._seen_at, at
             if visit and 0 <= at - seen_at <= VISIT_GAP_US and _agree(visit[1], names, fact):
                 return visit[0]
             self._visit = (self.count + 1, names)
-        elif not counts:
-            if _tells_channel_alone(fact):
-                return None
-            names = _told(fact)
-            if not (names.source or names.campaign or names.partner):
-                return None
         elif kind == "MessageSent":
             self._messages[fact.data["message"]] = fact
         elif (kind == "MessageEngaged" and fact.data["how"] not in ("clicked", "answered")) or (
@@ -132,29 +133,31 @@ _ORIGINS = frozenset({"lead_source", "network", "source", "campaign", "utm"})
 """The fields in which a touchpoint may say where it came from."""
 
 
-def _tells_channel_alone(fact: Fact) -> bool:
-    """Whether it says nothing else of where it came from, as most touchpoints do."""
-    given = fact.envelope
-    return "campaign" not in given and "partner" not in given and _ORIGINS.isdisjoint(fact.data)
+def _tells_channel_alone(data: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Whether a touchpoint says nothing else of where it came from, as most do."""
+    return "campaign" not in given and "partner" not in given and _ORIGINS.isdisjoint(data)
 
 
 def _told(fact: Fact) -> Names:
-    data, given, kind = fact.data, fact.envelope, fact.kind
-    if _tells_channel_alone(fact):
-        channel = given.get("channel") or data.get("mode")
+    data, given = fact.data, fact.envelope
+    channel = given.get("channel") or data.get("mode")
+    if _tells_channel_alone(data, given):
         return _by_channel(channel) if type(channel) is str else _NAMELESS
-    channel, campaign = given.get("channel") or data.get("mode"), given.get("campaign")
-    source, partner = data.get("lead_source") or data.get("network"), given.get("partner")
-    if kind == "InquiryReceived":
+    source, campaign, partner = (
+        data.get("lead_source") or data.get("network"),
+        given.get("campaign"),
+        given.get("partner"),
+    )
+    if fact.kind == "InquiryReceived":
         source = data.get("source")
-    elif kind == "CustomerWonBack":
+    elif fact.kind == "CustomerWonBack":
         campaign = campaign or data.get("campaign")
     if "utm" in data and (tags := data["utm"]):
         channel, source = channel or tags.get("medium"), source or tags.get("source")
         campaign = campaign or tags.get("campaign")
     if not (source or campaign or partner):
         return _by_channel(channel) if type(channel) is str else _NAMELESS
-    return Names(_text(channel), _text(source), _text(campaign), _text(partner))
+    return _names((_text(channel), _text(source), _text(campaign), _text(partner)))
 
 
 @lru_cache(maxsize=1_000)
