@@ -5,7 +5,7 @@ A report is data. It knows no page and no picture: what draws it reads which col
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from projections.view import Row
 
@@ -23,11 +23,16 @@ class Bars(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """A line for each of some values along a column of months (2026-03) or numbers; units as of bars."""
+    """A line for each of some values along a column of months (2026-03) or numbers; units as of bars.
+
+    absent: what a month without a row says, up to the month of the report: `zero`, that nothing happened; `same`, that
+    all stands as the month before; empty, nothing.
+    """
 
     along: str
     values: tuple[str, ...]
     unit: str = ""
+    absent: Literal["", "zero", "same"] = ""
 
 
 class Grid(NamedTuple):

@@ -70,8 +70,8 @@ class Picture(NamedTuple):
     note: str
 
 
-def pictures(answer: Answer) -> Iterator[Picture]:
-    """The charts of an answer, one for each currency: amounts of different currencies share no axis."""
+def pictures(answer: Answer, day: str) -> Iterator[Picture]:
+    """The charts of an answer as of a day, one for each currency: amounts of different currencies share no axis."""
     chart = answer.section.chart
     if not isinstance(chart, (Bars, Lines, Grid)):
         return
@@ -85,6 +85,8 @@ def pictures(answer: Answer) -> Iterator[Picture]:
         if isinstance(chart, Bars) and len(drawn) > BARS_MAX:
             note = f"The first {BARS_MAX} of {len(drawn)} are drawn; the table has the rest."
             drawn = drawn[:BARS_MAX]
+        if isinstance(chart, Lines) and chart.absent:
+            drawn = _without_gaps(chart, drawn, day)
         if any(number_of(name, row[name]) for row in drawn for name in _values(chart)):
             yield Picture(
                 title,
@@ -209,12 +211,28 @@ def _lines(axes: Axes, chart: Lines, rows: Sequence[dict[str, Any]]) -> None:
         heights = [number_of(name, row[name]) for row in rows]
         drawn = [float("nan") if height is None else height for height in heights]
         axes.plot(places, drawn, marker="osD^"[at % 4], markersize=4, linewidth=2, label=_name(name))
-    step = (len(rows) + LABELS_ALONG - 1) // LABELS_ALONG
-    axes.set_xticks(places[::step], [str(row[chart.along]) for row in rows[::step]])
+    room = (places[-1] - places[0] + 1) / LABELS_ALONG
+    ticks: dict[float, str] = {}
+    for place, row in zip(places, rows, strict=True):
+        if not ticks or place - max(ticks) >= room:
+            ticks[place] = str(row[chart.along])
+    axes.set_xticks(list(ticks), list(ticks.values()))
     axes.grid(axis="y", linewidth=0.6)
     axes.locator_params(axis="y", nbins=5)
     if all((number_of(name, row[name]) or 0) >= 0 for name in chart.values for row in rows):
         axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * 1.05)  # the highest mark is not cut
+
+
+def _without_gaps(chart: Lines, rows: Sequence[dict[str, Any]], day: str) -> list[dict[str, Any]]:
+    """A row for every month from the first to that of a day."""
+    known = {_place(row[chart.along]): row for row in rows}
+    first, last = int(min(known)), int(max(*known, _place(day)))
+    filled: list[dict[str, Any]] = []
+    for place in range(first, last + 1):
+        year, month = divmod(place - 1, 12)
+        before = filled[-1] if chart.absent == "same" and filled else dict.fromkeys(chart.values, 0)
+        filled.append(known.get(place) or {**before, chart.along: f"{year}-{month + 1:02}"})
+    return filled
 
 
 def _place(along: Any) -> float:

@@ -33,17 +33,17 @@ class Cell(NamedTuple):
 
 def page_of(name: str, title: str, answers: Answers) -> bytes:
     """The page of some reports under one title; `name` is what they are asked by."""
-    chapters = [_chapter(report, found, answers.currency) for report, found in answers.reports]
+    chapters = [_chapter(report, found, answers) for report, found in answers.reports]
     nothing = [chapter for chapter in chapters if not chapter["sections"]]
     return page("report.html", name=name, title=title, told=answers, chapters=chapters, nothing=nothing)
 
 
-def _chapter(report: Report, answers: list[Answer], reported: str | None) -> dict[str, Any]:
+def _chapter(report: Report, answers: list[Answer], told: Answers) -> dict[str, Any]:
     return {
         "name": report.name,
         "title": report.title,
         "says": report.says,
-        "sections": [_section(answer, reported) for answer in answers if not answer.is_empty],
+        "sections": [_section(answer, told) for answer in answers if not answer.is_empty],
         "empty": [answer.section.title for answer in answers if answer.is_empty and not answer.untold],
         "untold": _untold(answers),
     }
@@ -58,21 +58,22 @@ def _untold(answers: list[Answer]) -> list[tuple[str, str]]:
     return [(reason, "; ".join(titles)) for reason, titles in found.items()]
 
 
-def _section(answer: Answer, reported: str | None) -> dict[str, Any]:
+def _section(answer: Answer, told: Answers) -> dict[str, Any]:
     section = answer.section
     # Each amount stands with its currency, so that a column of currencies would say it twice.
     says_it_twice = "currency" if any(unit_of(name) == "money" for name in answer.columns) else None
     named = [name for name in answer.columns if name != says_it_twice]
     columns = [_name(name) for name in named]
-    rows = [_cells(answer, row, named, reported) for row in answer.rows[:ROWS_MAX]]
+    rows = [_cells(answer, row, named, told.currency) for row in answer.rows[:ROWS_MAX]]
     numbers = [any(row[at].is_number for row in rows) for at in range(len(columns))]
+    rows = [[cell._replace(is_number=number) for cell, number in zip(row, numbers, strict=True)] for row in rows]
     is_tiles = isinstance(section.chart, Tiles)
     return {
         "title": section.title,
         "says": section.says,
         "question": section.question,
         "is_wide": section.chart is None and len(columns) > COLUMNS_MAX,
-        "pictures": list(pictures(answer)),
+        "pictures": list(pictures(answer, told.day)),
         "tiles": list(zip(columns, (cell.text for cell in rows[0]), strict=True)) if is_tiles else [],
         "columns": [{"name": name, "is_number": numbers[at]} for at, name in enumerate(columns)],
         "rows": rows,

@@ -14,7 +14,7 @@ REPORT = Report(
             "orders_by_month",
             "SELECT period, CAST(SUM(orders) AS BIGINT) AS orders, CAST(SUM(cancelled) AS BIGINT) AS cancelled"
             " FROM orders_by_month WHERE period IS NOT NULL GROUP BY period ORDER BY period",
-            Lines("period", ("orders", "cancelled"), "orders"),
+            Lines("period", ("orders", "cancelled"), "orders", absent="zero"),
         ),
         Section(
             "Promises kept",

@@ -35,7 +35,7 @@ REPORT = Report(
             "purchases_by_month",
             "SELECT period, currency, customers, orders, gross_micros, net_micros FROM purchases_by_month"
             " ORDER BY period, currency",
-            Lines("period", ("gross_micros", "net_micros")),
+            Lines("period", ("gross_micros", "net_micros"), absent="zero"),
         ),
         Section(
             "Who could buy more",

@@ -37,7 +37,7 @@ REPORT = Report(
             "SELECT period, currency, CAST(SUM(payments) AS BIGINT) AS payments, CAST(SUM(failed) AS BIGINT) AS failed,"
             " CAST(SUM(kept_micros) AS BIGINT) AS kept_micros FROM payments_by_month WHERE period IS NOT NULL"
             " GROUP BY period, currency ORDER BY period, currency",
-            Lines("period", ("kept_micros",)),
+            Lines("period", ("kept_micros",), absent="zero"),
         ),
     ),
 )

@@ -15,7 +15,7 @@ REPORT = Report(
             "SELECT period, currency, start_micros, new_micros, reactivation_micros, expansion_micros,"
             " contraction_micros, churn_micros, end_micros, customers_end, churn_rate, net_retention"
             " FROM recurring_revenue ORDER BY period, currency",
-            Lines("period", ("end_micros",)),
+            Lines("period", ("end_micros",), absent="same"),
         ),
         Section(
             "Movements",
@@ -23,7 +23,7 @@ REPORT = Report(
             "recurring_revenue",
             "SELECT period, currency, new_micros, reactivation_micros, expansion_micros, contraction_micros,"
             " churn_micros FROM recurring_revenue ORDER BY period, currency",
-            Lines("period", ("new_micros", "expansion_micros", "contraction_micros", "churn_micros")),
+            Lines("period", ("new_micros", "expansion_micros", "contraction_micros", "churn_micros"), absent="zero"),
         ),
         Section(
             "Plans",

@@ -10,10 +10,10 @@ REPORT = Report(
     sections=(
         Section(
             "Satisfaction by month",
-            "Where answers lie in their scale on average, from lowest to highest.",
+            "Where answers lie in their scale on average, from lowest to highest; the latest month first.",
             "satisfaction_by",
             "SELECT value AS period, metric, answers, customers, positive, negative, mean_share, satisfaction"
-            " FROM satisfaction_by WHERE attribute = 'period' ORDER BY value, metric",
+            " FROM satisfaction_by WHERE attribute = 'period' ORDER BY value DESC, metric",
             Bars(("period", "metric"), ("mean_share",), "share"),
         ),
         Section(

@@ -262,6 +262,19 @@ def test_without_scipy_the_page_says_what_to_install_for_which_figures(
     assert "Sources by removal effect: scipy is not installed; install lifecircle[loyalty]." in page
 
 
+def test_a_month_in_which_nothing_moved_is_drawn_as_what_it_was(sqlite_url: str, tmp_path: Path) -> None:
+    shell, page = Shell(sqlite_url), tmp_path / "page.html"
+    assert shell("init").code == 0
+    for subject, day in (("c-1", "2026-01-10"), ("c-2", "2026-04-10")):
+        terms = ("plan=pro", "recurring_amount=10 EUR", "interval=month", f"subscription=s-{subject}")
+        assert shell("record", "SubscriptionStarted", "--subject", subject, "--time", f"{day}T10:00Z", *terms).code == 0
+    assert shell("report", "recurring", "--as-of", "2026-05-20", "-o", str(page)).code == 0
+    told = [each["aria-label"] or "" for each in Page(page.read_text()).all("div") if each.get("role") == "img"]
+    revenue, movements = (each for each in told if each.startswith("Lines"))
+    assert "2026-02 10.00; 2026-03 10.00; 2026-04 20.00; 2026-05 20.00." in revenue
+    assert "2026-03 new 0.00" in movements
+
+
 def test_from_a_strangers_file_to_the_page_in_three_commands(sqlite_url: str, tmp_path: Path) -> None:
     shell, file = Shell(sqlite_url), tmp_path / "orders.csv"
     file.write_text("Order number,Customer,Ordered at,Total (EUR)\n1,c-1,2026-01-12T09:15:00+01:00,120.50\n")
