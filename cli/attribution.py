@@ -9,6 +9,7 @@ from cli.output import folding, show, warn_of_gaps
 
 # As projections.credit and projections.models.attribution have them, but help must not wait for these to load.
 BY = ("channel", "source", "campaign", "partner", "intermediary")
+CONVERSIONS = ("OpportunityWon", "OrderPlaced", "SubscriptionStarted", "ContractSigned")
 VIEWS = ("touches", "conversions", "campaigns", "partners")
 RULES = ("first", "last", "linear", "decay", "position", "markov")
 
@@ -17,7 +18,7 @@ RULES = ("first", "last", "linear", "decay", "position", "markov")
 @log_option
 @format_option
 @click.option("--by", type=click.Choice(BY), default=BY[0], show_default=True, help="What credit is given to.")
-@click.option("--conversion", "kind", metavar="KIND", help="Only conversions of this kind, such as OrderPlaced.")
+@click.option("--conversion", "kind", type=click.Choice(CONVERSIONS), help="Only conversions of this kind.")
 @click.option("--conversions", "counted", is_flag=True, help="Show conversions credited instead of value and return.")
 @moment_options
 def command(

@@ -26,4 +26,6 @@ def command(url: str, style: str, as_of: "int | date | None", known_at: str | No
         moment = moment_of(engine, as_of, known_at)
         with folding() as on_progress:
             found = assessments(engine, moment, on_progress)
+        if not found:
+            click.echo("by this moment no goal had been set", err=True)
         show(Assessment._fields, found, style)

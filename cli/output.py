@@ -24,6 +24,9 @@ COLUMNS_READ = 12
 WIDTH_OF_FILES = 200
 """How wide a table is that goes into a file or another program, in characters."""
 
+_THOUSAND = 1_000
+"""From where on a number is shown to the cent, not to four digits."""
+
 
 @contextmanager
 def progress_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
@@ -136,7 +139,7 @@ def _is_number(value: Any) -> bool:
 
 
 def cell(name: str, value: Any) -> str:
-    """A cell for people: micro-units as decimals, microseconds as times, shares to four digits."""
+    """A cell for people: micro-units as decimals, microseconds as times, shares to four digits, thousands to the cent."""
     from domain.fields import is_sealed
     from domain.money import decimal
 
@@ -148,7 +151,9 @@ def cell(name: str, value: Any) -> str:
         return str(decimal(value))
     if isinstance(value, int) and (name == "at" or name.endswith("_at")):
         return iso(value)[:19]
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= _THOUSAND else f"{value:.4g}"
+    return str(value)
 
 
 _LENGTHS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))

@@ -87,7 +87,7 @@ def read_funnel(steps: Iterable[str], within: str | None = None, order: str = "l
     read = tuple(read_step(text, f"step {place}") for place, text in enumerate(steps, start=1))
     if not 2 <= len(read) <= STEPS_MAX:
         raise FunnelInvalid(
-            f"the funnel has {len(read)} steps",
+            f"the number of steps is {len(read)}",
             where="steps",
             rule=f"a funnel has 2 to {STEPS_MAX} steps",
             way_out="state each as a kind, such as: OpportunityOpened where lead_source = fair",

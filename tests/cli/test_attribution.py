@@ -35,6 +35,8 @@ def test_six_rules_give_all_of_the_value_live_and_as_of_a_moment(shop: Shell, tm
     assert {name: each["markov_value_micros"] for name, each in found.items()} == {"a": 30_000_000, "b": 60_000_000}
     assert (found["a"]["first_value_micros"], found["b"]["last_value_micros"]) == (60_000_000, 90_000_000)
     assert (found["a"]["cost_micros"], found["a"]["markov_return"]) == (1_000_000, 29.0)
+    mistaken = shop("attribution", "--conversion", "OrderPlacd")
+    assert (mistaken.code, "is not one of" in mistaken.err) == (2, True)
     cursor = live.err.split()[-1]
     assert shop("attribution", "--known-at", cursor, "--format", "json").json == live.json
     before = shop("attribution", "--as-of", "2026-03-05", "--conversions", "--format", "json").json

@@ -50,6 +50,11 @@ def test_a_day_ends_in_the_companys_zone(told: Shell) -> None:
     assert len(told("history", "anna", "--as-of", "2026-07-01", "--format", "json").json) == 3
     assert _orders_of(told, "--subject", "anna", "--as-of", "2026-06-30") == {"anna": 2}
     assert _orders_of(told, "--as-of", "2026-06-30") == {"anna": 2, "ben": 1}
+    assert "no goal had been set" in told("goals", "--as-of", "1990-01-01").err
+    shown = told(
+        "query", "select sum(gross_micros) / 8e2 as large, 2 / 3.0 as small from loyalty", "--as-of", "2026-06-30"
+    )
+    assert [word for word in shown.out.split() if word[0].isdigit()] == ["37500", "0.6667"]
     day = told("query", "select day, at from moment", "--as-of", "2026-06-30", "--format", "json").json
     assert day == [{"day": "2026-06-30", "at": 1_782_860_399_999_999}]
 
