@@ -139,7 +139,7 @@ def _is_number(value: Any) -> bool:
 
 
 def cell(name: str, value: Any) -> str:
-    """A cell for people: micro-units as decimals, microseconds as times, shares to four digits, thousands to the cent."""
+    """A cell for people: micro-units as decimals, microseconds as times, shares to four digits, thousands to cents."""
     from domain.fields import is_sealed
     from domain.money import decimal
 
