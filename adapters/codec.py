@@ -24,7 +24,7 @@ from domain.compiled import Appendable, Encoded, read_encoded
 from domain.custom import check_custom
 from domain.errors import InvalidTouchpoint, LifecircleError, TimeInFuture, UnreadableInput
 from domain.money import WrittenNumber
-from domain.touchpoint import DATASCHEMAS, KINDS, Envelope, Fact, broken, kind_named, microseconds
+from domain.touchpoint import CURRENT, KINDS, Envelope, Fact, broken, kind_named, microseconds
 
 _EARLIEST_US = microseconds(datetime(1, 1, 2, tzinfo=UTC))
 
@@ -288,12 +288,13 @@ _new = tuple.__new__
 
 def fact_of(stored: Stored) -> Fact:
     """Decode what the log holds into what folds see, upcast to the current version of its kind."""
-    bucket, number, stream, version, kind, id_, source, occurred, recorded, _, state = stored
+    bucket, number, stream, version, named, id_, source, occurred, recorded, _, state = stored
     envelope: dict[str, Any] = orjson.loads(state)
     sequence, data = envelope.get("sequence", 0), envelope["data"]
     # Nearly all is of the current version, and a call for each would take a tenth of the time.
-    if envelope["dataschema"] != DATASCHEMAS.get(kind):
-        data = _payload(kind, envelope)
+    kind = CURRENT.get(envelope["dataschema"])
+    if kind is None:
+        kind, data = named, _payload(named, envelope)
     return _new(
         Fact, (occurred, sequence, stream, version, kind, id_, source, data, envelope, bucket, number, recorded)
     )
@@ -303,8 +304,10 @@ def fact_to_fold(foldable: Foldable) -> Fact:
     """The same of what a whole log is folded from, which is read for this alone: its columns are few."""
     bucket, number, stream, version, occurred, recorded, state = foldable
     envelope: dict[str, Any] = orjson.loads(state)
-    kind, sequence, data = envelope["type"], envelope.get("sequence", 0), envelope["data"]
-    if envelope["dataschema"] != DATASCHEMAS.get(kind):
+    sequence, data = envelope.get("sequence", 0), envelope["data"]
+    kind = CURRENT.get(envelope["dataschema"])
+    if kind is None:
+        kind = envelope["type"]
         data = _payload(kind, envelope)
     id_, source = envelope["id"], envelope["source"]
     return _new(

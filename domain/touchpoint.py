@@ -39,8 +39,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KINDS: dict[str, type["Touchpoint"]] = {}
 """Every registered kind by its name. `domain.kinds` fills it."""
 
-DATASCHEMAS: dict[str, str] = {}
-"""The `dataschema` that is current of each kind, which is asked for of every touchpoint that is read."""
+CURRENT: dict[str, str] = {}
+"""The kind of each `dataschema` that is current, which is asked for of every touchpoint that is read.
+
+It is one text for all of a kind, whose hash is known wherever it is looked up again.
+"""
 
 # PostgreSQL's text cannot hold NUL, and no word of a customer's needs it.
 _NO_NUL = r"^[^\x00]*$"
@@ -93,8 +96,9 @@ class Touchpoint(BaseModel):
         cls.dataschema = f"urn:lifecircle:{cls.kind}:{schema_version}"
         if KINDS.setdefault(cls.kind, cls).__module__ != cls.__module__:
             raise _taken(cls, KINDS[cls.kind].__module__)
+        CURRENT.pop(KINDS[cls.kind].dataschema, None)
         KINDS[cls.kind] = cls
-        DATASCHEMAS[cls.kind] = cls.dataschema
+        CURRENT[cls.dataschema] = cls.kind
 
     @classmethod
     @cache
