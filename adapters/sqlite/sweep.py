@@ -1,6 +1,7 @@
 """The whole of a SQLite log, stream by stream, in parts that several processes can read."""
 
 import sqlite3
+from operator import attrgetter
 
 from adapters.addresses import read_sqlite_url
 from adapters.log import Cursor, bucket_of
@@ -13,18 +14,25 @@ SELECT stream FROM touchpoints INDEXED BY touchpoints_stream WHERE bucket = ? AN
 ORDER BY stream LIMIT 1 OFFSET ?
 """
 
+# By number, for so each page of the table is read once, in the order in which they lie in the file; stream by stream,
+# each row would be on another. LIMIT -1 is none, but keeps SQLite from dropping the order.
 # To SQLite a blob comes after all texts, so the last part has an end too: where one may be missing, the index is read
 # to its own.
 _PART = """
-SELECT bucket, number, stream, version, occurred, recorded, state
-FROM touchpoints INDEXED BY touchpoints_stream
-WHERE bucket = ?1 AND stream > ?2 AND stream <= coalesce(?3, x'') AND number <= ?4 ORDER BY stream, version
+SELECT t.bucket, t.number, stream, version, occurred, recorded, state
+FROM (
+    SELECT number FROM touchpoints INDEXED BY touchpoints_stream
+    WHERE bucket = ?1 AND stream > ?2 AND stream <= coalesce(?3, x'') AND number <= ?4 ORDER BY number LIMIT -1
+) AS part CROSS JOIN touchpoints AS t
+WHERE t.bucket = ?1 AND t.number = part.number
 """
 
 _STREAM = """
 SELECT bucket, number, stream, version, occurred, recorded, state
 FROM touchpoints WHERE bucket = ? AND stream = ? AND number <= ? ORDER BY version
 """
+
+_BY_STREAM = attrgetter("stream", "version")
 
 
 class SQLiteSweep:
@@ -42,7 +50,7 @@ class SQLiteSweep:
         """The touchpoints of a part within a cut, by stream and version."""
         numbers = (part.bucket, part.after, part.last, cut.numbers[part.bucket - 1])
         cursor: sqlite3.Cursor = self._connection.execute(_PART, numbers)
-        return list(map(foldable_of, cursor))
+        return sorted(map(foldable_of, cursor), key=_BY_STREAM)
 
     def stream(self, subject: str, cut: Cursor) -> list[Foldable]:
         """One stream within a cut, by version."""
