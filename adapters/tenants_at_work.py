@@ -20,6 +20,7 @@ from adapters.configuration import variable
 from adapters.loglines import named_throughout
 from adapters.parent import end_with_parent
 from adapters.settings import LIMITS
+from adapters.supervisor import at_work
 from adapters.tenants import TenantsUnusable, read_tenants
 
 _PROGRAM = "cli.main"
@@ -50,6 +51,7 @@ def keep_for_each(place: Path, arguments: Sequence[str], stop: Event) -> None:
         TenantsUnusable: the file cannot be read at the start, or two of them would share what must be one's own.
     """
     crew = _Crew(place, arguments)
+    at_work()
     try:
         while not stop.is_set():
             crew.look()

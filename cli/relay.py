@@ -35,6 +35,7 @@ def command(url: str, *, once: bool, internal: tuple[str, ...], allow_http: bool
     from adapters.loglines import as_json
     from adapters.outgoing.doors import Doors
     from adapters.outgoing.relay import relay
+    from adapters.supervisor import at_work
 
     as_json()
 
@@ -54,6 +55,7 @@ def command(url: str, *, once: bool, internal: tuple[str, ...], allow_http: bool
             stop.set()  # if one fails, the other one finishes what is under way
             await asyncio.gather(*at_work, return_exceptions=True)
 
+    at_work()
     if not once:
         click.echo("delivering; Ctrl-C stops", err=True)
     asyncio.run(work())

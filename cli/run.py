@@ -46,6 +46,7 @@ def _follow(url: str, stop: Event, *, once: bool) -> None:
     from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.settings import LIMITS
+    from adapters.supervisor import at_work
     from adapters.views.projector import Projector
     from domain.errors import ProjectorFenced
 
@@ -53,6 +54,7 @@ def _follow(url: str, stop: Event, *, once: bool) -> None:
     # Opened anew when the company's settings were changed: rules, calendars and views read them when they begin.
     while not stop.is_set():
         with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
+            at_work()  # a rebuild may take longer than who supervises it waits
             try:
                 _rebuild_stale(engine, tables)
             except ProjectorFenced:

@@ -25,6 +25,7 @@ def command(url: str, folder: str | None, *, follow: bool, new_origin: bool, rot
     from adapters.audit.sealer import sealer
     from adapters.engine import Engine
     from adapters.settings import LIMITS
+    from adapters.supervisor import at_work
     from cli.output import folding
     from domain.notes import Head
 
@@ -42,6 +43,7 @@ def command(url: str, folder: str | None, *, follow: bool, new_origin: bool, rot
 
     place = seal_path(url, folder)
     with Engine.open(url) as engine, sealer(engine.log, url, place, new_origin=new_origin) as leading:
+        at_work()
         click.echo(f"key: {leading.key.verifier}")
         with folding("sealing") as on_progress:
             tell(head := leading.seal(on_progress))

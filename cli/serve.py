@@ -39,6 +39,7 @@ def command(
     from adapters.http.tokens import tokens_named
     from adapters.loglines import as_json
     from adapters.settings import LIMITS
+    from adapters.supervisor import at_work_once_answering
     from adapters.tenants import read_tenants
 
     if oidc:
@@ -54,6 +55,7 @@ def command(
         Engine.open(address).close()
         ApiKeys.of_log(address).all()
     as_json()
+    at_work_once_answering(host, port)
     with counting_together(workers):
         uvicorn.run(
             "adapters.http.worker:from_environment",

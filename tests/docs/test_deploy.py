@@ -4,12 +4,15 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -20,7 +23,7 @@ from adapters.configuration import CONFIG, SETTINGS
 from adapters.settings import LIMITS
 from cli.main import lifecircle
 from tests.cli.program import ROOT, Shell
-from tests.http.serving import free_port, serving
+from tests.http.serving import STARTED_WITHIN_S, Serving, free_port, serving
 
 DEPLOY = ROOT / "docs" / "deploy"
 CONTAINERFILE = (DEPLOY / "Containerfile").read_text().replace("\\\n", " ")
@@ -142,6 +145,30 @@ def test_the_image_is_made_of_what_the_program_needs_and_has_no_rights(tmp_path:
     env = {"PYTHONPATH": str(tmp_path / "installed"), "PYTHONSAFEPATH": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Where systemd listens for what the processes that it starts say."""
+    with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(f"{folder}/notify")
+        listening.settimeout(STARTED_WITHIN_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"{folder}/notify")
+        yield listening
+
+
+def test_every_part_says_when_it_is_at_work(file_shop: Shell, supervisor: socket.socket) -> None:
+    assert "Type=notify" in (DEPLOY / "lifecircle@.service").read_text().splitlines()
+    port = free_port()
+    with Serving(file_shop, port) as service:
+        try:
+            assert supervisor.recv(100) == b"READY=1", service.told
+            socket.create_connection(("127.0.0.1", port)).close()
+        finally:
+            service.kill()
+    for part in (["run"], ["seal", "--follow"], ["relay"]):
+        with file_shop.start(*part):
+            assert supervisor.recv(100) == b"READY=1", part
 
 
 def test_the_image_knows_whether_it_is_healthy(file_shop: Shell) -> None:
