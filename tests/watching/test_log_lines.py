@@ -1,5 +1,6 @@
 """Log lines: JSON, named by their request and what that belongs to, and with nothing in them that anybody sent."""
 
+import io
 import json
 import logging
 import os
@@ -20,7 +21,8 @@ from hypothesis import strategies as st
 from adapters.apikeys import ApiKeys
 from adapters.http.app import create
 from adapters.http.noting import ids_of
-from adapters.loglines import as_json, thread_failed
+from adapters.loglines import PIECE_MAX_BYTES, as_json, thread_failed
+from adapters.loglines import lines as told_together
 from tests.cli.program import Shell, event
 from tests.http.serving import caller, free_port, serving
 
@@ -68,6 +70,29 @@ def test_an_id_that_may_name_somebody_is_replaced(sent: str, more: str) -> None:
     assert all(re.fullmatch("[0-9A-Za-z-]{26,36}", each) for each in found)
     assert given_id not in found or len(re.sub("[^0-9A-Fa-f]", "", given_id)) >= 16
     assert CANARY not in "".join(found)
+
+
+def test_lines_that_are_written_together_stay_whole_where_several_processes_write_into_one_pipe(
+    lines: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr", Pieces(written))
+        told_together("request", [{"number": number, "more": "x" * (number % 400)} for number in range(1_000)])
+        told_together("request", [{"number": 1_000, "more": "x" * 5_000}])
+    assert len(written) < 200
+    assert all(len(piece) <= PIECE_MAX_BYTES for piece in written[:-1])
+    assert all(piece.endswith("\n") for piece in written)
+    assert [json.loads(line)["number"] for piece in written for line in piece.splitlines()] == list(range(1_001))
+    assert lines() == []
+
+
+class Pieces(io.StringIO):
+    """Keeps what is written in one piece apart."""
+
+    def __init__(self, written: list[str]) -> None:
+        super().__init__()
+        self.write = written.append  # type: ignore[assignment,method-assign]
 
 
 def test_a_failure_nobody_foresaw_is_told_by_its_type_and_place(sqlite_url: str, keyring: ApiKeys, lines: Any) -> None:
