@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier, Literal
 
 from adapters.settings import LIMITS
 from tests.cli.program import Shell, event, orders
@@ -154,13 +155,15 @@ def test_a_read_only_database(postgres_url: str) -> None:
 def test_a_database_that_cannot_keep_every_text(postgres_url: str, encoding: str) -> None:
     url = postgres_url.replace("/t", "/narrow_t")
     with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE narrow_{server.info.dbname} TEMPLATE template0 LOCALE 'C' ENCODING {encoding}")
+        narrow = Identifier(f"narrow_{server.info.dbname}")
+        made = SQL("CREATE DATABASE {} TEMPLATE template0 LOCALE 'C' ENCODING {}")
+        server.execute(made.format(narrow, Literal(encoding)))
         try:
             _refused(Shell(url), 7, "LogNotWritable", ("init",))
             assert "createdb" in Shell(url)("init").err
             _refused(Shell(url), 7, "LogNotFound", ("status",))
         finally:
-            server.execute(f"DROP DATABASE narrow_{server.info.dbname} WITH (FORCE)")
+            server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(narrow))
 
 
 def test_a_disk_that_is_full(file_shop: Shell, tmp_path: Path) -> None:
