@@ -14,10 +14,12 @@ def command(name: str | None, style: str) -> None:
 
     The same stands in the database, for any program to read: lifecircle query "select * from dictionary"
     """
+    from adapters.extensions import load_extensions
     from domain.errors import UnknownView
     from projections import views
     from projections.dictionary import entries, relations
 
+    load_extensions()
     found = [each for each in relations(views().values()) if name in (None, each.name)]
     if not found:
         raise UnknownView(

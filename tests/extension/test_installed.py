@@ -69,6 +69,8 @@ def test_own_kinds_views_questions_and_rules_serve_like_ours(at_gym: Command) ->
     assert any(row["view"] == "trials" for row in done(at_gym("view", "--format", "json")))
     assert "4 touchpoints folded" in done(at_gym("run", "--once"))
     assert done(at_gym(*ASK)) == BY_CLUB
+    meant = done(at_gym("columns", "trials_by_club", "--format", "json"))
+    assert [row["column"] for row in meant] == ["club", "trials", "ended", "joined"]
     live = done(at_gym("view", "trials", "--format", "json"))
     phases = done(at_gym("query", "select distinct phase from contacts order by phase", "--format", "json"))
     assert [row["phase"] for row in phases] == ["presentation", "sale"]
