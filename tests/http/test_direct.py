@@ -116,6 +116,10 @@ def test_a_request_in_two_pieces_is_the_same_wherever_it_is_cut(ways: tuple[Way,
     assert told[0].startswith(b"HTTP/1.1 200 OK")
 
 
+TWICE = ("and half of the next", "shorter than it says")
+"""What is answered twice, or once and then closed."""
+
+
 def _follows(to: Way) -> dict[str, list[bytes]]:
     """What is answered to an append, and to whatever is sent when that is answered."""
     first, sent = post(to.keys["all"], event(id="first")), post(to.keys["all"], event(id="follows"))
@@ -143,7 +147,7 @@ def _follows(to: Way) -> dict[str, list[bytes]]:
             for part in parts:
                 connection.sendall(part)
                 sleep(0.005 * (len(parts) - 1))
-            answers[name].append(to.told(connection))
+            answers[name].append(to.told(connection, 2 if name in TWICE else 1))
     return answers
 
 
