@@ -17,6 +17,8 @@ _MOST = 0.9
 """Which share of a column's filled cells must look alike: the rest is for quarantine. Of a few, one may be odd."""
 _FEW = 4
 _TRIED_MAX = 2_000
+_IDS = re.compile("id|no|code|key|.*(?:nummer|number)")
+"""The last word of a column's name that says that it holds ids."""
 
 _DATES = (
     "%d.%m.%Y",
@@ -150,7 +152,9 @@ class Column:
 
     @cached_property
     def name_like(self) -> bool:
-        """Whether its cells are words without a digit, as names are and ids seldom."""
+        """Whether its cells are words without a digit, as names are and ids seldom, and are not said to be ids."""
+        if self.words and _IDS.fullmatch(self.words[-1]):
+            return False
         return _most(not any(map(str.isdigit, cell)) for cell in islice(self.different, _TRIED_MAX))
 
     @property
