@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from adapters.addresses import path_beside
 from tests.keys import keys_in
 from tests.postgres_server import PostgresServer
 
@@ -75,9 +76,11 @@ def fresh_database(home: str | Path | None = None) -> Iterator[str]:
     with psycopg.connect(f"postgresql://postgres@/postgres?host={home}", autocommit=True) as connection:
         # Copied as files, for through the log of changes both this and the end of the block take twice as long.
         connection.execute(SQL("CREATE DATABASE {} STRATEGY file_copy").format(Identifier(name)))
+        url = f"postgresql://postgres@/{name}?host={home}"
         try:
-            yield f"postgresql://postgres@/{name}?host={home}"
+            yield url
         finally:
+            path_beside(url, ".key").unlink(missing_ok=True)
             connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 

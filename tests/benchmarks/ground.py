@@ -13,6 +13,7 @@ from uuid import uuid4
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from adapters.addresses import path_beside
 from tests.benchmarks.sizes import Sizes
 from tests.keys import keys_in
 from tests.postgres_server import PostgresServer
@@ -98,7 +99,8 @@ class Ground:
         return self.server.url(name)
 
     def drop(self, url: str) -> None:
-        """Delete a database that `create` made."""
+        """Delete a database that `create` made, and the id key of a log that was made in it."""
+        path_beside(url, ".key").unlink(missing_ok=True)
         if url.startswith("sqlite"):
             for path in self.folder.glob(Path(url.removeprefix("sqlite:///")).name + "*"):
                 path.unlink()
