@@ -1,8 +1,6 @@
 """A conversation with the server that an event loop carries on: no thread waits for the socket, but the loop itself."""
 
 from asyncio import Future, get_running_loop
-from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeVar
 
 from psycopg import Connection
@@ -21,36 +19,31 @@ async def carried_on(connection: Connection[Any], talk: PQGen[T]) -> T:
     """
     loop, socket = get_running_loop(), connection.fileno()
     over: Future[T] = loop.create_future()
-    writes = False
 
-    def ends() -> None:
+    def rest() -> None:
         loop.remove_reader(socket)
-        if writes:
-            loop.remove_writer(socket)
+        loop.remove_writer(socket)
 
-    def go_on(step: Callable[[], Wait]) -> None:
-        nonlocal writes
+    def go_on(ready: Ready | None = None) -> None:
+        # Each wait is begun anew: of a socket that failed, uvloop tells once, and its last words may be left to read.
+        rest()
         try:
-            wanted = step()
+            wanted = talk.send(ready) if ready else next(talk)
         except StopIteration as end:
-            ends()
             over.set_result(end.value)
         except Exception as error:  # noqa: BLE001 - whoever waits is told
-            ends()
             over.set_exception(error)
         else:
-            if bool(wanted & Wait.W) is not writes:
-                writes = not writes
-                if writes:
-                    loop.add_writer(socket, go_on, partial(talk.send, Ready.W))
-                else:
-                    loop.remove_writer(socket)
+            if wanted & Wait.R:
+                loop.add_reader(socket, go_on, Ready.R)
+            if wanted & Wait.W:
+                loop.add_writer(socket, go_on, Ready.W)
 
-    loop.add_reader(socket, go_on, partial(talk.send, Ready.R))
-    go_on(talk.__next__)
+    loop.add_reader(socket, go_on, Ready.R)
+    go_on()
     try:
         return await over
     finally:
         if over.cancelled():
-            ends()
+            rest()
             connection.close()

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,13 +19,31 @@ class Fuse:
     def __init__(self) -> None:
         self._lock = Lock()
         self._left = _NEVER
+        self._open = Event()
+        self._open.set()
         self.passed = 0
         self.cuts = 0
+        self.held = Event()
+        """Set when something came while all is held."""
 
     def cut_after(self, count: int) -> None:
         """Cut the next time that so many bytes have passed; 0 is before the first."""
         with self._lock:
             self._left = count
+
+    def hold(self) -> None:
+        """Leave all that comes unread until it is let go."""
+        self._open.clear()
+
+    def let_go(self) -> None:
+        """Let all pass again."""
+        self._open.set()
+
+    def wait(self) -> None:
+        """Wait, with something that came, until it may pass."""
+        if not self._open.is_set():
+            self.held.set()
+            self._open.wait()
 
     def passing(self, data: bytes) -> tuple[bytes, bool]:
         """What may pass of some bytes, and whether the connection is to be cut after that."""
@@ -109,10 +127,12 @@ class ServiceProxy(_CuttingProxy):
 
 def _hand_on(giver: socket.socket, taker: socket.socket, fuse: Fuse) -> None:
     with suppress(OSError):
-        while data := giver.recv(65536):
+        while data := giver.recv(65536, socket.MSG_PEEK):
+            fuse.wait()
             passing, cut = fuse.passing(data)
-            taker.sendall(passing)
+            taker.sendall(giver.recv(len(passing)) if passing else b"")
             if cut:
+                giver.close()  # with what does not pass unread, which is an error to who sent it, and no mere end
                 break
     _cut(giver)
     _cut(taker)

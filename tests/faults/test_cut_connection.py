@@ -1,15 +1,19 @@
 """A connection cut anywhere in an append: nothing lost, nothing doubled, no false conflict."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import closing
 from threading import Event, Thread
+from time import sleep
+from typing import Any
 
 import psycopg
 import pytest
+import uvloop
 from eventsourcing.persistence import StoredEvent
 
 from adapters.appending.rounds import Rounds
-from adapters.log import Draft, Group, Stored
+from adapters.log import Draft, Group, Stored, Verdict
 from adapters.postgres import PostgresLog
 from domain.company import Company
 from domain.errors import VersionConflict
@@ -56,9 +60,14 @@ def _facts_in_turn(log: PostgresLog, version: int) -> None:
     assert [receipts[0].version for receipts in stored if isinstance(receipts, list)] == [*range(first, first + 4)]
 
 
+def _on_loop(stored: Coroutine[Any, Any, list[Verdict]]) -> list[Verdict]:
+    """What a loop as the service has it comes to, within a time in which no round is forgotten."""
+    return uvloop.run(asyncio.wait_for(stored, 20))
+
+
 def _one_from_a_loop(log: PostgresLog, version: int) -> None:
     draft = Draft("customer", "ContactMade", f"id-{version}", "shop", 0, "test", b"{}")
-    [receipts] = asyncio.run(Rounds(log).store_on_loop([Group((draft,), {"customer": version - 1})], [None]))
+    [receipts] = _on_loop(Rounds(log).store_on_loop([Group((draft,), {"customer": version - 1})], [None]))
     assert isinstance(receipts, list)
     assert [receipt.version for receipt in receipts] == [version]
 
@@ -68,7 +77,7 @@ def _facts_from_a_loop(log: PostgresLog, version: int) -> None:
     groups = [
         Group((Draft("customer", "ContactMade", f"id-{first + at}", "shop", 0, "test", b"{}"),)) for at in range(2)
     ]
-    stored = asyncio.run(Rounds(log).store_on_loop(groups, [None, None]))
+    stored = _on_loop(Rounds(log).store_on_loop(groups, [None, None]))
     assert [receipts[0].version for receipts in stored if isinstance(receipts, list)] == [first, first + 1]
 
 
@@ -124,6 +133,26 @@ def test_a_request_that_never_arrives_is_sent_again(postgres_url: str, append: A
         assert proxy.requests.cuts == 5
         _stands_once(log.stream("customer"), 5, append)
         log.close()
+
+
+def test_a_server_that_says_farewell_and_leaves_a_request_unread_is_asked_again(postgres_url: str) -> None:
+    PostgresLog.create(postgres_url, Company()).close()
+    with PostgresProxy(postgres_url) as proxy, closing(PostgresLog.open(proxy.url)) as log:
+
+        def say_farewell() -> None:
+            proxy.requests.held.wait(20)
+            with psycopg.connect(postgres_url, autocommit=True) as connection:
+                connection.execute(_END_OTHERS)
+            sleep(0.2)  # its words pass, and its end
+            proxy.requests.let_go()
+
+        _one_from_a_loop(log, 1)  # connects
+        farewell = Thread(target=say_farewell)
+        proxy.requests.hold()
+        farewell.start()
+        _one_from_a_loop(log, 2)
+        farewell.join()
+        _stands_once(log.stream("customer"), 2, _one_from_a_loop)
 
 
 @pytest.mark.parametrize("append", APPENDS)
