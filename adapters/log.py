@@ -42,7 +42,8 @@ class Cursor:
 
     def __str__(self) -> str:
         body = self.log_id[:4] + b"".join(number.to_bytes(8) for number in self.numbers)
-        return base64.urlsafe_b64encode(body + sha256(body).digest()[:4]).decode().rstrip("=")
+        text = base64.urlsafe_b64encode(body + sha256(body).digest()[:4]).decode().rstrip("=")
+        return f".{text[1:]}" if text[0] == "-" else text  # a command line would take that for an option
 
     @classmethod
     def read(cls, text: str, log_id: bytes, buckets: int) -> "Cursor":
@@ -52,7 +53,8 @@ class Cursor:
             CursorInvalid: the text is damaged, or the cursor belongs to another log.
         """
         try:
-            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            plain = f"-{text[1:]}" if text[:1] == "." else text
+            raw = base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raw = b""
         body, check = raw[:-4], raw[-4:]

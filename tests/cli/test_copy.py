@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from adapters.log import Cursor
 from tests.cli.program import Shell, orders
 
 
@@ -25,6 +26,15 @@ def test_a_log_is_moved_and_its_follower_goes_on(nowhere: Shell, tmp_path: Path)
     assert new("cursor", before["cursor"]).out.strip() == told["cursor"]
     assert new("follow", "--until-head", "--after", new("cursor", before["cursor"]).out.strip()).out == ""
     assert len(lines) == len(new("follow", "--until-head").out.splitlines()) == 6
+
+
+def test_no_cursor_looks_like_an_option() -> None:
+    for first in range(256):
+        cursor = Cursor(bytes([first]) * 16, (6,))
+        assert not str(cursor).startswith("-")
+        assert Cursor.read(str(cursor), cursor.log_id, 1) == cursor
+    told_before = f"-{str(Cursor(bytes([0xFB]) * 16, (6,)))[1:]}"
+    assert Cursor.read(told_before, bytes([0xFB]) * 16, 1).numbers == (6,)
 
 
 def test_what_cannot_be_copied_or_turned(file_shop: Shell, tmp_path: Path) -> None:
