@@ -15,7 +15,7 @@ from psycopg.pq.abc import PGresult
 
 from adapters.log import Draft, Group, Receipt, Verdict, bucket_of
 from adapters.postgres.arrays import Bigints, Blobs, Integers, Names, Texts, bigints, packed
-from adapters.postgres.prepared import PreparingConnection, Statement
+from adapters.postgres.prepared import PreparingConnection, Statement, Value
 
 _APPEND = Statement(
     b"""
@@ -51,7 +51,28 @@ def new_facts(groups: Sequence[Group], buckets: int) -> "OneFact | Facts | None"
     return Facts(groups, buckets) if new else None
 
 
-class OneFact:
+class _NewFacts:
+    """What is stored by one statement, unless its answer says that it must be judged."""
+
+    statement: Statement
+    values: Sequence[Value]
+
+    def send(self, connection: PreparingConnection) -> None:
+        """Send it in a transaction of its own, and return as soon as it is on its way."""
+        connection.send(self.statement, self.values)
+
+    def receive(self, connection: PreparingConnection) -> PGresult | None:
+        """Wait for the answer; None, and nothing is stored, where it must be judged."""
+        result = connection.receive()
+        return result if self.stored(result) else None
+
+    @staticmethod
+    def stored(answer: PGresult) -> bool:
+        """Whether an answer says that it is stored."""
+        raise NotImplementedError
+
+
+class OneFact(_NewFacts):
     """A fact alone, perhaps under the version that its subject is expected at."""
 
     statement = _APPEND_ONE
@@ -73,15 +94,6 @@ class OneFact:
             None if expected is None else _BIGINT(expected),
         )
 
-    def send(self, connection: PreparingConnection) -> None:
-        """Send it in a transaction of its own, and return as soon as it is on its way."""
-        connection.send(self.statement, self.values)
-
-    def receive(self, connection: PreparingConnection) -> PGresult | None:
-        """Wait for the answer; None, and nothing is stored, where it must be judged."""
-        result = connection.receive()
-        return result if self.stored(result) else None
-
     @staticmethod
     def stored(answer: PGresult) -> bool:
         """Whether an answer says that it is stored; if not, it must be judged."""
@@ -94,7 +106,7 @@ class OneFact:
         return [[Receipt(self._bucket, number, self._stream, version, recorded, digest, repeat=False)]]
 
 
-class Facts:
+class Facts(_NewFacts):
     """Groups of facts, ready to be sent. A connection carries one such call at a time."""
 
     statement = _APPEND
@@ -116,15 +128,6 @@ class Facts:
         contents = (Blobs(self._states), Blobs(hmacs if any(hmacs) else ()))
         columns = (*stands, *counts, *names, Bigints(occurred), Names(recorders), *contents)
         self.values = tuple(map(packed, columns))
-
-    def send(self, connection: PreparingConnection) -> None:
-        """Send them in a transaction of their own, and return as soon as they are on their way."""
-        connection.send(self.statement, self.values)
-
-    def receive(self, connection: PreparingConnection) -> PGresult | None:
-        """Wait for the answer; None, and nothing is stored, where one of the ids was known before."""
-        result = connection.receive()
-        return result if self.stored(result) else None
 
     @staticmethod
     def stored(answer: PGresult) -> bool:
