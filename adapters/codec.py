@@ -5,11 +5,11 @@ again; folds read it lazily, through the upcasts of its kind.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 import orjson
@@ -18,7 +18,6 @@ from pydantic_core import PydanticSerializationError
 import domain.kinds  # noqa: F401 - registers every kind
 from adapters.log import Draft, Stored
 from adapters.settings import LIMITS
-from adapters.views.sweep import Foldable
 from domain.company import Company
 from domain.compiled import Appendable, Encoded, read_encoded
 from domain.custom import check_custom
@@ -298,6 +297,22 @@ def fact_of(stored: Stored) -> Fact:
     return _new(
         Fact, (occurred, sequence, stream, version, kind, id_, source, data, envelope, bucket, number, recorded)
     )
+
+
+class Foldable(NamedTuple):
+    """What folds must know of one touchpoint besides what its bytes say; times in microseconds since 1970 UTC."""
+
+    bucket: int
+    number: int
+    stream: str
+    version: int
+    occurred: int
+    recorded: int
+    state: bytes
+
+
+foldable_of: Callable[[Sequence[Any]], Foldable] = partial(tuple.__new__, Foldable)
+"""Make a `Foldable` of its fields, as `adapters.log.stored_of` does."""
 
 
 def fact_to_fold(foldable: Foldable) -> Fact:

@@ -2,9 +2,10 @@
 
 import psycopg
 
+from adapters.codec import Foldable, foldable_of
 from adapters.log import Cursor, bucket_of
 from adapters.settings import LIMITS
-from adapters.views.sweep import Foldable, Part, foldable_of
+from adapters.views.sweep import Part
 
 _LAST_STREAM = """
 SELECT stream FROM lifecircle.touchpoints WHERE bucket = %s AND stream > %s ORDER BY stream LIMIT 1 OFFSET %s

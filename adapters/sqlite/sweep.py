@@ -4,10 +4,11 @@ import sqlite3
 from operator import attrgetter
 
 from adapters.addresses import read_sqlite_url
+from adapters.codec import Foldable, foldable_of
 from adapters.log import Cursor, bucket_of
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import connect
-from adapters.views.sweep import Foldable, Part, foldable_of
+from adapters.views.sweep import Part
 
 _LAST_STREAM = """
 SELECT stream FROM touchpoints INDEXED BY touchpoints_stream WHERE bucket = ? AND stream > ?

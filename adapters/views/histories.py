@@ -6,12 +6,12 @@ from itertools import groupby
 from operator import attrgetter
 
 from adapters.addresses import open_sweep
-from adapters.codec import fact_of, fact_to_fold
+from adapters.codec import Foldable, fact_of, fact_to_fold
 from adapters.log import Cursor, Log
 from adapters.settings import LIMITS
 from adapters.views.folding import missing
 from adapters.views.replay import linked
-from adapters.views.sweep import Foldable, Sweep
+from adapters.views.sweep import Sweep
 from domain.history import components, effective_histories
 from domain.touchpoint import Fact
 

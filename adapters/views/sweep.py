@@ -1,26 +1,9 @@
 """Reading a whole log stream by stream, in parts that several processes can read at once."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from adapters.codec import Foldable
 from adapters.log import Cursor
-
-
-class Foldable(NamedTuple):
-    """What folds must know of one touchpoint besides what its bytes say; times in microseconds since 1970 UTC."""
-
-    bucket: int
-    number: int
-    stream: str
-    version: int
-    occurred: int
-    recorded: int
-    state: bytes
-
-
-foldable_of: Callable[[Sequence[Any]], Foldable] = partial(tuple.__new__, Foldable)
-"""Make a `Foldable` of its fields, as `adapters.log.stored_of` does."""
 
 
 class Part(NamedTuple):

@@ -8,13 +8,13 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from adapters.addresses import open_sweep, open_tables
-from adapters.codec import fact_to_fold
+from adapters.codec import Foldable, fact_to_fold
 from adapters.collector import paused
 from adapters.log import Cursor
 from adapters.views.fit import Fit
 from adapters.views.folder import poison
 from adapters.views.pseudonyms import Pseudonyms
-from adapters.views.sweep import Foldable, Part
+from adapters.views.sweep import Part
 from adapters.views.tables import Generation, Parking, Views
 from domain.company import Company
 from domain.history import effective_histories
