@@ -99,8 +99,8 @@ class Feed:
 
     def _idle(self) -> bool:
         """Whether nobody follows any more, so that the log need not be watched until somebody does again."""
-        self._wanted.clear()  # before it is looked at, so that whoever comes meanwhile is not overlooked
-        if self._waiting or monotonic() - self._asked < LIMITS.feed_idle_s:
+        self._wanted.clear()  # before it is looked at, so that whoever comes or ends it meanwhile is not overlooked
+        if self.ended or self._waiting or monotonic() - self._asked < LIMITS.feed_idle_s:
             self._wanted.set()
         return not self._wanted.is_set()
 

@@ -62,6 +62,17 @@ def test_every_line_of_a_request_has_its_ids_and_so_has_the_answer(file_client: 
     assert answered(file_client, traceparent=f"00-{TRACE}-b7ad6b7169203331-01")[1] == TRACE
 
 
+def test_the_operator_is_told_where_what_is_amiss_lies_and_the_caller_is_not(
+    file_client: TestClient, keyring: ApiKeys, lines: Any
+) -> None:
+    keyring.path.chmod(0o644)
+    answer = file_client.get("/views")
+    assert (answer.status_code, answer.json()["title"]) == (503, "ApiKeysUnusable")
+    assert str(keyring.path.parent) not in answer.text
+    assert answer.json()["way_out"].startswith("send the same again")
+    assert [line["where"] for line in lines() if line["event"] == "cannot serve"] == [str(keyring.path)]
+
+
 @settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40), st.sampled_from(["", "-", CANARY]))
 def test_an_id_that_may_name_somebody_is_replaced(sent: str, more: str) -> None:
