@@ -198,7 +198,7 @@ class Limits:
     """How many connections one process has at most; more are asked to come again."""
 
     http_head_max_bytes: int = 65_536
-    """How much of a request may come before its body does."""
+    """How much of a request may come before its body, and how much after it."""
 
     http_head_s: float = 10.0
     """How long a connection may take to send the head of a request."""

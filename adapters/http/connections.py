@@ -39,7 +39,8 @@ class Connection(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._direct: Direct | None = self.app_state.get(DIRECT)
         self._sends = self._awaited = _HEAD
-        self._head_bytes = 0
+        self._head_bytes: int = 0
+        """How much came since the last head or piece of a body was whole: of headers, or of what a body ends with."""
         self._until: float | None = None
         """Until when, by the loop's clock, what the other end sends is waited for; None while it has its turn."""
         self._sending: TimerHandle | None = None
@@ -65,11 +66,10 @@ class Connection(HttpToolsProtocol):
                 return
             self._sends = _HEAD
         before, whole = self.cycle, not self._parses
+        self._head_bytes += len(data)
         super().data_received(data)
-        if self._sends is _HEAD:
-            self._head_bytes += len(data)
-            if self._head_bytes > LIMITS.http_head_max_bytes and not self.transport.is_closing():
-                self.send_400_response("The head of the request is too large.")
+        if self._head_bytes > LIMITS.http_head_max_bytes and not self.transport.is_closing():
+            self._too_large()
         cycle = self.cycle
         if whole and cycle is not before and isinstance(cycle, DirectCycle) and not cycle.more_body:
             cycle.head = KnownHead.of(data, cycle.body)
@@ -132,9 +132,14 @@ class Connection(HttpToolsProtocol):
             return None
         return self._direct.cycle(self, self.url, self.headers)
 
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body is there."""
+        self._head_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The body is there, or there is none."""
-        self._parses = False
+        self._parses, self._head_bytes = False, 0
         super().on_message_complete()
         cycle = self.cycle
         self._sends = _HEAD if cycle.response_complete else _WHOLE
@@ -196,6 +201,12 @@ class Connection(HttpToolsProtocol):
             self._sending = self.loop.call_at(self._until, self._look)
         else:
             self._too_slow()
+
+    def _too_large(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.send_400_response("The head of the request is too large.")
+        else:  # it is sent ahead, or after a body: an answer to what came before may be under way
+            self.transport.close()
 
     def _too_slow(self) -> None:
         if self._sends is _HEAD and self.cycle is not None and not self.cycle.response_complete:

@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
@@ -172,3 +172,24 @@ def test_what_is_no_request_is_refused_or_cut_and_never_two_requests(server: Ser
             taken.append((sent[:80], told[:80]))
     assert taken == []
     assert server.get("/livez").status_code == 200
+
+
+def test_no_more_is_kept_of_headers_than_a_head_may_have(server: Server) -> None:
+    cursor = server.get("/events?limit=10000").json()["cursor"]
+    waits = f"GET /events?after={cursor}&wait=30 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\n\r\n"
+    chunked = head(server, 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    line = b"X-A: %b\r\n" % (b"b" * 8_000)
+    for before in (
+        b"GET /livez HTTP/1.1\r\n",
+        waits.encode() + b"GET /livez HTTP/1.1\r\n",
+        chunked + b"2\r\n{}\r\n0\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+    ):
+        with server.connect() as connection:
+            connection.sendall(before)
+            taken = 0
+            with suppress(OSError):
+                while taken < 16_000_000:
+                    connection.sendall(line)
+                    taken += len(line)
+            assert taken < 16_000_000, before[:20]
