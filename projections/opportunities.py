@@ -63,6 +63,37 @@ class Pipeline:
         self.opportunities: dict[Hashable, Opportunity] = {}
 
 
+_CONVERSION = {
+    "leads": "number of opportunities",
+    "won": "of these won",
+    "lost": "of these lost",
+    "open": "of these still open",
+    "rate": "share of leads won, 0 to 1",
+    "mean_days": "mean calendar days from opening to winning",
+}
+_FUNNEL = """
+    SELECT {shown}, COUNT(*) AS leads,
+           COUNT(*) FILTER (WHERE status = 'won') AS won,
+           COUNT(*) FILTER (WHERE status = 'lost') AS lost,
+           COUNT(*) FILTER (WHERE status = 'open') AS open,
+           CAST(COUNT(*) FILTER (WHERE status = 'won') AS DOUBLE PRECISION) / COUNT(*) AS rate,
+           AVG(CAST(days_to_close AS DOUBLE PRECISION)) FILTER (WHERE status = 'won') AS mean_days
+    FROM opportunities
+    GROUP BY {by}
+    ORDER BY {first} NULLS LAST
+"""
+
+
+def _funnel_by(column: str, meaning: str, told: str) -> Question:
+    """Funnel conversion for each value of a column, the one with the most leads first."""
+    return Question(
+        name=f"funnel_by_{column}",
+        comment=f"Funnel conversion by {told}.",
+        columns={column: meaning, **_CONVERSION},
+        sql=_FUNNEL.format(shown=column, by=column, first=f"leads DESC, {column}"),
+    )
+
+
 class Opportunities(View[Pipeline]):
     """The opportunities of every customer."""
 
@@ -87,12 +118,7 @@ class Opportunities(View[Pipeline]):
             comment="Funnel conversion by lead source. A source that was not stated (null) is a row of its own.",
             columns={
                 "lead_source": "where the lead came from; null where none was stated",
-                "leads": "number of opportunities",
-                "won": "of these won",
-                "lost": "of these lost",
-                "open": "of these still open",
-                "rate": "share of leads won, 0 to 1",
-                "mean_days": "mean calendar days from opening to winning",
+                **_CONVERSION,
                 "median_days": "median calendar days from opening to winning",
             },
             sql="""
@@ -120,12 +146,8 @@ class Opportunities(View[Pipeline]):
             name="funnel_total",
             comment="Funnel conversion over all opportunities, in one row.",
             columns={
-                "leads": "number of opportunities",
-                "won": "of these won",
-                "lost": "of these lost",
-                "open": "of these still open",
+                **_CONVERSION,
                 "rate": "share of leads won, 0 to 1; null without leads",
-                "mean_days": "mean calendar days from opening to winning",
                 "median_days": "median calendar days from opening to winning",
             },
             sql="""
@@ -146,102 +168,23 @@ class Opportunities(View[Pipeline]):
                 FROM ranked
             """,
         ),
-        Question(
-            name="funnel_by_owner",
-            comment="Funnel conversion by the person responsible.",
-            columns={
-                "owner": "who is responsible; null where nobody is known",
-                "leads": "number of opportunities",
-                "won": "of these won",
-                "lost": "of these lost",
-                "open": "of these still open",
-                "rate": "share of leads won, 0 to 1",
-                "mean_days": "mean calendar days from opening to winning",
-            },
-            sql="""
-                SELECT owner, COUNT(*) AS leads,
-                       COUNT(*) FILTER (WHERE status = 'won') AS won,
-                       COUNT(*) FILTER (WHERE status = 'lost') AS lost,
-                       COUNT(*) FILTER (WHERE status = 'open') AS open,
-                       CAST(COUNT(*) FILTER (WHERE status = 'won') AS DOUBLE PRECISION) / COUNT(*) AS rate,
-                       AVG(CAST(days_to_close AS DOUBLE PRECISION)) FILTER (WHERE status = 'won') AS mean_days
-                FROM opportunities
-                GROUP BY owner
-                ORDER BY leads DESC, owner NULLS LAST
-            """,
-        ),
+        _funnel_by("owner", "who is responsible; null where nobody is known", "the person responsible"),
         Question(
             name="funnel_by_month",
             comment="Funnel conversion by the month in which the opportunity was opened.",
             columns={
                 "period": "month of opening, 2026-03; null where no opening was recorded",
+                **_CONVERSION,
                 "leads": "number of opportunities opened in it",
                 "won": "of these won since",
                 "lost": "of these lost since",
-                "open": "of these still open",
-                "rate": "share of leads won, 0 to 1",
-                "mean_days": "mean calendar days from opening to winning",
             },
-            sql="""
-                SELECT substr(opened_day, 1, 7) AS period, COUNT(*) AS leads,
-                       COUNT(*) FILTER (WHERE status = 'won') AS won,
-                       COUNT(*) FILTER (WHERE status = 'lost') AS lost,
-                       COUNT(*) FILTER (WHERE status = 'open') AS open,
-                       CAST(COUNT(*) FILTER (WHERE status = 'won') AS DOUBLE PRECISION) / COUNT(*) AS rate,
-                       AVG(CAST(days_to_close AS DOUBLE PRECISION)) FILTER (WHERE status = 'won') AS mean_days
-                FROM opportunities
-                GROUP BY substr(opened_day, 1, 7)
-                ORDER BY period NULLS LAST
-            """,
+            sql=_FUNNEL.format(
+                shown="substr(opened_day, 1, 7) AS period", by="substr(opened_day, 1, 7)", first="period"
+            ),
         ),
-        Question(
-            name="funnel_by_product",
-            comment="Funnel conversion by what is to be sold.",
-            columns={
-                "product": "the product; null where none was stated",
-                "leads": "number of opportunities",
-                "won": "of these won",
-                "lost": "of these lost",
-                "open": "of these still open",
-                "rate": "share of leads won, 0 to 1",
-                "mean_days": "mean calendar days from opening to winning",
-            },
-            sql="""
-                SELECT product, COUNT(*) AS leads,
-                       COUNT(*) FILTER (WHERE status = 'won') AS won,
-                       COUNT(*) FILTER (WHERE status = 'lost') AS lost,
-                       COUNT(*) FILTER (WHERE status = 'open') AS open,
-                       CAST(COUNT(*) FILTER (WHERE status = 'won') AS DOUBLE PRECISION) / COUNT(*) AS rate,
-                       AVG(CAST(days_to_close AS DOUBLE PRECISION)) FILTER (WHERE status = 'won') AS mean_days
-                FROM opportunities
-                GROUP BY product
-                ORDER BY leads DESC, product NULLS LAST
-            """,
-        ),
-        Question(
-            name="funnel_by_channel",
-            comment="Funnel conversion by the channel that opened the opportunity.",
-            columns={
-                "channel": "the channel; null where none was stated",
-                "leads": "number of opportunities",
-                "won": "of these won",
-                "lost": "of these lost",
-                "open": "of these still open",
-                "rate": "share of leads won, 0 to 1",
-                "mean_days": "mean calendar days from opening to winning",
-            },
-            sql="""
-                SELECT channel, COUNT(*) AS leads,
-                       COUNT(*) FILTER (WHERE status = 'won') AS won,
-                       COUNT(*) FILTER (WHERE status = 'lost') AS lost,
-                       COUNT(*) FILTER (WHERE status = 'open') AS open,
-                       CAST(COUNT(*) FILTER (WHERE status = 'won') AS DOUBLE PRECISION) / COUNT(*) AS rate,
-                       AVG(CAST(days_to_close AS DOUBLE PRECISION)) FILTER (WHERE status = 'won') AS mean_days
-                FROM opportunities
-                GROUP BY channel
-                ORDER BY leads DESC, channel NULLS LAST
-            """,
-        ),
+        _funnel_by("product", "the product; null where none was stated", "what is to be sold"),
+        _funnel_by("channel", "the channel; null where none was stated", "the channel that opened the opportunity"),
         Question(
             name="forecast",
             comment="The weighted pipeline: open opportunities by the month in which the decision is expected and who "
