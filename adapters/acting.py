@@ -12,9 +12,10 @@ from typing import Any, Literal, NamedTuple
 from adapters.addresses import open_tables
 from adapters.clock import clock_us
 from adapters.codec import draft_of, fact_from
+from adapters.cursor import Cursor
 from adapters.engine import Engine
 from adapters.extras import need
-from adapters.log import Cursor, Log
+from adapters.log import Log
 from adapters.views.moments import beneath, named_in, settled
 from adapters.views.projector import position_cursor
 from adapters.views.replay import family_facts

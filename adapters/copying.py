@@ -12,7 +12,8 @@ from heapq import merge
 
 from adapters.addresses import checked_buckets, open_log, open_reading, open_writing
 from adapters.clock import clock_us
-from adapters.log import Cursor, Log, Origin, bucket_of
+from adapters.cursor import Cursor, Origin
+from adapters.log import Log, bucket_of
 from adapters.transfer import Reading, Row, Writing
 from domain.errors import CursorInvalid, LifecircleError
 

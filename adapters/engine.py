@@ -15,7 +15,8 @@ from adapters.appending.door import ANY, Door, Expected, kept_moving, needs_deci
 from adapters.appending.rounds import Rounds
 from adapters.clock import clock_us
 from adapters.collector import seldom
-from adapters.log import Cursor, Group, Log, Receipt, Settings, Verdict, receipts_of
+from adapters.cursor import Cursor
+from adapters.log import Group, Log, Receipt, Settings, Verdict, receipts_of
 from adapters.notes import keep_notes
 from adapters.privacy.destruction import destroy_keys
 from adapters.privacy.keyring import Keyring
@@ -26,7 +27,7 @@ from adapters.views.replay import family_facts, history
 from domain.company import Company
 from domain.compiled import Appendable
 from domain.corrections import ERASED
-from domain.errors import CursorInvalid, IdReused, InvalidTouchpoint, LifecircleError, Refused, VersionConflict
+from domain.errors import IdReused, InvalidTouchpoint, LifecircleError, Refused, VersionConflict
 from domain.lifecycle import Breach
 from domain.touchpoint import Fact
 
@@ -316,7 +317,8 @@ class Engine:
         with self._deciding[hash(subject) % len(self._deciding)]:
             verdict = self._decide(touchpoints, expected, recordedby, strict=strict)
         if not isinstance(verdict, LifecircleError) and any(each.type == ERASED for each in touchpoints):
-            keep_notes(partial(self.append_each, recordedby=recordedby), destroy_keys(self.log, self.sealing, subject))
+            notes = destroy_keys(self.log, self.sealing, subject, family_facts(self.log, subject))
+            keep_notes(partial(self.append_each, recordedby=recordedby), notes)
         return verdict
 
     def _decide(
@@ -381,17 +383,7 @@ class Engine:
         Raises:
             CursorInvalid: it is damaged or of another log, perhaps of one that this log was copied from.
         """
-        try:
-            return Cursor.read(text, self.log.log_id, self.log.buckets)
-        except CursorInvalid:
-            if not any(origin.made(text) for origin in self.log.origins):
-                raise
-            raise CursorInvalid(
-                "this cursor was made by a log that this one was copied from",
-                rule="a copy has positions of its own; ids, versions and recorded times are those of before",
-                way_out="turn it into one of this log with: lifecircle cursor; look one touchpoint up by its subject "
-                "and id with: lifecircle history",
-            ) from None
+        return Cursor.read(text, self.log.log_id, self.log.buckets, self.log.origins)
 
 
 async def _in_thread(work: Callable[..., T], *arguments: Any, **options: Any) -> T:

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from threading import Event, Thread
 from time import monotonic
 
-from adapters.log import Cursor, Log, Stored
+from adapters.cursor import Cursor
+from adapters.log import Log, Stored
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError
 

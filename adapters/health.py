@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 from adapters.addresses import open_tables, read_sqlite_url
 from adapters.audit.seal import seal_path
 from adapters.clock import clock_us
+from adapters.cursor import Cursor
 from adapters.engine import Engine
 from adapters.lag import Lag, lag_of
-from adapters.log import Cursor, Log
+from adapters.log import Log
 from adapters.outgoing.subscriptions import Standing, Subscriptions
 from adapters.privacy.keyring import Keyring
 from adapters.privacy.keystore import keystore_file, keystore_url

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from adapters.log import Cursor, Log
+from adapters.cursor import Cursor
+from adapters.log import Log
 
 
 class Lag(NamedTuple):

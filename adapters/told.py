@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
-    from adapters.log import Cursor, Receipt, Stored
+    from adapters.cursor import Cursor
+    from adapters.log import Receipt, Stored
     from domain.touchpoint import Fact
 
 

@@ -20,8 +20,8 @@ def command(url: str, style: str, subject: str, basis: str, by: str, second: str
     person of an organisation is a subject of their own, and is forgotten alone. A legal hold refuses it. It cannot be
     taken back.
     """
+    from adapters.data_subjects.erasure import erase
     from adapters.engine import Engine
-    from adapters.privacy.erasure import erase
 
     with Engine.open(url) as engine:
         receipt, persons = erase(engine, subject, basis=basis, by=by, second=second, recordedby=principal())

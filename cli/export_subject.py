@@ -18,8 +18,8 @@ def command(url: str, subject: str, folder: str, recipient: str | None) -> None:
     It is every touchpoint as given, the history as it stands, the rows of every view, rows in quarantine that name the
     person, and who opened their data. That it was handed out is recorded, with the digest of subject.json.
     """
+    from adapters.data_subjects.handover import hand_over
     from adapters.engine import Engine
-    from adapters.privacy.handover import hand_over
 
     with Engine.open(url) as engine:
         handed = hand_over(engine, subject, Path(folder), recipient=recipient, recordedby=principal())

@@ -19,8 +19,8 @@ def command(url: str, style: str, value: str) -> None:
     where nobody has it.
     """
     from adapters.addresses import open_tables
+    from adapters.data_subjects.finding import Found, find
     from adapters.engine import Engine
-    from adapters.privacy.finding import Found, find
     from domain.errors import UnknownSubject
 
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:

@@ -31,8 +31,8 @@ def command(
     --as-of asks what had happened by then, as we know it now; --known-at asks what we knew by then. Personal data is
     shown as [sealed] unless it is opened with --open, and as [erased] where the customer was forgotten.
     """
+    from adapters.data_subjects.opening import open_facts
     from adapters.engine import Engine
-    from adapters.privacy.opening import open_facts
 
     wanted = purpose_of(purpose, opens=opens)
     with Engine.open(url) as engine:

@@ -232,7 +232,7 @@ def moment_of(engine: "Engine", as_of: "int | date | None", known_at: str | None
     """The moment that `--as-of` and `--known-at` name; a day means its end in the company's zone."""
     from adapters.views.moments import named_moment
 
-    return named_moment(engine, as_of, known_at)
+    return named_moment(engine.log, as_of, known_at)
 
 
 def moment_named(engine: "Engine", text: str) -> "Moment":

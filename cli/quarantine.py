@@ -56,8 +56,8 @@ def export(url: str, style: str, batch: str | None, file: IO[str]) -> None:
 
     That it was opened is noted in the log.
     """
+    from adapters.data_subjects.opening import open_quarantine
     from adapters.engine import Engine
-    from adapters.privacy.opening import open_quarantine
 
     with Engine.open(url) as engine:
         rows = [_fields(row) for row in open_quarantine(engine, batch, by=principal())]

@@ -12,7 +12,7 @@ from cli.options import format_option, log_option
 from cli.output import show
 
 if TYPE_CHECKING:
-    from adapters.log import Origin
+    from adapters.cursor import Origin
     from adapters.views.tables import Tables, ViewStatus
 
 _BREACHES = "select rule, breaches from breaches_by_rule order by breaches desc, rule"

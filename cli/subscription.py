@@ -74,8 +74,8 @@ def add(
 @format_option
 def list_(url: str, style: str) -> None:
     """List the subscriptions, and how they stand."""
+    from adapters.cursor import Cursor
     from adapters.engine import Engine
-    from adapters.log import Cursor
     from adapters.outgoing.subscriptions import Subscriptions
 
     with Engine.open(url) as engine, closing(Subscriptions(url)) as subscriptions:
@@ -145,8 +145,8 @@ def _pause(url: str, name: str, *, paused: bool) -> None:
 @click.option("--from", "position", metavar="BUCKET/NUMBER", help="Go back to this position, in its bucket.")
 def replay(url: str, name: str, after: str | None, position: str | None) -> None:
     """Deliver again what NAME got since an earlier point, under the same ids."""
+    from adapters.cursor import Cursor
     from adapters.engine import Engine
-    from adapters.log import Cursor
     from adapters.outgoing.subscriptions import Subscriptions
 
     if after and position:

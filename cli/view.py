@@ -50,9 +50,9 @@ def command(
         show(("view", "what it shows", "questions"), _catalogue(), style)
         return
     from adapters.addresses import open_tables
+    from adapters.data_subjects.opening import open_rows
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
-    from adapters.privacy.opening import open_rows
     from adapters.views.moments import views_at
     from adapters.views.pseudonyms import Pseudonyms
     from adapters.views.replay import rows_as_of

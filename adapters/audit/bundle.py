@@ -24,7 +24,8 @@ from adapters.audit.rows import AuditRows
 from adapters.audit.seal import Seal
 from adapters.audit.store import Store
 from adapters.audit.tiles import Tiles
-from adapters.log import Cursor, Log, bucket_of
+from adapters.cursor import Cursor
+from adapters.log import Log, bucket_of
 from adapters.settings import LIMITS
 from adapters.views.replay import family_facts, history
 from domain.errors import SealContradicted, SealUnusable

@@ -20,7 +20,8 @@ from adapters.audit.rows import LEAF_COLUMNS, AuditRows, LeafRow
 from adapters.audit.seal import Seal
 from adapters.audit.store import Store, Tree
 from adapters.audit.tiles import GrowingTiles, Tiles, contradiction
-from adapters.log import Cursor, Log
+from adapters.cursor import Cursor
+from adapters.log import Log
 from adapters.settings import LIMITS
 from domain.errors import SealContradicted, SealUnusable
 from domain.leaf import NONE_BEFORE, LeafOf, leaves_of

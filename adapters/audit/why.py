@@ -3,7 +3,8 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from adapters.log import LINK_KINDS, Cursor, Log
+from adapters.cursor import Cursor
+from adapters.log import LINK_KINDS, Log
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import replayed
 from adapters.views.tables import primary_key

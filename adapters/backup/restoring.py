@@ -17,7 +17,7 @@ from adapters.backup.manifest import Manifest, read_manifest
 from adapters.backup.taking import KEYS, LOG, OUTGOING, SEAL, SECRETS, verify
 from adapters.configuration import without_password
 from adapters.copying import Progress, write_all
-from adapters.log import Cursor
+from adapters.cursor import Cursor
 from adapters.outgoing.carrying import Carried
 from adapters.privacy.kek import kek_told
 from adapters.privacy.keyring import THE_LOG, DataKey, Keyring

@@ -9,9 +9,10 @@ import orjson
 
 from adapters.addresses import open_reading
 from adapters.copying import in_recorded_order
+from adapters.cursor import Cursor
+from adapters.data_subjects.opening import open_facts, open_states
 from adapters.engine import Engine
-from adapters.log import LINK_KINDS, Cursor
-from adapters.privacy.opening import open_facts, open_states
+from adapters.log import LINK_KINDS
 from adapters.views.histories import Parked, histories
 from adapters.views.replay import family_facts
 from domain.errors import UnknownSubject

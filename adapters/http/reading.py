@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from adapters.addresses import open_tables
 from adapters.apikeys import Principal, Role
+from adapters.cursor import Cursor
 from adapters.export.delimited import harmless
 from adapters.extras import need
 from adapters.http.answers import Catalogue, Followed, HistoryTold, Kinds, Rows, answers
@@ -22,7 +23,7 @@ from adapters.http.answers import refusal as told_refusal
 from adapters.http.pages import Page, page
 from adapters.http.problems import RequestRefused
 from adapters.http.service import Service, in_turn, needs, service_of, within
-from adapters.log import Cursor, Stored
+from adapters.log import Stored
 from adapters.settings import LIMITS
 from adapters.told import cloud_event, recorded_event
 from adapters.views.moments import Moment, named_moment, read_when
@@ -356,4 +357,4 @@ def _moment(service: Service, as_of: str | None, known_at: str | None) -> Moment
             when = read_when(as_of)
         except ValueError as error:
             raise RequestRefused(HTTPStatus.BAD_REQUEST, str(error), where="as_of") from None
-    return named_moment(service.engine, when, known_at)
+    return named_moment(service.engine.log, when, known_at)

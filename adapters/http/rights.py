@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from adapters.apikeys import Principal, Role
+from adapters.data_subjects.erasure import erase, known_facts
+from adapters.data_subjects.handover import record_handover
+from adapters.data_subjects.opening import open_facts
 from adapters.http.answers import HistoryTold, answers
 from adapters.http.bodies import reads, taking
 from adapters.http.problems import RequestRefused
 from adapters.http.service import Service, denied, in_turn, service_of, within
-from adapters.privacy.erasure import erase, known_facts
-from adapters.privacy.handover import record_handover
-from adapters.privacy.opening import open_facts
 from adapters.told import cloud_event
 from domain.erasure import forgotten_with
 

@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 
 from adapters.addresses import open_sweep
 from adapters.codec import fact_of, fact_to_fold
+from adapters.cursor import Cursor
 from adapters.engine import Engine
-from adapters.log import Cursor, Stored
+from adapters.log import Stored
 from adapters.mirror.columns import AT, history_schema, history_table
 from adapters.mirror.manifest import Files, History, HistoryPart, Manifest
 from adapters.mirror.parts import Part, Replaced, extended, read_parts

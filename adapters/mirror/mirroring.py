@@ -15,8 +15,9 @@ import pyarrow as pa
 from adapters.addresses import open_tables
 from adapters.audit.files import leading
 from adapters.clock import clock_us
+from adapters.cursor import Cursor
 from adapters.engine import Engine
-from adapters.log import Cursor, Stored
+from adapters.log import Stored
 from adapters.mirror.columns import touchpoint_table, view_schema, view_table
 from adapters.mirror.folded import HistoryFold, folded_as
 from adapters.mirror.manifest import (

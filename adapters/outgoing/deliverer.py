@@ -17,8 +17,9 @@ from typing import NamedTuple
 import structlog
 
 from adapters.clock import clock_us
+from adapters.cursor import Cursor
 from adapters.feed import Feed
-from adapters.log import Cursor, Log, Stored
+from adapters.log import Log, Stored
 from adapters.outgoing.receiver import Answer, Receiver, deliveries
 from adapters.outgoing.subscriptions import Held, Settled, Standing, Subscriptions
 from adapters.settings import LIMITS

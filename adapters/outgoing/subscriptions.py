@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from adapters.addresses import open_outgoing
 from adapters.clock import clock_us
-from adapters.log import Cursor
+from adapters.cursor import Cursor
 from adapters.outgoing.wanted import Wanted
 from adapters.statements import Run
 from domain.errors import CursorInvalid, LifecircleError

@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from psycopg.sql import Literal as Value
 
 from adapters.clock import clock_us
-from adapters.log import Cursor
+from adapters.cursor import Cursor
 from adapters.postgres.arrays import Array, Bigints, Doubles, Texts
 from adapters.postgres.datastore import sql as sql_file
 from adapters.postgres.prepared import Change, PreparingConnection

@@ -7,7 +7,7 @@ from psycopg import Cursor
 from psycopg.rows import tuple_row
 from pydantic import ValidationError
 
-from adapters.log import Origin
+from adapters.cursor import Origin
 from adapters.postgres.datastore import no_log, sql
 from adapters.postgres.upgrading import steps_taken, take_steps
 from adapters.schema_steps import FORMAT_VERSION, checked_format, checked_steps

@@ -13,7 +13,8 @@ from psycopg import Connection, errors
 from psycopg.pq.abc import PGresult
 
 from adapters import tracing
-from adapters.log import Cursor, Group, Stored, Verdict, bucket_of, by_stream, stored_of, touched_by
+from adapters.cursor import Cursor
+from adapters.log import Group, Stored, Verdict, bucket_of, by_stream, stored_of, touched_by
 from adapters.postgres.append import Call, rounds, send
 from adapters.postgres.arrays import Bigints, Integers, Texts
 from adapters.postgres.books import Books, rows_of

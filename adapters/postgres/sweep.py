@@ -3,7 +3,8 @@
 import psycopg
 
 from adapters.codec import Foldable, foldable_of
-from adapters.log import Cursor, bucket_of
+from adapters.cursor import Cursor
+from adapters.log import bucket_of
 from adapters.settings import LIMITS
 from adapters.views.sweep import Part
 

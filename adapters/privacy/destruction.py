@@ -7,7 +7,6 @@ from adapters.notes import note
 from adapters.privacy.quarantine import holding, open_rows, seal_rows
 from adapters.privacy.sealed import Sealed
 from adapters.privacy.sealing import Sealing, sealed_texts
-from adapters.views.replay import family_facts
 from domain.families import Families
 from domain.fields import ERASED_TEXT
 from domain.identifiers import derived_id
@@ -15,15 +14,15 @@ from domain.kinds.log_itself import KeyDestroyed
 from domain.touchpoint import Envelope, Fact
 
 
-def destroy_keys(log: Log, sealing: Sealing, subject: str) -> list[Envelope]:
+def destroy_keys(log: Log, sealing: Sealing, subject: str, facts: Sequence[Fact]) -> list[Envelope]:
     """Destroy the keys of a subject, for whom that is recorded, and of all who stand merged into it; answer its notes.
 
     Rows in quarantine that hold one of their names or identifiers are emptied first: they are under no key of theirs.
+    `facts` are those of all streams that merges ever joined to the subject.
 
     Raises:
         KeysUnusable: the keys cannot be destroyed now; the same again completes it.
     """
-    facts = family_facts(log, subject)
     persons = sorted(Families(facts).members(subject))
     rows = open_rows(sealing, log.quarantined(None, released=True))
     held = holding(rows, known_by(sealing, persons, facts))

@@ -9,7 +9,7 @@ from eventsourcing.persistence import Tracking
 from eventsourcing.sqlite import SQLiteCursor, SQLiteTrackingRecorder
 
 from adapters.clock import clock_us
-from adapters.log import Cursor
+from adapters.cursor import Cursor
 from adapters.sqlite.ddl import declared, insert, listed, quoted
 from adapters.sqlite.report import publish
 from adapters.views.generations import FORGET_PARTS, GIVE_UP, generations, live_tables, move

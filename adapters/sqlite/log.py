@@ -14,16 +14,8 @@ from typing import Any, Self, TypeVar
 from adapters import tracing
 from adapters.addresses import SQLiteAddress, read_sqlite_url
 from adapters.appending.judgement import Judgement, Key, Known, key_of
-from adapters.log import (
-    Cursor,
-    Group,
-    Origin,
-    Stored,
-    Verdict,
-    bucket_of,
-    by_stream,
-    stored_of,
-)
+from adapters.cursor import Cursor, Origin
+from adapters.log import Group, Stored, Verdict, bucket_of, by_stream, stored_of
 from adapters.schema_steps import FORMAT_VERSION, checked_format, checked_steps
 from adapters.settings import LIMITS
 from adapters.sqlite.books import Books

@@ -5,7 +5,8 @@ from operator import attrgetter
 
 from adapters.addresses import read_sqlite_url
 from adapters.codec import Foldable, foldable_of
-from adapters.log import Cursor, bucket_of
+from adapters.cursor import Cursor
+from adapters.log import bucket_of
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import connect
 from adapters.views.sweep import Part

@@ -11,7 +11,8 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from adapters.codec import fact_of
-from adapters.log import Cursor, Log, Stored, by_stream
+from adapters.cursor import Cursor
+from adapters.log import Log, Stored, by_stream
 from adapters.settings import LIMITS
 from adapters.views.fit import Fit
 from adapters.views.pseudonyms import Pseudonyms

@@ -10,7 +10,8 @@ from contextlib import closing
 
 from adapters.addresses import open_sweep
 from adapters.codec import fact_of
-from adapters.log import Cursor, Log
+from adapters.cursor import Cursor
+from adapters.log import Log
 from adapters.settings import LIMITS
 from adapters.views.replay import linked
 from adapters.views.sweep import Part, Sweep

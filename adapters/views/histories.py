@@ -7,7 +7,8 @@ from operator import attrgetter
 
 from adapters.addresses import open_sweep
 from adapters.codec import Foldable, fact_of, fact_to_fold
-from adapters.log import Cursor, Log
+from adapters.cursor import Cursor
+from adapters.log import Log
 from adapters.settings import LIMITS
 from adapters.views.folding import missing
 from adapters.views.replay import linked

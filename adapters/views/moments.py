@@ -13,8 +13,8 @@ from typing import NamedTuple, overload
 
 from adapters.addresses import open_tables
 from adapters.clock import clock_us
-from adapters.engine import Engine
-from adapters.log import Cursor, Log
+from adapters.cursor import Cursor
+from adapters.log import Log
 from adapters.views.folding import Progress, fold_log, workers_for
 from adapters.views.projector import position_cursor
 from adapters.views.pseudonyms import Pseudonyms
@@ -85,13 +85,13 @@ def read_when(text: str) -> int | date:
     return microseconds(moment)
 
 
-def named_moment(engine: Engine, as_of: int | date | None, known_at: str | None) -> Moment:
+def named_moment(log: Log, as_of: int | date | None, known_at: str | None) -> Moment:
     """The moment of an occurred time and of a recorded time or cursor; a day means its end in the company's zone.
 
     Raises:
         MomentInvalid: what is given is no time. CursorInvalid: it is a cursor, and none of this log's.
     """
-    return Moment(None if known_at is None else _known_at(engine, known_at), instant(engine.company, as_of))
+    return Moment(None if known_at is None else _known_at(log, known_at), instant(log.company, as_of))
 
 
 @overload
@@ -110,14 +110,14 @@ def instant(company: Company, when: int | date | None) -> int | None:
         raise MomentInvalid(f"the calendar ends with {when}", way_out="ask for an earlier day") from None
 
 
-def _known_at(engine: Engine, text: str) -> Cursor | int:
+def _known_at(log: Log, text: str) -> Cursor | int:
     try:
-        return engine.cursor(text)
+        return Cursor.read(text, log.log_id, log.buckets, log.origins)
     except CursorInvalid:
         if not _DAY.match(text):
             raise
     try:
-        return instant(engine.company, read_when(text))
+        return instant(log.company, read_when(text))
     except ValueError as error:
         raise MomentInvalid(str(error), way_out="give a time with its offset, a day, or a cursor") from None
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 
 from adapters.clock import clock_us
+from adapters.cursor import Cursor
 from adapters.lag import lag_of
-from adapters.log import Cursor, Log, Stored
+from adapters.log import Log, Stored
 from adapters.settings import LIMITS
 from adapters.views.folder import Folder
 from adapters.views.pseudonyms import Pseudonyms

@@ -10,7 +10,8 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from adapters.addresses import open_tables
-from adapters.log import Cursor, Log, Stored
+from adapters.cursor import Cursor
+from adapters.log import Log, Stored
 from adapters.settings import LIMITS
 from adapters.views.folder import Folder
 from adapters.views.folding import Progress, fold_log, workers_for

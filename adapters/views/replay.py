@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from adapters.codec import fact_of
-from adapters.log import LINK_KINDS, Cursor, Log
+from adapters.cursor import Cursor
+from adapters.log import LINK_KINDS, Log
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.tables import primary_key
 from domain.company import Company

@@ -3,7 +3,7 @@
 from typing import NamedTuple, Protocol
 
 from adapters.codec import Foldable
-from adapters.log import Cursor
+from adapters.cursor import Cursor
 
 
 class Part(NamedTuple):

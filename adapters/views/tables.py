@@ -12,8 +12,8 @@ from hashlib import sha256
 from typing import Any, Literal, NamedTuple, Protocol
 
 from adapters.clock import clock_us
+from adapters.cursor import Cursor
 from adapters.extensions import fold_inputs
-from adapters.log import Cursor
 from adapters.views.sweep import Part
 from domain.company import Company
 from domain.errors import LifecircleError, ProjectorFenced

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from adapters.addresses import open_sweep, open_tables
 from adapters.codec import Foldable, fact_to_fold
 from adapters.collector import paused
-from adapters.log import Cursor
+from adapters.cursor import Cursor
 from adapters.views.fit import Fit
 from adapters.views.folder import poison
 from adapters.views.pseudonyms import Pseudonyms

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adapters.log import Cursor
+from adapters.cursor import Cursor
 from tests.cli.program import Shell, orders
 
 

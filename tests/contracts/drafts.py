@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from itertools import chain, count
 
-from adapters.log import Cursor, Draft, Group, Log, Receipt, Stored, Verdict
+from adapters.cursor import Cursor
+from adapters.log import Draft, Group, Log, Receipt, Stored, Verdict
 
 _ids = count(1)
 

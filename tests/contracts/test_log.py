@@ -10,7 +10,8 @@ import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
 from adapters.addresses import create_log, open_log
-from adapters.log import Cursor, ImportRun, Log, QuarantinedRow, Receipt, bucket_of
+from adapters.cursor import Cursor
+from adapters.log import ImportRun, Log, QuarantinedRow, Receipt, bucket_of
 from domain.company import Company
 from domain.errors import (
     CursorInvalid,

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from adapters.addresses import create_log, open_log, read_sqlite_url
 from adapters.appending.committer import Committer
 from adapters.appending.rounds import Rounds
-from adapters.log import Cursor, Log, Stored, bucket_of
+from adapters.cursor import Cursor
+from adapters.log import Log, Stored, bucket_of
 from adapters.settings import LIMITS
 from domain.company import Company
 from domain.errors import WrongBuckets

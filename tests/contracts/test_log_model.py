@@ -6,7 +6,8 @@ from typing import NamedTuple
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.log import Cursor, Draft, Group, Log, Receipt, bucket_of
+from adapters.cursor import Cursor
+from adapters.log import Draft, Group, Log, Receipt, bucket_of
 
 _runs = count(1)
 

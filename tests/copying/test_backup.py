@@ -19,14 +19,15 @@ from adapters.backup.manifest import MANIFEST, BackupDamaged, Manifest
 from adapters.backup.restoring import Restored, SubscriptionsDiffer, restore
 from adapters.backup.taking import BackupExists, take_backup
 from adapters.copying import copy_log
+from adapters.cursor import Cursor
+from adapters.data_subjects.erasure import erase
 from adapters.engine import Engine
 from adapters.idkey import make_id_key, read_id_key
-from adapters.log import Cursor, Stored
+from adapters.log import Stored
 from adapters.outgoing.carrying import Carried, carry
 from adapters.outgoing.signing import Secrets
 from adapters.outgoing.subscriptions import Held, Settled, Subscriptions
 from adapters.outgoing.wanted import Wanted
-from adapters.privacy.erasure import erase
 from adapters.privacy.kek import kek_path
 from adapters.privacy.keystore import keystore_url
 from domain.errors import KeysUnusable, LogExists, LogNotFound

@@ -10,9 +10,10 @@ import pytest
 
 from adapters.clock import clock_us
 from adapters.codec import read_touchpoint
+from adapters.cursor import Cursor
 from adapters.engine import Engine
 from adapters.feed import Feed
-from adapters.log import Cursor, Log, Stored
+from adapters.log import Log, Stored
 from adapters.settings import LIMITS
 from domain.company import Company
 from tests.cli.program import event

@@ -16,10 +16,10 @@ import r4pm.df
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.data_subjects.opening import open_facts
 from adapters.engine import Engine
 from adapters.export.delimited import as_it_was, harmless
 from adapters.export.exporting import Form, export
-from adapters.privacy.opening import open_facts
 from adapters.sources.importer import import_file
 from domain.company import Company
 from domain.touchpoint import EPOCH

@@ -14,10 +14,10 @@ import pytest
 
 from adapters.addresses import open_tables
 from adapters.audit.files import leading
+from adapters.data_subjects.erasure import erase
 from adapters.engine import Engine
 from adapters.mirror.manifest import LogPart, MirrorBusy, MirrorUnusable, read_manifest
 from adapters.mirror.mirroring import mirror
-from adapters.privacy.erasure import erase
 from adapters.views.projector import Projector
 from tests.cli.program import ROOT
 from tests.mirror.reading import mirrored_history, recorded, rows, told_history, touchpoints

@@ -24,10 +24,10 @@ from adapters.audit.files import write_whole
 from adapters.audit.sealer import sealer
 from adapters.clock import clock_us
 from adapters.codec import draft_of, read_envelope
+from adapters.data_subjects.erasure import erase
 from adapters.engine import Engine
 from adapters.evidence import quarantined
 from adapters.idkey import make_id_key
-from adapters.privacy.erasure import erase
 from adapters.privacy.sealing import Sealing
 from adapters.settings import LIMITS
 from adapters.sources.importer import import_file

@@ -10,12 +10,12 @@ import pytest
 
 from adapters.addresses import open_tables
 from adapters.audit.trail import trail
+from adapters.data_subjects.erasure import erase
+from adapters.data_subjects.opening import open_facts
 from adapters.engine import Engine
 from adapters.evidence import quarantined, set_aside
 from adapters.idkey import make_id_key
 from adapters.log import QuarantinedRow
-from adapters.privacy.erasure import erase
-from adapters.privacy.opening import open_facts
 from adapters.views.projector import Projector
 from adapters.views.rebuild import rebuild
 from adapters.views.tables import Tables

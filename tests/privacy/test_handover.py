@@ -4,12 +4,12 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
+from adapters.data_subjects.handover import hand_over
+from adapters.data_subjects.opening import open_facts
 from adapters.engine import Engine
 from adapters.evidence import set_aside
 from adapters.idkey import make_id_key
 from adapters.log import QuarantinedRow
-from adapters.privacy.handover import hand_over
-from adapters.privacy.opening import open_facts
 from tests.privacy.people import MAIL, NAME, WORDS, merged, registered, told
 
 

@@ -1,17 +1,16 @@
 """Finding a customer by an e-mail address, a telephone number or a number elsewhere, without keeping any of them.
 
 The index is the view `identifiers`, which holds them in keyed form and lets go of them when a customer is forgotten.
-What
-the view does not show yet is looked at in the log, so that what is found is what the log says now.
+What the view does not show yet is looked at in the log, so that what is found is what the log says now.
 """
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from adapters.codec import fact_of
+from adapters.cursor import Cursor
 from adapters.engine import Engine
 from adapters.idkey import keyed_id, read_id_key
-from adapters.log import Cursor
 from adapters.settings import LIMITS
 from adapters.views.projector import position_cursor
 from adapters.views.pseudonyms import Pseudonyms

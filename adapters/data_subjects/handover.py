@@ -13,12 +13,12 @@ import orjson
 from adapters.audit.files import write_whole
 from adapters.clock import clock_us
 from adapters.codec import fact_of
+from adapters.data_subjects.erasure import known_facts
 from adapters.engine import Engine
 from adapters.evidence import quarantined
 from adapters.notes import SOURCE, log_subject
 from adapters.pages import page
 from adapters.privacy.destruction import known_by
-from adapters.privacy.erasure import known_facts
 from adapters.privacy.quarantine import holding
 from adapters.privacy.sealing import erased, replaced_in, with_opened
 from adapters.views.pseudonyms import Pseudonyms
