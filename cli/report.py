@@ -35,7 +35,7 @@ def command(
     The page says its cursor and moment, and how to have the same again. Personal data stays sealed. Views that were
     never built are folded for this call alone.
     """
-    from adapters.audit.files import write_whole
+    from adapters.durable_files import write_whole
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
     from adapters.extras import need

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from adapters.application import Journal, RuleMemory
+from adapters.appending.application import Journal, RuleMemory
 from adapters.codec import encode, fact_from, fact_of
 from adapters.log import Draft, Group, Log, bucket_of
 from adapters.privacy.sealing import Sealing

@@ -18,13 +18,13 @@ import domain.merkle
 import domain.notes
 import domain.tails
 from adapters.audit.evidence import EVIDENCE_FORMAT, page_of, problems_of
-from adapters.audit.files import write_whole
 from adapters.audit.keys import verify
 from adapters.audit.rows import AuditRows
 from adapters.audit.seal import Seal
 from adapters.audit.store import Store
 from adapters.audit.tiles import Tiles
 from adapters.cursor import Cursor
+from adapters.durable_files import write_whole
 from adapters.log import Log, bucket_of
 from adapters.settings import LIMITS
 from adapters.views.replay import family_facts, history

@@ -7,7 +7,7 @@ from time import time
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from adapters.audit.files import write_whole
+from adapters.durable_files import write_whole
 from domain.errors import SealUnusable
 from domain.notes import COSIGNATURE, ED25519, Note, VerifierKey, cosigned_text
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
-from adapters.audit.files import write_whole
 from adapters.audit.tiles import WIDTH, Tiles, name_of
+from adapters.durable_files import write_whole
 from domain.errors import SealUnusable
 from domain.notes import Head, Note, NoteMalformed
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from shutil import rmtree
 
-from adapters.audit.files import write_whole
+from adapters.durable_files import write_whole
 from domain.errors import SealContradicted
 from domain.merkle import HASH_BYTES, Subtree, complete_root
 from domain.merkle import root as root_of

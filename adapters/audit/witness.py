@@ -3,10 +3,10 @@
 from hashlib import sha256
 from pathlib import Path
 
-from adapters.audit.files import leading, write_whole
 from adapters.audit.keys import SigningKey
 from adapters.audit.seal import contradicted, keys_for, read_checkpoint, read_note
 from adapters.audit.tiles import Tiles
+from adapters.durable_files import leading, write_whole
 from domain.errors import SealContradicted
 from domain.merkle import consistency_proof, consistent
 from domain.notes import COSIGNATURE, Checkpoint, Note, NoteMalformed, VerifierKey

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters.audit.files import write_whole
+from adapters.durable_files import write_whole
 from adapters.privacy.keyring import DataKey
 from domain.errors import LifecircleError
 

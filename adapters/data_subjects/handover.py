@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import orjson
 
-from adapters.audit.files import write_whole
 from adapters.clock import clock_us
 from adapters.codec import fact_of
 from adapters.data_subjects.erasure import known_facts
+from adapters.durable_files import write_whole
 from adapters.engine import Engine
 from adapters.evidence import quarantined
 from adapters.notes import SOURCE, log_subject

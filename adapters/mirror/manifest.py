@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters.audit.files import sync_all, write_whole
+from adapters.durable_files import sync_all, write_whole
 from domain.errors import LifecircleError
 
 FORMAT = 1

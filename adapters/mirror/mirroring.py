@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 
 from adapters.addresses import open_tables
-from adapters.audit.files import leading
 from adapters.clock import clock_us
 from adapters.cursor import Cursor
+from adapters.durable_files import leading
 from adapters.engine import Engine
 from adapters.log import Stored
 from adapters.mirror.columns import touchpoint_table, view_schema, view_table

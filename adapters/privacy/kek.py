@@ -18,8 +18,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.addresses import path_beside
-from adapters.audit.files import to_disk
 from adapters.configuration import configured, variable
+from adapters.durable_files import to_disk
 from adapters.keyfile import KeyFile
 from domain.errors import KeysUnusable
 

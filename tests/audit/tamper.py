@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from adapters.audit.files import write_whole
 from adapters.audit.keys import SigningKey
+from adapters.durable_files import write_whole
 from adapters.engine import Engine
 from domain.company import Company
 from domain.errors import LifecircleError

@@ -13,11 +13,11 @@ from time import monotonic, sleep, time_ns
 
 import pytest
 
-from adapters.audit.files import write_whole
 from adapters.audit.seal import Seal, read_key
 from adapters.audit.sealer import key_path, sealer
 from adapters.audit.store import Store
 from adapters.audit.verifier import verify_log
+from adapters.durable_files import write_whole
 from adapters.engine import Engine
 from adapters.settings import LIMITS
 from domain.company import Company

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from adapters.addresses import open_tables
-from adapters.audit.files import leading
 from adapters.data_subjects.erasure import erase
+from adapters.durable_files import leading
 from adapters.engine import Engine
 from adapters.mirror.manifest import LogPart, MirrorBusy, MirrorUnusable, read_manifest
 from adapters.mirror.mirroring import mirror

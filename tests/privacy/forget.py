@@ -20,11 +20,11 @@ from unittest.mock import patch
 import psycopg
 
 from adapters.addresses import open_tables
-from adapters.audit.files import write_whole
 from adapters.audit.sealer import sealer
 from adapters.clock import clock_us
 from adapters.codec import draft_of, read_envelope
 from adapters.data_subjects.erasure import erase
+from adapters.durable_files import write_whole
 from adapters.engine import Engine
 from adapters.evidence import quarantined
 from adapters.idkey import make_id_key
@@ -206,7 +206,7 @@ def campaign(
     with patch.dict(os.environ, places), patch.object(tempfile, "tempdir", places["TMPDIR"]):
         make_id_key(url)
         # Snapshots of rule state are made of lives of any length.
-        short = patch("adapters.application.LIMITS", replace(LIMITS, rule_snapshot_touchpoints=2))
+        short = patch("adapters.appending.application.LIMITS", replace(LIMITS, rule_snapshot_touchpoints=2))
         with short, nullcontext() if seals else unsealed():
             live(url, folder, typed, people)
         if seals:
