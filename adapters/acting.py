@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Event
 from typing import Any, Literal, NamedTuple
 
-from adapters.addresses import open_tables
 from adapters.clock import clock_us
 from adapters.codec import draft_of, fact_from
 from adapters.cursor import Cursor
@@ -20,7 +19,7 @@ from adapters.views.moments import beneath, named_in, settled
 from adapters.views.projector import position_cursor
 from adapters.views.replay import family_facts
 from adapters.views.selecting import Turn, column, compared, select
-from adapters.views.tables import Tables, Views, not_built
+from adapters.views.tables import Tables, Views, not_built, open_tables
 from domain.company import Company
 from domain.decision import SOURCE_PREFIX, Decision, Estimate, Now, Proposal
 from domain.errors import ExtraMissing, IdReused, LifecircleError, Refused, VersionConflict

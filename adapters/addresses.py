@@ -10,13 +10,9 @@ from adapters.configuration import without_password
 from adapters.settings import LIMITS
 from domain.errors import LogNotFound, OlderSchema, WrongBuckets
 
-if TYPE_CHECKING:  # a process that only reads an address, or rows as they are, must not wait for kinds and views
-    from adapters.audit.rows import AuditRows
+if TYPE_CHECKING:  # a process that only reads an address must not wait for kinds and views
     from adapters.log import Log
-    from adapters.outgoing.store import Outgoing
     from adapters.transfer import NewLog, Reading
-    from adapters.views.sweep import Sweep
-    from adapters.views.tables import Tables, Views
     from domain.company import Company
 
 _DATABASES = {
@@ -90,35 +86,13 @@ class _LogClass(Protocol):
 
 
 def _logs(url: str) -> _LogClass:
-    chosen: _LogClass = _chosen(url, "Log", "")
+    chosen: _LogClass = extended_class_of(url, "Log", "")
     return chosen
-
-
-def open_tables(url: str, company: "Company", chosen: "Views | None" = None, place: str = "") -> "Tables":
-    """Open the view store of the log at an address; nothing is made before the first write.
-
-    Args:
-        url: the log's address.
-        company: whose settings the views read.
-        chosen: the views to keep; all that are registered when not given.
-        place: which moment's tables, by eight hexadecimal digits; those that are live when not given.
-    """
-    from projections import views
-
-    opening = _chosen(url, "Tables", ".tables")
-    tables: Tables = opening(url, company, views() if chosen is None else chosen, place)
-    return tables
-
-
-def open_sweep(url: str) -> "Sweep":
-    """Begin to read the log at an address, stream by stream."""
-    sweep: Sweep = _chosen(url, "Sweep", ".sweep")(url)
-    return sweep
 
 
 def open_reading(url: str) -> "Reading":
     """Begin to read the tables of the log at an address whole."""
-    reading: Reading = _chosen(url, "Reading", ".copying")(url)
+    reading: Reading = extended_class_of(url, "Reading", ".copying")(url)
     return reading
 
 
@@ -134,7 +108,7 @@ def open_writing(url: str, company: "Company", buckets: int, log_id: bytes | Non
     Raises:
         LogExists: there is one already.
     """
-    writing: NewLog = _chosen(url, "Writing", ".copying").making(url, company, buckets, log_id)
+    writing: NewLog = extended_class_of(url, "Writing", ".copying").making(url, company, buckets, log_id)
     return writing
 
 
@@ -148,29 +122,9 @@ def upgrade_log(url: str) -> list[int]:
     try:
         open_log(url).close()
     except OlderSchema:
-        upgrade: Callable[[str], list[int]] = _chosen(url, "Upgrading", ".upgrading").upgrade
+        upgrade: Callable[[str], list[int]] = extended_class_of(url, "Upgrading", ".upgrading").upgrade
         return upgrade(url)
     return []
-
-
-def open_outgoing(url: str) -> "Outgoing":
-    """Open where the subscriptions to the log at an address are kept; nothing is made before the first use."""
-    outgoing: Outgoing = _chosen(url, "Outgoing", ".outgoing")(url)
-    return outgoing
-
-
-def open_audit_rows(url: str) -> "AuditRows":
-    """Begin to read the rows of the log at an address, every column of them, as they are."""
-    rows: AuditRows = class_of(url, "AuditRows", ".audit")(url)
-    return rows
-
-
-def _chosen(url: str, part: str, module: str) -> Any:
-    from adapters.extensions import load_extensions
-
-    _package(url)
-    load_extensions()  # in every process, before a touchpoint is read or a view folded
-    return class_of(url, part, module)
 
 
 def class_of(url: str, part: str, module: str) -> Any:
@@ -181,6 +135,15 @@ def class_of(url: str, part: str, module: str) -> Any:
     """
     package, name = _package(url)
     return getattr(import_module(package + module), name + part)
+
+
+def extended_class_of(url: str, part: str, module: str) -> Any:
+    """The same, with a company's own kinds and views loaded: before a touchpoint is read or a view folded."""
+    from adapters.extensions import load_extensions
+
+    _package(url)
+    load_extensions()
+    return class_of(url, part, module)
 
 
 def _package(url: str) -> tuple[str, str]:

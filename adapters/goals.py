@@ -10,12 +10,11 @@ from datetime import date
 from math import isfinite
 from typing import Any
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.views.folding import Progress
 from adapters.views.moments import Moment, beneath, views_at
 from adapters.views.selecting import Clause, column, compared, select
-from adapters.views.tables import Tables, Views
+from adapters.views.tables import Tables, Views, open_tables
 from domain.errors import QueryRefused
 from domain.indicator import Indicator, read_indicator
 from domain.money import MICROS

@@ -14,7 +14,7 @@ from threading import Lock, Thread
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 
-from adapters.addresses import open_tables, read_sqlite_url
+from adapters.addresses import read_sqlite_url
 from adapters.audit.seal import seal_path
 from adapters.clock import clock_us
 from adapters.cursor import Cursor
@@ -27,7 +27,7 @@ from adapters.privacy.keystore import keystore_file, keystore_url
 from adapters.settings import LIMITS
 from adapters.told import iso
 from adapters.views.projector import status
-from adapters.views.tables import Tables, ViewStatus
+from adapters.views.tables import Tables, ViewStatus, open_tables
 from domain.errors import LifecircleError, LogNotWritable
 from domain.notes import Head, Note, NoteMalformed
 

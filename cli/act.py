@@ -60,8 +60,8 @@ def command(
 
 def _outcomes(engine: "Engine", chosen: "list[Decision[Any]]", moment: "Moment", *, dry_run: bool) -> "list[Outcome]":
     from adapters.acting import act, look, read_by
-    from adapters.addresses import open_tables
     from adapters.views.moments import Moment, views_at
+    from adapters.views.tables import open_tables
 
     if moment == Moment():
         with closing(open_tables(engine.url, engine.company)) as tables:

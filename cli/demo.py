@@ -55,9 +55,9 @@ class _Narrator:
 
     def tell(self, picture: Path) -> None:
         """Tell all chapters, with the projector following live."""
-        from adapters.addresses import open_tables
         from adapters.engine import Engine
         from adapters.views.projector import Projector
+        from adapters.views.tables import open_tables
 
         self._say("1. A new log: one file, nothing to set up")
         self._run("init", "--name", brightwater.COMPANY, "--zone", brightwater.ZONE)
@@ -123,7 +123,7 @@ class _Narrator:
         self._run("query", "select * from funnel order by leads desc")
         self._run("query", "select * from rfm order by gross_micros desc", "--limit", "8")
         self._run("query", "select * from circle")
-        from adapters.addresses import open_tables
+        from adapters.views.tables import open_tables
 
         with closing(open_tables(self._url, engine.company)) as tables:
             _draw(tables.query("select * from circle"), picture)
@@ -137,8 +137,8 @@ class _Narrator:
 
     def _settle(self, engine: "Engine") -> None:
         """Wait until the live projector has shown everything."""
-        from adapters.addresses import open_tables
         from adapters.views.projector import status
+        from adapters.views.tables import open_tables
 
         until = monotonic() + SETTLE_S
         with closing(open_tables(self._url, engine.company)) as tables:

@@ -18,9 +18,9 @@ def command(url: str, style: str, value: str) -> None:
     It is looked for in keyed form; no view holds the value itself. Who was forgotten is found no more. Exit code 6
     where nobody has it.
     """
-    from adapters.addresses import open_tables
     from adapters.data_subjects.finding import Found, find
     from adapters.engine import Engine
+    from adapters.views.tables import open_tables
     from domain.errors import UnknownSubject
 
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:

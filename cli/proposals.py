@@ -23,8 +23,8 @@ def command(url: str, style: str) -> None:
     merge that was taken back is proposed again only on new evidence; link two customers by a relation to say that they
     are two.
     """
-    from adapters.addresses import open_tables
     from adapters.engine import Engine
+    from adapters.views.tables import open_tables
 
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
         names, rows = tables.query(_PROPOSALS)

@@ -21,8 +21,8 @@ def command(url: str, subject: str, output: str, folder: str | None, key: str | 
     and that none is missing up to the seal, a page for people, and verify.py, which checks all that with Python and
     openssl alone.
     """
-    from adapters.addresses import open_audit_rows
     from adapters.audit.bundle import agreeing, make_bundle, write_bundle
+    from adapters.audit.rows import open_audit_rows
     from adapters.audit.seal import read_key, seal_path
     from adapters.engine import Engine
 

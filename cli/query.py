@@ -23,9 +23,9 @@ def command(
     For example: lifecircle query "select * from funnel". As of a moment, the views that it names are folded for this
     call alone, and that moment is what questions call today.
     """
-    from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.views.moments import named_in, views_at
+    from adapters.views.tables import open_tables
     from projections import views
 
     with Engine.open(url) as engine:

@@ -41,10 +41,10 @@ def command(url: str, style: str, names: tuple[str, ...], *, compare: bool, limi
     Stopped or killed, it leaves readers the old tables, and the next rebuild of the same views goes on where it stood.
     With --compare nothing is switched: the next rebuild takes up what was built.
     """
-    from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
     from adapters.views.rebuild import compared, rebuild
+    from adapters.views.tables import open_tables
     from projections import view_named
 
     load_extensions()

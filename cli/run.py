@@ -43,11 +43,11 @@ def command(url: str, *, once: bool, every_s: float | None, names: tuple[str, ..
 
 
 def _follow(url: str, stop: Event, *, once: bool) -> None:
-    from adapters.addresses import open_tables
     from adapters.engine import Engine
     from adapters.settings import LIMITS
     from adapters.supervisor import at_work
     from adapters.views.projector import Projector
+    from adapters.views.tables import open_tables
     from domain.errors import ProjectorFenced
 
     followed = False

@@ -26,12 +26,11 @@ def command(url: str, style: str) -> None:
 
     As JSON all of it, with the lags of seal and subscriptions; as CSV the views alone.
     """
-    from adapters.addresses import open_tables
     from adapters.clock import clock_us
     from adapters.engine import Engine
     from adapters.health import examine
     from adapters.idkey import id_key_path
-    from adapters.views.tables import ViewStatus
+    from adapters.views.tables import ViewStatus, open_tables
 
     with Engine.open(url) as engine, closing(open_tables(url, engine.company)) as tables:
         health = examine(engine, clock_us())

@@ -49,13 +49,13 @@ def command(
     if name is None:
         show(("view", "what it shows", "questions"), _catalogue(), style)
         return
-    from adapters.addresses import open_tables
     from adapters.data_subjects.opening import open_rows
     from adapters.engine import Engine
     from adapters.extensions import load_extensions
     from adapters.views.moments import views_at
     from adapters.views.pseudonyms import Pseudonyms
     from adapters.views.replay import rows_as_of
+    from adapters.views.tables import open_tables
     from projections import view_named
 
     load_extensions()

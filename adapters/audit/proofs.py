@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from typing import NamedTuple
 
-from adapters.addresses import open_audit_rows
-from adapters.audit.rows import LEAF_COLUMNS, AuditRows
+from adapters.audit.rows import LEAF_COLUMNS, AuditRows, open_audit_rows
 from adapters.audit.seal import Seal, read_key, seal_path
 from adapters.audit.tiles import contradiction
 from domain.leaf import NONE_BEFORE, leaves_of

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from adapters.addresses import open_audit_rows
-from adapters.audit.rows import LEAF_COLUMNS, LOWEST, AuditRows, Row
+from adapters.audit.rows import LEAF_COLUMNS, LOWEST, AuditRows, Row, open_audit_rows
 from adapters.audit.tiles import TILE_BYTES, WIDTH, Tiles
 from adapters.log import LINK_KINDS, bucket_of
 from domain.corrections import CORRECTED

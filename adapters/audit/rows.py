@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
+from adapters.addresses import class_of
+
 Row = tuple[int, bytes, int, bytes, int, bytes, bytes, bytes | None, bytes, bytes, int]
 """Number, stream, version, kind, recorded, recordedby, stored bytes, HMAC of the content, which a leaf is made of; and
 id, source, occurred, which the stored bytes say once more."""
@@ -62,3 +64,9 @@ class AuditRows(Protocol):
     def close(self) -> None:
         """Give the connection back."""
         ...
+
+
+def open_audit_rows(url: str) -> AuditRows:
+    """Begin to read the rows of the log at an address, every column of them, as they are."""
+    rows: AuditRows = class_of(url, "AuditRows", ".audit")(url)
+    return rows

@@ -12,10 +12,9 @@ from pathlib import Path
 from threading import Event
 from time import monotonic, time_ns
 
-from adapters.addresses import open_audit_rows
 from adapters.audit.keys import SigningKey
 from adapters.audit.progress import Progress, unseen
-from adapters.audit.rows import LEAF_COLUMNS, AuditRows, LeafRow
+from adapters.audit.rows import LEAF_COLUMNS, AuditRows, LeafRow, open_audit_rows
 from adapters.audit.seal import Seal
 from adapters.audit.store import Store, Tree
 from adapters.audit.tiles import GrowingTiles, Tiles, contradiction

@@ -15,10 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 
-from adapters.addresses import open_audit_rows
 from adapters.audit.progress import Progress, unseen
 from adapters.audit.reading import Problem, Task, begin, end, read_damage, read_places, read_rows, read_tiles, wait
-from adapters.audit.rows import AuditRows
+from adapters.audit.rows import AuditRows, open_audit_rows
 from adapters.audit.seal import Seal, read_checkpoint
 from adapters.audit.tiles import TILE_BYTES, WIDTH, Tiles, subtree_over
 from adapters.log import Log

@@ -13,7 +13,6 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from adapters.addresses import open_tables
 from adapters.apikeys import Principal, Role
 from adapters.cursor import Cursor
 from adapters.export.delimited import harmless
@@ -29,6 +28,7 @@ from adapters.told import cloud_event, recorded_event
 from adapters.views.moments import Moment, named_moment, read_when
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import rows_as_of
+from adapters.views.tables import open_tables
 from domain.example import example
 from domain.registry import versions_of
 from domain.schema import DIALECT, json_schema

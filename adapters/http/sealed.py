@@ -14,9 +14,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi import Path as InPath
 from fastapi.responses import Response
 
-from adapters.addresses import open_audit_rows
 from adapters.apikeys import Principal, Role
 from adapters.audit.bundle import agreeing, bundle_bytes, make_bundle
+from adapters.audit.rows import open_audit_rows
 from adapters.audit.seal import read_key, seal_path
 from adapters.audit.tiles import WIDTH, Tiles, name_of
 from adapters.http.answers import Answers

@@ -14,7 +14,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from adapters.addresses import open_sweep
 from adapters.codec import fact_of, fact_to_fold
 from adapters.cursor import Cursor
 from adapters.engine import Engine
@@ -23,6 +22,7 @@ from adapters.mirror.columns import AT, history_schema, history_table
 from adapters.mirror.manifest import Files, History, HistoryPart, Manifest
 from adapters.mirror.parts import Part, Replaced, extended, read_parts
 from adapters.settings import LIMITS
+from adapters.views.sweep import open_sweep
 from domain.company import Company
 from domain.history import RESHAPING_KINDS, components, effective_histories
 from domain.touchpoint import KINDS, Fact

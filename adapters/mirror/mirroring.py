@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from adapters.addresses import open_tables
 from adapters.clock import clock_us
 from adapters.cursor import Cursor
 from adapters.durable_files import leading
@@ -35,7 +34,7 @@ from adapters.mirror.manifest import (
 from adapters.mirror.parts import Part, extended, written_whole
 from adapters.settings import LIMITS
 from adapters.views.projector import position_cursor
-from adapters.views.tables import Generation, Reading, Views, primary_key
+from adapters.views.tables import Generation, Reading, Views, open_tables, primary_key
 from domain.kinds.log_itself import KeyDestroyed
 from projections.view import View
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from contextlib import closing
 from typing import Any, NamedTuple
 
-from adapters.addresses import open_log, open_outgoing
+from adapters.addresses import open_log
 from adapters.copying import translated
 from adapters.log import Log, bucket_of
 from adapters.outgoing.signing import Secrets
+from adapters.outgoing.store import open_outgoing
 from adapters.statements import Run
 
 _SUBSCRIPTIONS = "SELECT name, wanted, cursor, paused, delivered FROM subscriptions ORDER BY name"

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from adapters.addresses import extended_class_of
 from adapters.statements import Run
 
 TABLES = (
@@ -51,3 +52,9 @@ class Outgoing(Protocol):
     def close(self) -> None:
         """Give all connections back."""
         ...
+
+
+def open_outgoing(url: str) -> Outgoing:
+    """Open where the subscriptions to the log at an address are kept; nothing is made before the first use."""
+    outgoing: Outgoing = extended_class_of(url, "Outgoing", ".outgoing")(url)
+    return outgoing

@@ -9,9 +9,9 @@ writes nothing.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from adapters.addresses import open_outgoing
 from adapters.clock import clock_us
 from adapters.cursor import Cursor
+from adapters.outgoing.store import open_outgoing
 from adapters.outgoing.wanted import Wanted
 from adapters.statements import Run
 from domain.errors import CursorInvalid, LifecircleError

@@ -62,6 +62,11 @@ class PostgresKeys:
                 connection.execute(statement.encode())
 
     @classmethod
+    def told(cls, url: str) -> str:
+        """The database's address without its password."""
+        return place(url)
+
+    @classmethod
     def readable(cls, url: str) -> bool:
         """Whether the schema is there, for this account to use."""
         with _in_our_words(place(url)), psycopg.connect(url, connect_timeout=LIMITS.postgres_connect_s) as connection:

@@ -183,6 +183,11 @@ class Keys(Protocol):
         ...
 
     @classmethod
+    def told(cls, url: str) -> str:
+        """Where they are, for people and without a password."""
+        ...
+
+    @classmethod
     def readable(cls, url: str) -> bool:
         """Whether they are there, for this account to read."""
         ...
@@ -228,11 +233,7 @@ def keystore_file(url: str) -> Path | None:
 def keystore_told(url: str) -> str:
     """Where the key store of the log at this address is, for people and without a password."""
     address = keystore_url(url)
-    if path := keystore_file(address):
-        return str(path)
-    from adapters.postgres.datastore import place
-
-    return place(address)
+    return _keys_class(address).told(address)
 
 
 def _keys_class(url: str) -> "type[Keys]":

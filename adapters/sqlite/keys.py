@@ -53,6 +53,11 @@ class SQLiteKeys:
             raise unusable(str(address.path), str(error)) from error
 
     @classmethod
+    def told(cls, url: str) -> str:
+        """The file's path."""
+        return str(read_sqlite_url(url).path)
+
+    @classmethod
     def readable(cls, url: str) -> bool:
         """Whether the file is there."""
         return read_sqlite_url(url).path.exists()

@@ -8,13 +8,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 
-from adapters.addresses import open_sweep
 from adapters.codec import fact_of
 from adapters.cursor import Cursor
 from adapters.log import Log
 from adapters.settings import LIMITS
 from adapters.views.replay import linked
-from adapters.views.sweep import Part, Sweep
+from adapters.views.sweep import Part, Sweep, open_sweep
 from adapters.views.tables import Generation, Tables
 from adapters.views.worker import Family, Plan, Task
 from adapters.views.workers import Workers

@@ -5,14 +5,13 @@ from contextlib import closing
 from itertools import groupby
 from operator import attrgetter
 
-from adapters.addresses import open_sweep
 from adapters.codec import Foldable, fact_of, fact_to_fold
 from adapters.cursor import Cursor
 from adapters.log import Log
 from adapters.settings import LIMITS
 from adapters.views.folding import missing
 from adapters.views.replay import linked
-from adapters.views.sweep import Sweep
+from adapters.views.sweep import Sweep, open_sweep
 from domain.history import components, effective_histories
 from domain.touchpoint import Fact
 

@@ -11,7 +11,6 @@ from datetime import date, datetime
 from secrets import token_hex
 from typing import NamedTuple, overload
 
-from adapters.addresses import open_tables
 from adapters.clock import clock_us
 from adapters.cursor import Cursor
 from adapters.log import Log
@@ -19,7 +18,7 @@ from adapters.views.folding import Progress, fold_log, workers_for
 from adapters.views.projector import position_cursor
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import family_facts
-from adapters.views.tables import Tables, Views, fingerprint, not_built
+from adapters.views.tables import Tables, Views, fingerprint, not_built, open_tables
 from domain.company import Company
 from domain.differences import Telling, telling
 from domain.errors import CursorInvalid, LifecircleError, ProjectorFenced, UnknownSubject

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 
-from adapters.addresses import open_tables
 from adapters.cursor import Cursor
 from adapters.log import Log, Stored
 from adapters.settings import LIMITS
@@ -17,7 +16,16 @@ from adapters.views.folder import Folder
 from adapters.views.folding import Progress, fold_log, workers_for
 from adapters.views.projector import live_generations, position_cursor
 from adapters.views.pseudonyms import Pseudonyms
-from adapters.views.tables import Generation, Tables, Transaction, ViewNotBuilt, fingerprint, not_built, primary_key
+from adapters.views.tables import (
+    Generation,
+    Tables,
+    Transaction,
+    ViewNotBuilt,
+    fingerprint,
+    not_built,
+    open_tables,
+    primary_key,
+)
 from domain.company import Company
 from domain.errors import CursorInvalid
 from projections import view_named

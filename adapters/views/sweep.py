@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
+from adapters.addresses import extended_class_of
 from adapters.codec import Foldable
 from adapters.cursor import Cursor
 
@@ -35,3 +36,9 @@ class Sweep(Protocol):
     def close(self) -> None:
         """Give the connection back."""
         ...
+
+
+def open_sweep(url: str) -> Sweep:
+    """Begin to read the log at an address, stream by stream."""
+    sweep: Sweep = extended_class_of(url, "Sweep", ".sweep")(url)
+    return sweep

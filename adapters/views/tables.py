@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, Protocol
 
+from adapters.addresses import extended_class_of
 from adapters.clock import clock_us
 from adapters.cursor import Cursor
 from adapters.extensions import fold_inputs
@@ -18,6 +19,7 @@ from adapters.views.sweep import Part
 from domain.company import Company
 from domain.errors import LifecircleError, ProjectorFenced
 from domain.policy import Policy
+from projections import views
 from projections.dictionary import relations
 from projections.view import Row, View
 
@@ -360,3 +362,17 @@ def fenced(role: str) -> ProjectorFenced:
         rule=f"one {role} at a time writes the views of a log",
         way_out="stop the other one first, or leave the work to it",
     )
+
+
+def open_tables(url: str, company: Company, chosen: Views | None = None, place: str = "") -> Tables:
+    """Open the view store of the log at an address; nothing is made before the first write.
+
+    Args:
+        url: the log's address.
+        company: whose settings the views read.
+        chosen: the views to keep; all that are registered when not given.
+        place: which moment's tables, by eight hexadecimal digits; those that are live when not given.
+    """
+    opening = extended_class_of(url, "Tables", ".tables")
+    tables: Tables = opening(url, company, views() if chosen is None else chosen, place)
+    return tables

@@ -7,15 +7,14 @@ from math import isfinite
 from operator import attrgetter
 from typing import NamedTuple
 
-from adapters.addresses import open_sweep, open_tables
 from adapters.codec import Foldable, fact_to_fold
 from adapters.collector import paused
 from adapters.cursor import Cursor
 from adapters.views.fit import Fit
 from adapters.views.folder import poison
 from adapters.views.pseudonyms import Pseudonyms
-from adapters.views.sweep import Part
-from adapters.views.tables import Generation, Parking, Views
+from adapters.views.sweep import Part, open_sweep
+from adapters.views.tables import Generation, Parking, Views, open_tables
 from domain.company import Company
 from domain.history import effective_histories
 from projections.view import Dealer, Row, fold_dealt

@@ -12,8 +12,8 @@ from contextlib import closing
 from multiprocessing import get_context
 from typing import Self
 
-from adapters.addresses import open_sweep
 from adapters.parent import end_with_parent
+from adapters.views.sweep import open_sweep
 from adapters.views.tables import Generation
 from adapters.views.worker import Plan, Task, Worker
 from domain.errors import FoldingStopped

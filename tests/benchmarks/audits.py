@@ -8,10 +8,10 @@ from pathlib import Path
 from threading import Event
 from time import perf_counter, sleep, time_ns
 
-from adapters.addresses import open_audit_rows
 from adapters.audit.bundle import agreeing, make_bundle
 from adapters.audit.evidence import problems_of
 from adapters.audit.keys import verify
+from adapters.audit.rows import open_audit_rows
 from adapters.audit.seal import Seal, read_key
 from adapters.audit.sealer import sealer
 from adapters.audit.verifier import verify_log

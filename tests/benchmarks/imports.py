@@ -11,12 +11,12 @@ from random import Random
 import psycopg
 from psycopg.sql import SQL, Composable, Identifier
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.idkey import make_id_key
 from adapters.sources.importer import import_file
 from adapters.sources.mapping import Mapping
 from adapters.views.rebuild import rebuild
+from adapters.views.tables import open_tables
 from projections import view_named
 from tests.benchmarks.ground import Site
 from tests.benchmarks.measures import rate

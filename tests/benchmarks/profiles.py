@@ -22,7 +22,6 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
-from adapters.addresses import open_sweep, open_tables
 from adapters.clock import clock_us
 from adapters.codec import draft_of, fact_to_fold, parse_json, read_touchpoint
 from adapters.engine import Engine
@@ -35,7 +34,8 @@ from adapters.sources.mapping import Mapping
 from adapters.sources.plan import Plan
 from adapters.sources.scratch import Scratch
 from adapters.views.rebuild import rebuild
-from adapters.views.sweep import Part, Sweep
+from adapters.views.sweep import Part, Sweep, open_sweep
+from adapters.views.tables import open_tables
 from domain.compiled import Appendable
 from domain.history import effective_histories
 from projections import view_named

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.views.rebuild import rebuild
+from adapters.views.tables import open_tables
 from projections import view_named, views
 from tests.benchmarks import stock
 from tests.benchmarks.appends import fill

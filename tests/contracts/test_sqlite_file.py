@@ -11,12 +11,13 @@ from threading import Thread
 
 import pytest
 
-from adapters.addresses import create_log, open_audit_rows, open_log, open_reading, open_sweep
+from adapters.addresses import create_log, open_log, open_reading
+from adapters.audit.rows import open_audit_rows
 from adapters.log import LINK_KINDS
 from adapters.sqlite import SQLiteLog
 from adapters.sqlite.audit import SQLiteAuditRows
 from adapters.sqlite.sweep import SQLiteSweep
-from adapters.views.sweep import Part
+from adapters.views.sweep import Part, open_sweep
 from domain.company import Company
 from domain.errors import LogExists, LogNotFound, LogNotWritable, LogUnavailable, NewerLog, NotOurLog
 from tests.contracts.drafts import append, draft, group, pages

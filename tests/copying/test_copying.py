@@ -11,12 +11,13 @@ import psycopg
 import pytest
 from eventsourcing.persistence import StoredEvent
 
-from adapters.addresses import open_log, open_tables
+from adapters.addresses import open_log
 from adapters.copying import BESIDE, CopyDiffers, copy_log, translated
 from adapters.engine import Engine
 from adapters.log import QuarantinedRow, Settings, Stored, bucket_of
 from adapters.sqlite import SQLiteLog
 from adapters.views.rebuild import rebuild
+from adapters.views.tables import open_tables
 from domain.company import Company
 from domain.errors import CursorInvalid, LogExists, LogNotFound, WrongBuckets
 from domain.history import RESHAPING_KINDS

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from adapters.addresses import open_tables
 from adapters.clock import clock_us
 from adapters.codec import read_envelope
 from adapters.engine import Engine
 from adapters.mirror.mirroring import mirror
 from adapters.views.projector import Projector
+from adapters.views.tables import open_tables
 from cli.stories import brightwater
 from domain.company import Company
 from tests.cli.program import ROOT

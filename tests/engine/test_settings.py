@@ -6,10 +6,10 @@ from threading import Event
 
 import pytest
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.views.projector import Projector, status
 from adapters.views.rebuild import rebuild
+from adapters.views.tables import open_tables
 from domain.errors import RuleBroken, SettingsInvalid
 from tests.engine.conftest import Touch
 

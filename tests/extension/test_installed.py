@@ -125,7 +125,7 @@ def test_what_came_while_the_package_was_away_is_in_its_view_once_it_is_back(at_
 
 WORKERS = """
 import sys
-from adapters.addresses import open_tables
+from adapters.views.tables import open_tables
 from adapters.codec import read_envelope
 from adapters.engine import Engine
 from adapters.views.rebuild import rebuild

@@ -15,12 +15,12 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.addresses import open_tables
 from adapters.apikeys import ApiKeys, Role
 from adapters.engine import Engine
 from adapters.http.app import create
 from adapters.http.pages import _COMPARISONS as COMPARISONS
 from adapters.http.pages import page
+from adapters.views.tables import open_tables
 from domain.company import Company
 from domain.errors import QueryRefused
 from projections import views

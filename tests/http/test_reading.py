@@ -13,10 +13,10 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.export.delimited import as_it_was
 from adapters.views.projector import Projector
+from adapters.views.tables import open_tables
 from projections import view_named
 from tests.cli.program import event
 from tests.http.calls import orders, send

@@ -3,7 +3,6 @@
 from contextlib import closing
 from pathlib import Path
 
-from adapters.addresses import open_tables
 from adapters.audit.seal import seal_path
 from adapters.audit.sealer import sealer
 from adapters.clock import clock_us
@@ -12,6 +11,7 @@ from adapters.engine import Engine
 from adapters.evidence import set_aside
 from adapters.log import QuarantinedRow
 from adapters.views.projector import Projector
+from adapters.views.tables import open_tables
 from domain.company import Company
 from tests.cli.program import event
 from tests.http.routes import Somebody

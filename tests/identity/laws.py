@@ -16,7 +16,6 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.addresses import open_tables
 from adapters.appending.door import Door
 from adapters.engine import EMBEDDED, Engine
 from adapters.log import Group
@@ -24,7 +23,7 @@ from adapters.views.projector import Projector
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.rebuild import rebuild
 from adapters.views.replay import family_facts, rows_as_of
-from adapters.views.tables import Tables
+from adapters.views.tables import Tables, open_tables
 from domain.errors import CorrectionRefused, LifecircleError, Refused
 from domain.families import MERGE_KINDS, MERGED, Families
 from domain.history import proposed_return, root_of

@@ -5,10 +5,9 @@ from contextlib import closing, contextmanager
 from itertools import count
 from typing import Any, Self
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.views.projector import Projector
-from adapters.views.tables import Tables
+from adapters.views.tables import Tables, open_tables
 from tests.read_side.story import touch
 
 

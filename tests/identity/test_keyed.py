@@ -8,13 +8,12 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 import pytest
 
-from adapters.addresses import open_tables
 from adapters.idkey import IdKeyUnusable, keyed_id, make_id_key, read_id_key
 from adapters.views.projector import Projector, status
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.rebuild import rebuild
 from adapters.views.replay import rows_as_of
-from adapters.views.tables import ViewNotBuilt
+from adapters.views.tables import ViewNotBuilt, open_tables
 from domain.fields import is_sealed
 from domain.touchpoint import Fact
 from projections.view import Row, View

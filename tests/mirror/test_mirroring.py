@@ -12,13 +12,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from adapters.addresses import open_tables
 from adapters.data_subjects.erasure import erase
 from adapters.durable_files import leading
 from adapters.engine import Engine
 from adapters.mirror.manifest import LogPart, MirrorBusy, MirrorUnusable, read_manifest
 from adapters.mirror.mirroring import mirror
 from adapters.views.projector import Projector
+from adapters.views.tables import open_tables
 from tests.cli.program import ROOT
 from tests.mirror.reading import mirrored_history, recorded, rows, told_history, touchpoints
 from tests.privacy.people import registered

@@ -19,7 +19,6 @@ from unittest.mock import patch
 
 import psycopg
 
-from adapters.addresses import open_tables
 from adapters.audit.sealer import sealer
 from adapters.clock import clock_us
 from adapters.codec import draft_of, read_envelope
@@ -34,6 +33,7 @@ from adapters.sources.importer import import_file
 from adapters.sources.mapping import read_mapping
 from adapters.views.projector import Projector
 from adapters.views.rebuild import rebuild
+from adapters.views.tables import open_tables
 from domain.company import Company
 from tests.cli.program import ROOT, Done, Shell
 from tests.postgres_server import PostgresServer

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from adapters.addresses import open_tables
 from adapters.audit.trail import trail
 from adapters.data_subjects.erasure import erase
 from adapters.data_subjects.opening import open_facts
@@ -18,7 +17,7 @@ from adapters.idkey import make_id_key
 from adapters.log import QuarantinedRow
 from adapters.views.projector import Projector
 from adapters.views.rebuild import rebuild
-from adapters.views.tables import Tables
+from adapters.views.tables import Tables, open_tables
 from domain.errors import ErasureRefused, MergeRefused, SubjectErased, SubjectMerged, UnknownSubject
 from tests.privacy.conftest import COMPANY
 from tests.privacy.people import MAIL, NAME, WORDS, merged, registered, told

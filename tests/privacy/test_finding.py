@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from adapters.addresses import open_tables
 from adapters.data_subjects.erasure import erase
 from adapters.data_subjects.finding import find
 from adapters.engine import Engine
 from adapters.idkey import make_id_key
 from adapters.views.projector import Projector
+from adapters.views.tables import open_tables
 from tests.cli.program import Shell
 from tests.privacy.people import MAIL, merged, registered, told
 

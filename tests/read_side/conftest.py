@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
-from adapters.views.tables import Tables
+from adapters.views.tables import Tables, open_tables
 from domain.company import Company
 from tests.read_side.story import CHOSEN
 

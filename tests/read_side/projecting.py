@@ -11,12 +11,12 @@ import pytest
 
 import adapters.postgres.tables
 import adapters.sqlite.tables  # noqa: F401 - imported before the process is forked, so that it starts quickly
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.settings import LIMITS
 from adapters.views.moments import Moment, views_at
 from adapters.views.projector import Projector
 from adapters.views.rebuild import rebuild
+from adapters.views.tables import open_tables
 from domain.errors import ProjectorFenced
 from projections import view_named
 

@@ -11,11 +11,10 @@ from threading import Barrier
 import pytest
 
 from adapters.acting import Outcome, act
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.views.moments import beneath
 from adapters.views.projector import Projector
-from adapters.views.tables import Tables, ViewNotBuilt
+from adapters.views.tables import Tables, ViewNotBuilt, open_tables
 from domain.company import Company, FrequencyCap
 from domain.decision import decision_named
 from domain.touchpoint import Envelope, Fact, microseconds

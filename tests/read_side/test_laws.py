@@ -8,12 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.settings import LIMITS
 from adapters.views.projector import Projector
 from adapters.views.rebuild import rebuild
-from adapters.views.tables import Tables
+from adapters.views.tables import Tables, open_tables
 from domain.touchpoint import Envelope
 from tests.read_side.story import (
     called,

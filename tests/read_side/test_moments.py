@@ -12,14 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.settings import LIMITS
 from adapters.views.moments import Moment, clear_up, named_in, views_at
 from adapters.views.projector import Projector
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import rows_as_of
-from adapters.views.tables import Tables
+from adapters.views.tables import Tables, open_tables
 from domain.errors import QueryRefused, UnknownSubject
 from domain.touchpoint import Envelope
 from projections import views

@@ -8,12 +8,11 @@ from time import monotonic, sleep
 import psycopg
 import pytest
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.log import bucket_of
 from adapters.views.projector import Projector, status
 from adapters.views.rebuild import rebuild
-from adapters.views.tables import Tables, ViewNotBuilt
+from adapters.views.tables import Tables, ViewNotBuilt, open_tables
 from domain.company import Company
 from domain.errors import ProjectorFenced
 from tests.read_side.projecting import follow

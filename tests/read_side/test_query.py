@@ -5,11 +5,10 @@ from datetime import UTC, date, datetime
 import psycopg
 import pytest
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.views.projector import Projector
 from adapters.views.rebuild import rebuild
-from adapters.views.tables import Tables, ViewNotBuilt
+from adapters.views.tables import Tables, ViewNotBuilt, open_tables
 from domain.errors import QueryRefused, UnknownView
 from tests.read_side.story import Tally, TallyShort, called, contents
 

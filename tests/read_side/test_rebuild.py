@@ -5,12 +5,11 @@ from threading import Event, Thread
 
 import pytest
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.settings import LIMITS
 from adapters.views.projector import Projector, status
 from adapters.views.rebuild import rebuild
-from adapters.views.tables import Tables
+from adapters.views.tables import Tables, open_tables
 from domain.errors import ProjectorFenced, UnknownView
 from tests.read_side.story import CHOSEN, TallyAgain, called, contents, merged, ordered, record, replayed, touch
 

@@ -8,13 +8,12 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.postgres.report import ReportInUse
 from adapters.postgres.roles import make_roles, roles
 from adapters.views.rebuild import rebuild
 from adapters.views.selecting import Clause, compared, literal, select
-from adapters.views.tables import Tables, Views
+from adapters.views.tables import Tables, Views, open_tables
 from projections import view_named, views
 from projections.dictionary import entries, relations
 from tests.read_side.story import Tally, TallyShort, called, ordered

@@ -15,14 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.settings import LIMITS
 from adapters.views.folding import missing
 from adapters.views.projector import Projector
 from adapters.views.rebuild import rebuild
 from adapters.views.sweep import Part
-from adapters.views.tables import Tables
+from adapters.views.tables import Tables, open_tables
 from domain.errors import FoldingStopped, LogNotWritable, ProjectorFenced
 from tests.read_side.projecting import build, follow
 from tests.read_side.story import CHOSEN, TallyAgain, called, contents, merged, moved, ordered, record

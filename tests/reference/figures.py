@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.sources.importer import Report, import_file
 from adapters.sources.mapping import load_mapping
 from adapters.views.rebuild import rebuild
-from adapters.views.tables import Tables
+from adapters.views.tables import Tables, open_tables
 from domain.company import Company
 from domain.touchpoint import microseconds
 from projections.models.bgnbd import BgNbd

@@ -11,12 +11,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from adapters.acting import act, rows_of
-from adapters.addresses import open_tables
 from adapters.engine import Engine
 from adapters.views.moments import beneath
 from adapters.views.projector import Projector
 from adapters.views.rebuild import rebuild
-from adapters.views.tables import Tables
+from adapters.views.tables import Tables, open_tables
 from domain.company import Company
 from domain.decision import Decision, Estimate, Now, decision_named
 from domain.errors import LifecircleError

@@ -15,7 +15,6 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from adapters.addresses import open_tables
 from adapters.apikeys import ApiKeys, Role
 from adapters.audit.sealer import sealer
 from adapters.clock import clock_us
@@ -27,6 +26,7 @@ from adapters.outgoing.subscriptions import Held, Settled, Subscriptions
 from adapters.outgoing.wanted import Wanted
 from adapters.settings import LIMITS
 from adapters.views.projector import Projector
+from adapters.views.tables import open_tables
 from domain.company import Company
 from tests.cli.program import Shell
 from tests.http.calls import send
