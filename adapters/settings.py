@@ -200,6 +200,9 @@ class Limits:
     http_head_max_bytes: int = 65_536
     """How much of a request may come before its body, and how much after it."""
 
+    http_ahead_max: int = 32
+    """How many requests a connection may send while the answer to one before them is under way; then it is cut."""
+
     http_head_s: float = 10.0
     """How long a connection may take to send the head of a request."""
 

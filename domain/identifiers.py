@@ -31,10 +31,13 @@ def _not_personal(value: str) -> str:
 
 def may_be_id(text: str) -> bool:
     """Whether a text could be an id, and so is no e-mail address or phone number."""
+    if not 0 < len(text) <= ID_LENGTH_MAX:
+        return False  # before its form is looked at, which takes the square of the length
     try:
-        return 0 < len(_not_personal(text)) <= ID_LENGTH_MAX
+        _not_personal(text)
     except ValueError:
         return False
+    return True
 
 
 Id = Annotated[

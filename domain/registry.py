@@ -44,6 +44,7 @@ def published() -> Registry:
     return found
 
 
+@cache  # the service tells anybody who asks
 def versions_of(kind: type[Touchpoint]) -> Mapping[int, Schema]:
     """The JSON Schema of a kind's data in each version that is known, the present one among them."""
     older = {int(version): schema for version, schema in published().get(kind.kind, {}).items()}

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from types import FrameType
 from typing import Any
 
+import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -30,7 +31,7 @@ from adapters.http.contract import openapi
 from adapters.http.contract_page import POLICY, contract_page
 from adapters.http.direct import PlainAppends, WholeAppends, is_plain_append
 from adapters.http.noting import Noted
-from adapters.http.problems import RequestRefused, refusal
+from adapters.http.problems import JSON_TYPE, RequestRefused, refusal
 from adapters.http.service import Service, service_at
 from adapters.http.tokens import Tokens
 from domain.errors import LifecircleError
@@ -93,8 +94,10 @@ def application(
         # Its own pages run what they load from elsewhere, where whoever reads them has a key to personal data.
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # it would take forty times as long to write it, whoever asks
     )
     app.add_route("/docs", _docs)
+    app.add_route("/openapi.json", _contract)
     for part in (events, reading, rights, sealed, quarantine, watching):
         app.include_router(part.router)
     app.add_exception_handler(LifecircleError, _refused)
@@ -110,6 +113,13 @@ def application(
     )(ready or watching.readyz)
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     return app
+
+
+async def _contract(request: Request) -> Response:
+    told = request.app.openapi()
+    if below := request.scope.get("root_path", ""):
+        told = told | {"servers": [{"url": below}, *told["servers"]]}
+    return Response(orjson.dumps(told), media_type=JSON_TYPE)
 
 
 async def _docs(request: Request) -> Response:

@@ -107,6 +107,9 @@ class Connection(HttpToolsProtocol):
         self.url, self.expect_100_continue = target, expects
         self.headers += headers
         super().on_headers_complete()
+        if len(self.pipeline) > LIMITS.http_ahead_max:
+            self._cut_off()
+            raise _TooManyAhead  # or the parser would go on with what came with it
 
     def _direct_cycle(self) -> "DirectCycle | None":
         """What answers the request here, if anything does.
@@ -205,13 +208,27 @@ class Connection(HttpToolsProtocol):
     def _too_large(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self.send_400_response("The head of the request is too large.")
-        else:  # it is sent ahead, or after a body: an answer to what came before may be under way
-            self.transport.close()
+        else:  # it is sent ahead, or after a body
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        """Say nothing more, for an answer to what came before may be under way."""
+        self.pipeline.clear()
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, unless the connection is cut off already."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def _too_slow(self) -> None:
         if self._sends is _HEAD and self.cycle is not None and not self.cycle.response_complete:
             return  # it began to send its next request before this one is answered
         self.transport.close()
+
+
+class _TooManyAhead(Exception):
+    """More requests came than may wait for the answer to one before them; the parser hands it on as its own."""
 
 
 class DirectCycle(RequestResponseCycle):

@@ -219,6 +219,7 @@ def _arrow(found: Page) -> bytes:
 @router.get("/kinds", summary="Every kind of touchpoint", response_model=None, responses=answers(Kinds, "All of them"))
 def kinds(request: Request) -> JSONResponse:
     """The names of all kinds, each with its phase, what happened, and where its JSON Schema stands."""
+    here = str(request.url_for("kinds"))  # found once: anybody may ask, and there are many
     told = [
         {
             "kind": kind.kind,
@@ -227,7 +228,7 @@ def kinds(request: Request) -> JSONResponse:
             "dataschema": kind.dataschema,
             "version": kind.schema_version,
             "versions": sorted(versions_of(kind)),
-            "schema": str(request.url_for("schema", kind=kind.kind)),
+            "schema": f"{here}/{kind.kind}",
         }
         for kind in sorted(KINDS.values(), key=lambda kind: kind.kind)
     ]

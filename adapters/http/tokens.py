@@ -163,7 +163,9 @@ class Tokens:
         try:
             head = jwt.get_unverified_header(sent)
             algorithm, name = head.get("alg"), head.get("kid")
-            if algorithm not in provider.algorithms or not isinstance(name, str) or "crit" in head:
+            if not isinstance(algorithm, str) or not isinstance(name, str) or "crit" in head:
+                return None
+            if algorithm not in provider.algorithms:
                 return None
             key = self._keys.of(name, algorithm)
             if key is None:

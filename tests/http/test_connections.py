@@ -174,6 +174,26 @@ def test_what_is_no_request_is_refused_or_cut_and_never_two_requests(server: Ser
     assert server.get("/livez").status_code == 200
 
 
+def test_no_more_requests_are_kept_than_may_be_sent_ahead(server: Server) -> None:
+    cursor = server.get("/events?limit=10000").json()["cursor"]
+    waits = f"GET /events?after={cursor}&wait=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\n\r\n"
+    asked, most = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", LIMITS.http_ahead_max
+    for ahead, answers in ((most, 1 + most), (most + 1, 0), (5_000, 0)):
+        with server.connect() as connection:
+            connection.sendall(waits.encode() + asked * ahead)
+            assert until_cut(connection).count(b"HTTP/1.1 200 OK") == answers, ahead
+    # What nobody reads fills the way back, so the next answer waits, and what comes after it is not kept either.
+    with server.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        page = b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n"
+        taken = 0
+        with suppress(OSError):
+            while taken < 16_000_000:
+                connection.sendall(page * 1_000)
+                taken += len(page) * 1_000
+        assert taken < 16_000_000
+
+
 def test_no_more_is_kept_of_headers_than_a_head_may_have(server: Server) -> None:
     cursor = server.get("/events?limit=10000").json()["cursor"]
     waits = f"GET /events?after={cursor}&wait=30 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\n\r\n"

@@ -266,6 +266,21 @@ def test_a_body_that_would_burst_is_refused_before_it_does(file_shop: TestClient
     assert file_shop.post("/subjects/c1/opened", content=BOMBS[bomb]).status_code == 400
 
 
+def test_no_text_takes_longer_to_be_refused_than_to_be_read(file_shop: TestClient) -> None:
+    # Each but for its length looks like an address, to be tried at every full stop and from there to its end.
+    for long in ("a@" + "." * 900_000 + " x", "+" + "1 " * 400_000, "(" + "1" * 900_000):
+        for name in ("id", "subject", "source", "type"):
+            assert send(file_shop, event(**{name: long})).status_code == 422, name
+
+
+def test_what_anybody_may_ask_for_is_not_made_anew_each_time(file_shop: TestClient) -> None:
+    told = {path: file_shop.get(path).content for path in ("/kinds", "/openapi.json")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr("pydantic.json_schema.GenerateJsonSchema.generate")
+        for path, content in told.items():
+            assert file_shop.get(path).content == content
+
+
 def test_packed_bodies_are_not_unpacked(file_shop: TestClient) -> None:
     for coding in ("gzip", "deflate", "br", "gzip, gzip", "identity, gzip"):
         headers = {"Content-Type": "application/cloudevents+json", "Content-Encoding": coding}

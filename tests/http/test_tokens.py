@@ -120,6 +120,8 @@ def _public() -> bytes:
 REFUSED: dict[str, Callable[[], str]] = {
     "of no algorithm": lambda: raw({"alg": "none", "kid": "k1"}),
     "of no algorithm, spelled otherwise": lambda: raw({"alg": "NoNe", "kid": "k1"}),
+    "of several algorithms": lambda: raw({"alg": ["RS256"], "kid": "k1"}),
+    "of an algorithm that is no text": lambda: raw({"alg": {"RS256": 1}, "kid": "k1"}),
     "signed by the public key as a secret": lambda: raw({"alg": "HS256", "kid": "k1"}, _public()),
     "signed by a symmetric key of the set": lambda: raw({"alg": "HS256", "kid": "secret"}, b"s" * 32),
     "of an algorithm that is not allowed": lambda: token(algorithm="RS512"),
