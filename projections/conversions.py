@@ -9,9 +9,9 @@ from collections.abc import Hashable, Iterable
 from typing import Annotated, Any, NamedTuple
 
 from domain.company import day_number
+from domain.order_value import PURCHASE_STEPS, Order
 from domain.touchpoint import Fact
 from projections.credit import QUESTIONS
-from projections.purchases import PURCHASE_STEPS, Order
 from projections.touches import Walk
 from projections.view import Row, View, bounded
 

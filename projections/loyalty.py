@@ -5,8 +5,9 @@ from typing import Annotated, NamedTuple
 
 from domain.company import DAY_US, day_number
 from domain.money import MICROS, quantity_micros
+from domain.order_value import PURCHASE_STEPS
 from domain.touchpoint import Fact
-from projections.purchases import PURCHASE_STEPS, Account, Accounts
+from projections.purchases import Account, Accounts
 from projections.surveys import share_of
 from projections.view import Question, Row, View, all_bounded, bounded
 

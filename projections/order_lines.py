@@ -6,8 +6,8 @@ from typing import Annotated, Any, NamedTuple
 
 from domain.company import day_number
 from domain.money import MICROS, quantity_micros
+from domain.order_value import PURCHASE_STEPS, Order, OrderedLine, line_named, value_of
 from domain.touchpoint import Fact
-from projections.purchases import PURCHASE_STEPS, Order, OrderedLine, line_named, value_of
 from projections.view import Question, Row, View, all_bounded, bounded
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, NamedTuple
 
 from domain.company import day_number
 from domain.order_book import Book
+from domain.order_value import NOTHING, PURCHASE_STEPS, Figures, Order
 from domain.touchpoint import Fact
-from projections.purchases import PURCHASE_STEPS, Figures, Order
 from projections.view import Question, Row, View, all_bounded, bounded
 
 TOLD_CHARS_MAX = 1_000
@@ -74,7 +74,6 @@ class OrderRow(NamedTuple):
 
 
 _UNTOLD: Mapping[str, Any] = MappingProxyType({})
-_NO_FIGURES = Figures(0, 0, 0, 0, 0, 0, 0)
 
 
 class Shipment:
@@ -299,7 +298,7 @@ class Orders(View[Orderbook]):
         shipped = [state.shipments[name] for name in order.shipments if state.shipments[name].order == key]
         delivered = _delivered(order, shipped) if shipped else None
         dispatched = [fact for fact in order.moved if fact.kind == "ShipmentDispatched"] if order.moved else []
-        figures = value.reckoned().get(value.currency) or _NO_FIGURES
+        figures = value.reckoned().get(value.currency) or NOTHING
         status = _status(order, figures, delivered, bool(dispatched))
         told, given = (placed.data, placed.envelope) if placed else (_UNTOLD, _UNTOLD)
         placed_at = placed_day = placed_dayno = total_micros = None

@@ -4,9 +4,10 @@ from collections.abc import Hashable, Iterable
 from typing import Annotated, NamedTuple
 
 from domain.company import Company
+from domain.order_value import PURCHASE_STEPS
 from domain.touchpoint import Fact
 from projections.contacts import NO_CONTACT
-from projections.purchases import PURCHASE_STEPS, Accounts
+from projections.purchases import Accounts
 from projections.view import Question, Row, View, bounded
 
 
