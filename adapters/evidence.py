@@ -7,6 +7,7 @@ from adapters.engine import Engine
 from adapters.log import QuarantinedRow
 from adapters.notes import keep_notes, note
 from adapters.privacy.quarantine import open_rows, seal_rows
+from domain.errors import LifecircleError
 from domain.identifiers import derived_id
 from domain.kinds.log_itself import RowQuarantined, RowReleased
 from domain.touchpoint import Envelope
@@ -49,3 +50,8 @@ def note_quarantined(engine: Engine, rows: Iterable[QuarantinedRow], *, recorded
         name = derived_id("quarantined", row.batch, row.row, rule)
         notes.append(note(engine.log.log_id, name, RowQuarantined(batch=row.batch, row=row.row, rule=rule)))
     keep_notes(partial(engine.append_each, recordedby=recordedby), notes)
+
+
+def rule_and_message(error: LifecircleError) -> tuple[str, str]:
+    """The rule that a row broke, and what is to be said of it; never a value of it."""
+    return error.rule or error.name, f"{error.what} ({error.where})" if error.where else error.what

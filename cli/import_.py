@@ -10,7 +10,7 @@ from cli.options import format_option, guess_options, log_option, principal
 from cli.output import progress_bar, show
 
 if TYPE_CHECKING:  # help must not wait for the engine to load
-    from adapters.sources.importer import Report
+    from adapters.sources.report import Report
 
 SOME_IN_QUARANTINE = 10
 """The exit code of an import that is complete, but put rows into quarantine."""

@@ -12,9 +12,9 @@ from starlette.datastructures import Headers
 
 from adapters.apikeys import ApiKeys, Principal, Role
 from adapters.engine import Engine
+from adapters.examiner import Examiner
 from adapters.extras import lacking
 from adapters.feed import Feed
-from adapters.health import Examiner
 from adapters.http.problems import RequestRefused
 from adapters.http.tokens import Tokens
 from adapters.log import Receipt

@@ -18,12 +18,11 @@ from adapters.appending.repeats import read_arrived_async
 from adapters.clock import clock_us
 from adapters.codec import parse_json
 from adapters.engine import Engine
-from adapters.evidence import set_aside
+from adapters.evidence import rule_and_message, set_aside
 from adapters.log import QuarantinedRow
 from adapters.outgoing.broker import connected, server_and_path
 from adapters.settings import LIMITS
 from adapters.sources.cells import row_digest
-from adapters.sources.importer import rule_and_message
 from domain.compiled import Appendable
 from domain.errors import LogUnavailable, Refused, UnreadableInput
 

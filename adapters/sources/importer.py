@@ -7,7 +7,6 @@ to be a repeat.
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -17,7 +16,7 @@ from adapters.clock import clock_us
 from adapters.codec import read_touchpoint
 from adapters.collector import seldom
 from adapters.engine import Engine
-from adapters.evidence import set_aside
+from adapters.evidence import rule_and_message, set_aside
 from adapters.idkey import read_id_key
 from adapters.log import QuarantinedRow, Verdict
 from adapters.settings import LIMITS
@@ -26,6 +25,7 @@ from adapters.sources.files import open_source
 from adapters.sources.mapping import Mapping
 from adapters.sources.plan import BLANK, NO_TOUCHPOINT, CloudEvents, FaultyRow, Plan, Recipe
 from adapters.sources.readers import EventLines, Row, Source
+from adapters.sources.report import LEFT_OUT, QUARANTINED, REPEATS, STORED, TWICE, Report
 from adapters.sources.resume import Track, Untracked
 from adapters.sources.scratch import Scratch, Tally
 from domain.company import Company
@@ -35,52 +35,8 @@ from domain.errors import LifecircleError, LogUnavailable, Refused, UnreadableIn
 GREW = "the file grew while it was read: import it again for the rest"
 UNCLOSED = "unexpected end of data"  # as the csv module says it
 FELLOW = "the other rows of its group can be read"
-STORED, REPEATS, LEFT_OUT, QUARANTINED = "stored", "repeats", "left out", "quarantined"
-TWICE = "times that occurred twice"
 Progress = Callable[[int, int], None]
 """Told now and then how many bytes of the file are read, of how many."""
-
-
-@dataclass
-class Report:
-    """What became of every row of a file. `rows` = stored + repeats + all left out + all quarantined."""
-
-    mapping: str
-    file: str
-    batch: str
-    rows: int = 0
-    earlier: int = 0
-    """Rows that an earlier run of this import had settled; they count as what became of them then."""
-    stored: int = 0
-    repeats: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
-    quarantined: Counter[str] = field(default_factory=Counter)
-    touchpoints: Counter[str] = field(default_factory=Counter)
-    """New touchpoints by the name of the rule that made them."""
-    notes: list[str] = field(default_factory=list)
-    """What a user should know besides."""
-    counted: Counter[str] = field(default_factory=Counter)
-    """What the mapping has counted of all rows read."""
-    ambiguous_times: int = 0
-    """Local times that occurred twice, as clocks were put back, and were taken as the first."""
-
-    def as_dict(self) -> dict[str, str | int | dict[str, int] | list[str]]:
-        """The report for machines."""
-        return {
-            "mapping": self.mapping,
-            "file": self.file,
-            "batch": self.batch,
-            "rows": self.rows,
-            "earlier": self.earlier,
-            "stored": self.stored,
-            "repeats": self.repeats,
-            "left_out": dict(self.left_out),
-            "quarantined": dict(self.quarantined),
-            "touchpoints": dict(self.touchpoints),
-            "counted": dict(self.counted),
-            "ambiguous_times": self.ambiguous_times,
-            "notes": self.notes,
-        }
 
 
 class _Parcel(NamedTuple):
@@ -254,18 +210,10 @@ class Import:
         batch.taken, batch.twice = self._taken, self._twice_earlier + self._recipe.ambiguous_times
 
     def _reported(self) -> Report:
-        report = self.report
-        for outcome, rows in self._settled.items():
-            what, _, which = outcome.partition(": ")
-            if what == LEFT_OUT:
-                report.left_out[which] += rows
-            elif what == QUARANTINED:
-                report.quarantined[which] += rows
-        report.ambiguous_times = self._settled[TWICE]
-        report.stored, report.repeats = self._settled[STORED], self._settled[REPEATS]
-        if self._grew() and GREW not in report.notes:
-            report.notes.append(GREW)
-        return report
+        self.report.settle(self._settled)
+        if self._grew() and GREW not in self.report.notes:
+            self.report.notes.append(GREW)
+        return self.report
 
     def _grew(self) -> bool:
         return self._source.path.stat().st_size > self._source.size_bytes
@@ -393,8 +341,3 @@ class Import:
         self._flush_quarantine(batch)
         self._settled.update(batch.settled)
         self._settled[TWICE] = batch.twice
-
-
-def rule_and_message(error: LifecircleError) -> tuple[str, str]:
-    """The rule that a row broke, and what is to be said of it; never a value of it."""
-    return error.rule or error.name, f"{error.what} ({error.where})" if error.where else error.what

@@ -9,9 +9,10 @@ from adapters.codec import draft_of
 from adapters.log import QuarantinedRow, Receipt, Verdict
 from adapters.settings import LIMITS
 from adapters.sources.files import open_source
-from adapters.sources.importer import Import, Progress, Report
+from adapters.sources.importer import Import, Progress
 from adapters.sources.mapping import Mapping
 from adapters.sources.plan import Plan
+from adapters.sources.report import Report
 from adapters.sources.resume import Untracked
 from adapters.sources.scratch import Scratch
 from domain.company import Company

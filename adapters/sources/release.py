@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 from adapters.clock import clock_us
 from adapters.codec import parse_json, read_touchpoint
 from adapters.engine import Engine
-from adapters.evidence import amend, note_quarantined, quarantined, release_id, release_notes
+from adapters.evidence import amend, note_quarantined, quarantined, release_id, release_notes, rule_and_message
 from adapters.idkey import read_id_key
 from adapters.log import QuarantinedRow
 from adapters.notes import SOURCE, log_subject
 from adapters.sources.cells import row_digest, unreadable
-from adapters.sources.importer import FELLOW, rule_and_message
+from adapters.sources.importer import FELLOW
 from adapters.sources.mapping import FileForm, read_stored
 from adapters.sources.plan import CloudEvents, FaultyRow, Plan, Recipe
 from domain.compiled import Appendable

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from adapters.engine import Engine
-from adapters.sources.importer import Report, import_file
+from adapters.sources.importer import import_file
 from adapters.sources.mapping import load_mapping
+from adapters.sources.report import Report
 from adapters.views.rebuild import rebuild
 from adapters.views.tables import Tables, open_tables
 from domain.company import Company

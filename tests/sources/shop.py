@@ -6,8 +6,9 @@ from pathlib import Path
 from adapters.codec import fact_of
 from adapters.engine import Engine
 from adapters.notes import log_subject
-from adapters.sources.importer import Report, import_file
+from adapters.sources.importer import import_file
 from adapters.sources.mapping import load_mapping
+from adapters.sources.report import Report
 from domain.touchpoint import Fact
 
 ORDERS = """

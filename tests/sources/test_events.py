@@ -10,7 +10,8 @@ import pytest
 from adapters.engine import Engine
 from adapters.evidence import quarantined
 from adapters.settings import LIMITS
-from adapters.sources.importer import Report, import_file
+from adapters.sources.importer import import_file
+from adapters.sources.report import Report
 from domain.errors import UnreadableInput
 from tests.sources.shop import accounted, stored, write
 

@@ -10,8 +10,9 @@ import pytest
 
 from adapters.engine import Engine
 from adapters.settings import LIMITS
-from adapters.sources.importer import GREW, Report, import_file
+from adapters.sources.importer import GREW, import_file
 from adapters.sources.mapping import load_mapping
+from adapters.sources.report import Report
 from adapters.sources.resume import CHANGED
 from domain.errors import LogUnavailable, UnreadableInput
 from tests.sources.shop import HEADER, ORDERS, accounted, bring_in, stored, write

@@ -10,7 +10,7 @@ import pytest
 from adapters.engine import Engine
 from adapters.evidence import quarantined
 from adapters.settings import LIMITS
-from adapters.sources.importer import Report
+from adapters.sources.report import Report
 from domain.errors import MappingInvalid, UnreadableInput
 from tests.sources.shop import accounted, bring_in, stored, write
 

@@ -19,7 +19,8 @@ from adapters.apikeys import ApiKeys, Role
 from adapters.audit.sealer import sealer
 from adapters.clock import clock_us
 from adapters.engine import Engine
-from adapters.health import Cause, Examiner, Health, Trouble, examine
+from adapters.examiner import Examiner
+from adapters.health import Cause, Health, Trouble, examine
 from adapters.http.app import create
 from adapters.log import QuarantinedRow
 from adapters.outgoing.subscriptions import Held, Settled, Subscriptions

@@ -12,7 +12,8 @@ from adapters.audit.seal import seal_path
 from adapters.audit.sealer import sealer
 from adapters.clock import clock_us
 from adapters.engine import Engine
-from adapters.health import Examiner, Trouble
+from adapters.examiner import Examiner
+from adapters.health import Trouble
 from adapters.outgoing.subscriptions import Subscriptions
 from adapters.outgoing.wanted import Wanted
 from tests.cli.program import ROOT, event
