@@ -42,7 +42,8 @@ MINUTE_US = 60_000_000
 def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second is long for a test; seals of PostgreSQL logs lie in the folder where they are made."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("adapters.health.LIMITS", replace(LIMITS, health_look_s=0.3, health_fresh_s=0.0))
+    monkeypatch.setattr("adapters.health.LIMITS", replace(LIMITS, health_look_s=0.3))
+    monkeypatch.setattr("adapters.examiner.LIMITS", replace(LIMITS, health_fresh_s=0.0))
 
 
 @pytest.fixture
@@ -226,7 +227,7 @@ def test_a_server_that_is_stopped_or_hangs_is_told_at_once_and_over_when_it_is_b
     try:
         Engine.create(server.url()).close()
         limits = replace(LIMITS, health_fresh_s=0.0, health_wait_s=30.0)
-        monkeypatch.setattr("adapters.health.LIMITS", limits)
+        monkeypatch.setattr("adapters.examiner.LIMITS", limits)
         for patient in ("datastore", "log"):
             impatient = replace(LIMITS, postgres_reconnect_s=0.2)
             monkeypatch.setattr(f"adapters.postgres.{patient}.LIMITS", impatient)
@@ -235,9 +236,9 @@ def test_a_server_that_is_stopped_or_hangs_is_told_at_once_and_over_when_it_is_b
             assert client.get("/readyz").json() == {"status": "ready", "causes": []}
             postmaster = int((server.data / "postmaster.pid").read_text().split()[0])
             os.kill(postmaster, signal.SIGSTOP)
-            monkeypatch.setattr("adapters.health.LIMITS", replace(limits, health_wait_s=0.2))
+            monkeypatch.setattr("adapters.examiner.LIMITS", replace(limits, health_wait_s=0.2))
             hanging = client.get("/readyz")
-            monkeypatch.setattr("adapters.health.LIMITS", limits)
+            monkeypatch.setattr("adapters.examiner.LIMITS", limits)
             os.kill(postmaster, signal.SIGCONT)
             server.stop()
             stopped = [client.get(path) for path in ("/readyz", "/status")]
@@ -264,7 +265,7 @@ def test_a_server_that_is_stopped_or_hangs_is_told_at_once_and_over_when_it_is_b
 def test_many_who_ask_share_one_examination(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = list[int]()
     with Engine.create(sqlite_url) as engine:
-        monkeypatch.setattr("adapters.health.LIMITS", LIMITS)
+        monkeypatch.setattr("adapters.examiner.LIMITS", LIMITS)
         examiner = Examiner(engine, (lambda: looked.append(1),))
 
         async def ask() -> list[Health]:
