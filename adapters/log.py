@@ -171,6 +171,15 @@ class Settings(NamedTuple):
     company: Company
 
 
+class Meta(NamedTuple):
+    """What a log is: its id of 16 bytes, its number of buckets, whose customers these are, what it was copied from."""
+
+    log_id: bytes
+    buckets: int
+    company: Company
+    origins: tuple[Origin, ...]
+
+
 class Log(Watched, Protocol):
     """The storage of one log. Every database passes the same contract tests."""
 

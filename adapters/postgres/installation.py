@@ -1,13 +1,14 @@
 """Making a log in a database, and reading what the log of a database is."""
 
 from secrets import token_bytes
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg import Cursor
 from psycopg.rows import tuple_row
 from pydantic import ValidationError
 
 from adapters.cursor import Origin
+from adapters.log import Meta
 from adapters.postgres.datastore import no_log, sql
 from adapters.postgres.upgrading import steps_taken, take_steps
 from adapters.schema_steps import FORMAT_VERSION, checked_format, checked_steps
@@ -34,15 +35,6 @@ _META = """
 _ORIGINS = "SELECT log_id, buckets, cut, ends, copied FROM lifecircle.origins ORDER BY copied DESC"
 
 _INSERT_META = "INSERT INTO lifecircle.log (log_id, format_version, buckets, company) VALUES (%s, %s, %s, %s)"
-
-
-class Meta(NamedTuple):
-    """What a log is: its id of 16 bytes, its number of buckets, whose customers these are, what it was copied from."""
-
-    log_id: bytes
-    buckets: int
-    company: Company
-    origins: tuple[Origin, ...]
 
 
 def install(cursor: Cursor[Any], company: Company, buckets: int = 1, log_id: bytes | None = None) -> bool:

@@ -14,13 +14,13 @@ from psycopg.pq.abc import PGresult
 
 from adapters import tracing
 from adapters.cursor import Cursor
-from adapters.log import Group, Stored, Verdict, bucket_of, by_stream, stored_of, touched_by
+from adapters.log import Group, Meta, Stored, Verdict, bucket_of, by_stream, stored_of, touched_by
 from adapters.postgres.append import Call, rounds, send
 from adapters.postgres.arrays import Bigints, Integers, Texts
 from adapters.postgres.books import Books, rows_of
 from adapters.postgres.datastore import Datastore, Listener, in_our_words, lost
 from adapters.postgres.facts import Facts, OneFact, new_facts
-from adapters.postgres.installation import Meta, install, log_exists, read_meta
+from adapters.postgres.installation import install, log_exists, read_meta
 from adapters.postgres.on_loop import carried_on
 from adapters.postgres.prepared import PreparingConnection
 from adapters.postgres.recorder import Factory

@@ -9,7 +9,7 @@ from adapters.addresses import read_sqlite_url
 from adapters.settings import LIMITS
 from adapters.sqlite.datastore import connect, explained
 from adapters.sqlite.ddl import quoted
-from adapters.sqlite.log import SQLiteLog
+from adapters.sqlite.installation import making
 from adapters.transfer import Row
 from domain.company import Company
 
@@ -64,7 +64,7 @@ class SQLiteWriting:
 
         A killed copy leaves the file to SQLite's rollback journal: whoever opens it next finds it empty.
         """
-        with SQLiteLog.making(url, company, buckets, log_id) as connection:
+        with making(url, company, buckets, log_id) as connection:
             connection.execute(f"PRAGMA cache_size = -{LIMITS.sqlite_cache_size_kib:d}")
             yield cls(connection)
 

@@ -1,12 +1,10 @@
 """The log in a SQLite file."""
 
 import json
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from operator import itemgetter
-from pathlib import Path
 from threading import Condition, Event
 from time import monotonic
 from typing import Any, Self, TypeVar
@@ -14,21 +12,17 @@ from typing import Any, Self, TypeVar
 from adapters import tracing
 from adapters.addresses import SQLiteAddress, read_sqlite_url
 from adapters.appending.judgement import Judgement, Key, Known, key_of
-from adapters.cursor import Cursor, Origin
-from adapters.log import Group, Stored, Verdict, bucket_of, by_stream, stored_of
-from adapters.schema_steps import FORMAT_VERSION, checked_format, checked_steps
+from adapters.cursor import Cursor
+from adapters.log import Group, Meta, Stored, Verdict, bucket_of, by_stream, stored_of
 from adapters.settings import LIMITS
 from adapters.sqlite.books import Books
-from adapters.sqlite.datastore import Datastore, connect, explained
-from adapters.sqlite.recorder import Factory, head_of, recorded_now, statements_of
-from adapters.sqlite.upgrading import steps_taken, take_steps
+from adapters.sqlite.datastore import Datastore, explained
+from adapters.sqlite.installation import connected, making, read_meta
+from adapters.sqlite.recorder import Factory, head_of, recorded_now
 from domain.company import Company
-from domain.errors import LogExists, LogNotFound, LogNotWritable, NotOurLog
+from domain.errors import NotOurLog
 
 T = TypeVar("T")
-
-_OURS = 0x4C434531
-"""`LCE1`: the application id in the header of every file of ours."""
 
 _LAST = 2**63 - 1
 
@@ -87,16 +81,6 @@ _INSERT = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-_CREATE = "INSERT INTO log (only_row, log_id, format_version, buckets, company) VALUES (1, ?, ?, ?, ?)"
-
-_OPEN = """
-    SELECT log_id, format_version, buckets,
-           coalesce((SELECT company FROM settings ORDER BY number DESC LIMIT 1), company)
-    FROM log
-"""
-
-_ORIGINS = "SELECT log_id, buckets, cut, ends, copied FROM origins ORDER BY copied DESC"
-
 _KINDS = "SELECT kind, count(*) FROM touchpoints GROUP BY kind"
 
 
@@ -105,14 +89,11 @@ class SQLiteLog(Books):
 
     parallel = False  # a file has one write lock, whatever its buckets
 
-    def __init__(
-        self, address: SQLiteAddress, log_id: bytes, buckets: int, company: Company, origins: Sequence[tuple[Any, ...]]
-    ) -> None:
-        self.log_id, self.buckets, self.company = log_id, buckets, company
-        self.origins = tuple(map(Origin.read, origins))
+    def __init__(self, address: SQLiteAddress, meta: Meta) -> None:
+        self.log_id, self.buckets, self.company, self.origins = meta
         self.path = address.path
         self.datastore = Datastore(address.uri)
-        self._every_bucket = json.dumps(list(range(1, buckets + 1)))
+        self._every_bucket = json.dumps(list(range(1, self.buckets + 1)))
         self._appends = 0
         self._appended = Condition()
 
@@ -126,43 +107,9 @@ class SQLiteLog(Books):
             LogNotWritable: the address or the file is read-only, or the disk is full.
             LogUnavailable: the folder does not exist, or may not be entered.
         """
-        with cls.making(url, company, buckets):
+        with making(url, company, buckets):
             pass
         return cls.open(url)
-
-    @classmethod
-    @contextmanager
-    def making(
-        cls, url: str, company: Company, buckets: int, log_id: bytes | None = None
-    ) -> Iterator[sqlite3.Connection]:
-        """Make a log in the transaction of a connection: at the end of the block it is there, or after an error not.
-
-        Raises:
-            As `create`.
-        """
-        address = read_sqlite_url(url)
-        if address.read_only:
-            raise LogNotWritable("a log cannot be made read-only", where=str(address.path), way_out="leave out mode=ro")
-        if address.path.exists():
-            try:
-                cls.open(url).close()
-            except LogNotFound:
-                pass  # an empty file: what an interrupted creation leaves, or mktemp
-            else:
-                raise _exists(address.path)
-        with explained(address.path), _connected(address.uri.replace("mode=rw", "mode=rwc")) as connection:
-            connection.execute("PRAGMA page_size = 8192")  # most touchpoints fit into a quarter of it, so into the tree
-            connection.execute("BEGIN IMMEDIATE")
-            if connection.execute("PRAGMA application_id").fetchone()[0]:
-                raise _exists(address.path)
-            for statement in (*statements_of("schema.sql"), *statements_of("library.sql")):
-                connection.execute(statement)
-            take_steps(connection)
-            made = (log_id or secrets.token_bytes(16), FORMAT_VERSION, buckets, company.model_dump_json())
-            connection.execute(_CREATE, made)
-            connection.execute(f"PRAGMA application_id = {_OURS:d}")
-            yield connection
-            connection.execute("COMMIT")
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -174,23 +121,7 @@ class SQLiteLog(Books):
             LogUnavailable: the file may not be opened.
         """
         address = read_sqlite_url(url)
-        where = str(address.path)
-        if not address.path.exists():
-            raise LogNotFound("there is no log at this address", where=where, way_out="make one: lifecircle init")
-        if address.path.is_dir():
-            raise NotOurLog("this is a folder, not a log", where=where, way_out="name the file in it")
-        # Looked at before it is treated as ours: another program's file must stay as it is.
-        with explained(address.path), _connected(address.uri) as connection:
-            if (owner := connection.execute("PRAGMA application_id").fetchone()[0]) != _OURS:
-                if not owner and not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                    raise LogNotFound("the file is empty", where=where, way_out="make a log in it: lifecircle init")
-                raise NotOurLog("this database holds something else", where=where, way_out="check the log's address")
-            log_id, format_version, buckets, company = connection.execute(_OPEN).fetchone()
-            origins = connection.execute(_ORIGINS).fetchall()
-            steps = steps_taken(connection)
-        checked_format(format_version, where)
-        checked_steps(*steps, where)
-        return cls(address, log_id, buckets, Company.model_validate_json(company), origins)
+        return cls(address, read_meta(address))
 
     def factory(self, bucket: int = 1) -> Factory:
         """The library's recorders over one bucket, on the connections of this log."""
@@ -261,7 +192,7 @@ class SQLiteLog(Books):
     def check(self) -> None:
         """Look once whether the file is there, and is still this log's."""
         # An open file goes on to be read and written when its name is gone, and what is written then is lost.
-        with explained(self.path), _connected(f"{self.path.absolute().as_uri()}?mode=ro") as connection:
+        with explained(self.path), connected(f"{self.path.absolute().as_uri()}?mode=ro") as connection:
             (log_id,) = connection.execute("SELECT log_id FROM log").fetchone()
         if log_id != self.log_id:
             raise NotOurLog("another log stands in this place", where=str(self.path), way_out="put this one back")
@@ -373,17 +304,3 @@ class SQLiteLog(Books):
             cursor = wrapped.sqlite_cursor
             cursor.row_factory = None  # the library's own recorders read by name, and we by the hundred thousand
             yield cursor
-
-
-@contextmanager
-def _connected(uri: str) -> Iterator[sqlite3.Connection]:
-    with closing(connect(uri, LIMITS.sqlite_lock_timeout_s)) as connection:
-        yield connection
-
-
-def _exists(path: Path) -> LogExists:
-    return LogExists(
-        "there is a log at this address already",
-        where=str(path),
-        way_out="use it as it is, or give the new one another address",
-    )
