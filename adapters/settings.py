@@ -266,8 +266,8 @@ class Limits:
     health_fresh_s: float = 1.0
     """How long what an examination found is told again before the next one."""
 
-    traces_stop_s: float = 2.0
-    """How long a service that stops waits for a receiver of traces that does not answer."""
+    telemetry_stop_s: float = 2.0
+    """How long a service that stops waits for a receiver of its traces, or of its metrics, that does not answer."""
 
     metrics_sample_s: float = 1.0
     """How often each process of a service takes down its connections and what it has under way."""

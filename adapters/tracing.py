@@ -5,22 +5,17 @@ SDK is not imported, and every span is the same empty block. A span never holds 
 not a path.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Timer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from adapters.extras import need
+from adapters import telemetry
 from adapters.settings import LIMITS
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer
-
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-_NAME = "OTEL_SERVICE_NAME"
-_OFF = "OTEL_SDK_DISABLED"
 
 
 class _On(NamedTuple):
@@ -55,36 +50,21 @@ _on: _On | None = None
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
-def wanted() -> bool:
-    """Whether the environment names where traces go.
-
-    Raises:
-        ExtraMissing: it does, and what exports them is not installed.
-    """
-    if os.environ.get(_OFF, "").lower() == "true" or not any(map(os.environ.get, _ENDPOINTS)):
-        return False
-    way_out = f"install lifecircle[watch], or take {' and '.join(_ENDPOINTS)} out of the environment"
-    need("watch", "exporting traces", way_out=way_out)
-    return True
-
-
 @contextmanager
 def exporting() -> Iterator[None]:
     """Export what is traced until the block ends, where the environment names where to."""
     global _on
-    if not wanted():
+    if not telemetry.wanted("traces"):
         yield
         return
     from importlib.metadata import version
 
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.trace import SpanKind, StatusCode
 
-    named = {"service.name": os.environ.get(_NAME) or "lifecircle", "service.version": version("lifecircle")}
-    provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
+    provider = TracerProvider(resource=telemetry.resource(), shutdown_on_exit=False)
     exporter = OTLPSpanExporter()
     provider.add_span_processor(BatchSpanProcessor(exporter))
     _on = _On(provider.get_tracer("lifecircle", version("lifecircle")), SpanKind, StatusCode.ERROR)
@@ -93,7 +73,7 @@ def exporting() -> Iterator[None]:
     finally:
         _on = None
         # What is left is sent, but a receiver that is away is not waited for long: this lets it go.
-        given_up = Timer(LIMITS.traces_stop_s, exporter.shutdown)
+        given_up = Timer(LIMITS.telemetry_stop_s, exporter.shutdown)
         given_up.start()
         provider.shutdown()
         given_up.cancel()

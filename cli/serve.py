@@ -31,7 +31,7 @@ def command(
     need("api", "serving")
     import uvicorn
 
-    from adapters import tracing
+    from adapters import telemetry
     from adapters.apikeys import ApiKeys
     from adapters.configuration import variable
     from adapters.engine import Engine
@@ -45,7 +45,8 @@ def command(
     if oidc:
         os.environ[variable("oidc")] = oidc
     # What is wrong is said at once, and once.
-    tracing.wanted()
+    telemetry.wanted("traces")
+    telemetry.wanted("metrics")
     tokens_named(several=tenants is not None)
     if tenants:
         read_tenants(tenants)

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -20,7 +20,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from adapters import tracing
+from adapters import telemetry, tracing
 from adapters.apikeys import ApiKeys, Principal
 from adapters.engine import Engine
 from adapters.extensions import load_extensions
@@ -68,7 +68,7 @@ def create(url: str, keys: ApiKeys, tokens: Tokens | None = None) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         with process():
-            async with serving(app, url, keys, tokens) as service:
+            async with serving(app, url, keys, tokens) as service, pushing(lambda: {"": service}):
                 with ending(service.feed.end):
                     yield {DIRECT: WholeAppends(service)}
 
@@ -152,6 +152,22 @@ def process() -> Iterator[None]:
     """What a process of a service does as long as it lives, however many logs it serves. Belongs to one event loop."""
     asyncio.get_running_loop().set_exception_handler(_task_failed)
     with tracing.exporting():
+        yield
+
+
+@asynccontextmanager
+async def pushing(services: Callable[[], Mapping[str, Service]]) -> AsyncIterator[None]:
+    """Push the figures of services, by the names of their tenants, until the block ends, where the environment says so.
+
+    Raises:
+        ExtraMissing: it does, and what pushes them is not installed.
+    """
+    if not telemetry.wanted("metrics"):
+        yield
+        return
+    from adapters.http.otlp import pushing_figures  # with OpenTelemetry's SDK
+
+    async with pushing_figures(services):
         yield
 
 

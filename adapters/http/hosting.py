@@ -20,10 +20,10 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from adapters.apikeys import ApiKeysUnusable, key_id
-from adapters.http.app import application, ending, process
+from adapters.http.app import application, ending, process, pushing
 from adapters.http.noting import TENANT, Noted
 from adapters.http.problems import RequestRefused, refusal
-from adapters.http.service import bearer, service_of
+from adapters.http.service import Service, bearer, service_of
 from adapters.http.tenancy import Tenancy, Threads
 from adapters.http.tokens import Tokens
 from adapters.settings import LIMITS
@@ -163,9 +163,13 @@ class Hosting:
         asyncio.get_running_loop().set_default_executor(Threads())
         with process(), ending(self._end):
             self._refresh()
-            yield
+            async with pushing(self._services):
+                yield
         await asyncio.gather(*(tenant.close() for tenant in self._tenants.values()))
         await asyncio.gather(*self._begun)
+
+    def _services(self) -> dict[str, Service]:
+        return {name: tenant.service for name, tenant in self._tenants.items() if tenant.service}
 
     def _end(self) -> None:
         for tenant in self._tenants.values():

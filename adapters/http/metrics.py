@@ -1,4 +1,4 @@
-"""Figures of the service for Prometheus: what its processes counted, added up, and how the log stands.
+"""Figures of the service: what its processes counted, added up, and how the log stands.
 
 Labels are outcomes, routes, statuses, views and subscriptions: a bounded number, and never a customer. Several worker
 processes count in files of one folder, which the parent makes; whichever is asked adds them up.
@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from adapters.engine import Engine
 from adapters.health import Health, Trouble
-from adapters.http.counting import COUNTS
+from adapters.http.counting import COUNTS, counting_since_ns
 from adapters.log import Receipt
 from domain.errors import IdReused, LifecircleError, LogUnavailable, RepeatMixedWithNew, VersionConflict
 
@@ -59,6 +59,7 @@ class Metrics:
 
     def __init__(self, log: str) -> None:
         """Begin to count; `log` tells this log's figures from those of others, and is never told."""
+        self.since_ns = counting_since_ns()
         self._log = log
         self._registry = CollectorRegistry()
         self._requests = self._histogram(
@@ -123,7 +124,11 @@ class Metrics:
             self._waiting.labels(self._log).set(waiting)
 
     def exposition(self, health: Health) -> bytes:
-        """All figures as Prometheus reads them: those of every process, and how the log stands."""
+        """All figures as Prometheus reads them."""
+        return generate_latest(self.figures(health))
+
+    def figures(self, health: Health) -> CollectorRegistry:
+        """All figures as they stand when they are collected: those of every process, and how the log stands."""
         counted = self._registry
         if folder := os.environ.get(COUNTS):
             _forget_the_dead(Path(folder))
@@ -132,7 +137,7 @@ class Metrics:
         told = CollectorRegistry()
         told.register(_Of(self._log, counted))
         told.register(_Standing(health))
-        return generate_latest(told)
+        return told
 
 
 class _Of(Collector):

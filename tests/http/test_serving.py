@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
@@ -15,7 +14,7 @@ from adapters.apikeys import ApiKeys
 from adapters.engine import Engine
 from tests.cli.program import Shell, event
 from tests.http.calls import orders
-from tests.http.serving import STARTED_WITHIN_S, caller, free_port, serving
+from tests.http.serving import caller, free_port, serving
 
 
 @pytest.fixture
@@ -99,43 +98,6 @@ def test_a_stream_goes_on_where_it_broke_and_misses_nothing(file_shop: Shell) ->
         client.post("/events", content=json.dumps(event()))
         assert [each["id"] for each in waiting.result().json()["touchpoints"]] == ["e1"]
         assert monotonic() - began < 15
-
-
-def test_workers_add_up_what_they_count_and_end_when_what_began_them_is_killed(file_shop: Shell) -> None:
-    port = free_port()
-    key = file_shop("apikey", "make", "tests", "--role", "appender", "--role", "monitor").out.strip()
-    with serving(file_shop, port, "--workers", "2") as service:
-        served, deadline = set[str](), monotonic() + STARTED_WITHIN_S
-        while len(served) < 2:
-            assert monotonic() < deadline, service.told
-            sleep(0.02)
-            served = set(re.findall(r'"event":"Started server process \[(\d+)\]"', service.told))
-        for number, sent in enumerate(orders(8), 1):
-            with caller(port, key) as client:  # a connection each, so that both come to serve some
-                assert client.post("/events", content=json.dumps(sent)).status_code == 201
-                figures = client.get("/metrics").text
-            assert f'lifecircle_touchpoints_total{{outcome="new"}} {number}.0' in figures
-        os.kill(int(max(served)), signal.SIGKILL)
-        with caller(port, key) as client:
-            while True:
-                try:
-                    figures = client.get("/metrics").text
-                    break
-                except httpx2.TransportError:
-                    pass  # the killed one had this connection
-        assert 'lifecircle_touchpoints_total{outcome="new"} 8.0' in figures, "what it counted stays counted"
-        service.kill()
-        service.wait()
-        deadline = monotonic() + STARTED_WITHIN_S
-        while True:
-            try:
-                httpx2.get(f"http://127.0.0.1:{port}/livez")
-            except httpx2.ConnectError:
-                break
-            except httpx2.TransportError:
-                pass  # cut off by a worker that was ending
-            assert monotonic() < deadline
-            sleep(0.1)
 
 
 def test_a_wrong_address_is_said_at_once(tmp_path: os.PathLike[str]) -> None:
