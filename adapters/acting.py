@@ -24,7 +24,8 @@ from domain.company import Company
 from domain.decision import SOURCE_PREFIX, Decision, Estimate, Now, Proposal
 from domain.errors import ExtraMissing, IdReused, LifecircleError, Refused, VersionConflict
 from domain.history import effective_histories
-from domain.lifecycle import RuleState, weigh
+from domain.judging import weigh
+from domain.lifecycle import RuleState
 from domain.touchpoint import Envelope, Fact
 from projections import views
 from projections.models import Estimation, estimation_named

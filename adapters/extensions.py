@@ -18,8 +18,9 @@ from typing import Any, NamedTuple, NoReturn
 import domain.kinds  # noqa: F401 - ours come first, so that a name of theirs is the newer one
 from domain.decision import Decision, add_decisions, decisions
 from domain.errors import ExtensionBroken, NameTaken
+from domain.judging import add_lifecycles, lifecycles, ordered
 from domain.laws import flaws_of_decision, flaws_of_kind, flaws_of_lifecycle
-from domain.lifecycle import Lifecycle, add_lifecycles, lifecycles, ordered
+from domain.lifecycle import Lifecycle
 from domain.touchpoint import KINDS, Touchpoint
 from projections import add_views, views
 from projections.dictionary import DICTIONARY, MOMENT, relation

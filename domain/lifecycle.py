@@ -1,4 +1,4 @@
-"""Lifecycles: which touchpoint may follow which, as tables, and the one judge that reads them.
+"""Lifecycles: which touchpoint may follow which, as tables, and how each takes a step.
 
 A touchpoint that breaks a rule is a fact all the same: the breach is noted and the step is then taken, so that later
 touchpoints are judged by what really happened. A step of something that was never opened waits; when the opening
@@ -6,20 +6,15 @@ arrives in the order of history, what waited is judged anew.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
-from graphlib import TopologicalSorter
-from importlib import import_module
-from pkgutil import iter_modules
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from domain.company import Company
-from domain.corrections import CORRECTED
 from domain.shards import Shards
 from domain.touchpoint import Fact, Touchpoint
 
 EARLY = "before its opening"
 BOTH_HALVES = "in both halves of a merge"
-TARGET_MISSING = "correction/target not there"
 
 
 class Breach(NamedTuple):
@@ -90,23 +85,6 @@ class World:
         self.company = company
         self._of: Fact | None = None
         self._day = ""
-
-    def weigh(self, fact: Fact, tables: "Iterable[Lifecycle] | None" = None) -> "tuple[list[Breach], list[Breach]]":
-        """Judge the next touchpoint by some lifecycles or all: the breaches that came, and those that healed."""
-        found: list[Breach] = []
-        healed: list[Breach] = []
-        if tables is None:
-            tables = _lifecycles_by_kind().get(fact.kind, ())
-            if fact.kind == CORRECTED:
-                detail = "what it corrects is not known, or cannot be corrected so"
-                found.append(_breach_of(fact, TARGET_MISSING, "", detail, self.day(fact)))
-        for table in tables:
-            if table.entities:
-                for entity in table.entities(fact, self):
-                    table.take(fact, entity, self, found, healed)
-            elif named := fact.data.get(table.key):
-                table.take(fact, named, self, found, healed)
-        return found, healed
 
     def day(self, fact: Fact) -> str:
         """The calendar day of a fact, remembered: several rules ask for it."""
@@ -293,94 +271,7 @@ class Lifecycle:
 
     def _breach(self, rule: str, detail: str, fact: Fact, entity: str, world: World) -> Breach:
         key = self.key
-        return _breach_of(fact, f"{key}/{rule}", f"{key}/{entity}", detail, world.day(fact))
-
-
-class Verdict(NamedTuple):
-    """What one touchpoint did to the rules: breaches that came, its own or earlier ones', and those that healed."""
-
-    state: RuleState
-    breaches: tuple[Breach, ...]
-    healed: tuple[Breach, ...]
-
-
-def weigh(state: RuleState, fact: Fact, company: Company) -> Verdict:
-    """Judge the next touchpoint of an effective history; `state` stays as it was, so that it may be asked again."""
-    world = World(state, company)
-    breaches, healed = world.weigh(fact)
-    return Verdict(state.updated(world.changes), tuple(breaches), tuple(healed))
-
-
-def lived(state: RuleState, fact: Fact, company: Company, tables: Sequence[Lifecycle]) -> RuleState:
-    """What these lifecycles alone remember after the next touchpoint, for whoever shows it and asks for no breaches.
-
-    Args:
-        state: what they remembered before; it stays as it was.
-        fact: the next touchpoint of an effective history.
-        company: whose tolerances hold.
-        tables: each after those that it reads.
-    """
-    world = World(state, company)
-    world.weigh(fact, [table for table in tables if fact.kind in table.kinds])
-    return state.updated(world.changes)
-
-
-def judge(state: RuleState, fact: Fact, company: Company) -> tuple[RuleState, tuple[Breach, ...]]:
-    """Judge the next touchpoint of an effective history: the state after it, and the breaches it commits itself."""
-    after, breaches, _ = weigh(state, fact, company)
-    return after, tuple(breach for breach in breaches if (breach.stream, breach.version) == (fact.stream, fact.version))
-
-
-def breaches_in(history: Iterable[Fact], company: Company) -> list[Breach]:
-    """All breaches that stand at the end of an effective history, those that healed on the way left out."""
-    state, standing = RuleState(), dict[tuple[str, int, str, str], Breach]()
-    for fact in history:
-        state, breaches, healed = weigh(state, fact, company)
-        for breach in healed:
-            standing.pop(breach.key, None)
-        standing.update((breach.key, breach) for breach in breaches)
-    return list(standing.values())
-
-
-_COMPANYS_OWN: list[Lifecycle] = []
-
-
-def add_lifecycles(added: Iterable[Lifecycle]) -> None:
-    """Take in lifecycles of a company's own; their keys must be no other's."""
-    _COMPANYS_OWN.extend(added)
-    lifecycles.cache_clear()
-    _lifecycles_by_kind.cache_clear()
-
-
-def ordered(tables: Iterable[Lifecycle]) -> tuple[Lifecycle, ...]:
-    """Each lifecycle after those that it reads.
-
-    Raises:
-        KeyError: one reads a lifecycle that there is not.
-        graphlib.CycleError: some read each other.
-    """
-    by_key = {table.key: table for table in sorted(tables, key=lambda table: table.key)}
-    return tuple(by_key[key] for key in TopologicalSorter({key: by_key[key].after for key in by_key}).static_order())
-
-
-@cache
-def lifecycles() -> tuple[Lifecycle, ...]:
-    """Every lifecycle, ours found by its being there; each comes after those that it reads."""
-    path = import_module("domain.lifecycles").__path__
-    rooms = [import_module(f"domain.lifecycles.{room.name}") for room in iter_modules(path)]
-    tables = [table for room in rooms for table in vars(room).values() if isinstance(table, Lifecycle)]
-    return ordered([*tables, *_COMPANYS_OWN])
-
-
-@cache
-def _lifecycles_by_kind() -> dict[str, tuple[Lifecycle, ...]]:
-    kinds = frozenset[str]().union(*(lifecycle.kinds for lifecycle in lifecycles()))
-    return {kind: tuple(each for each in lifecycles() if kind in each.kinds) for kind in kinds}
-
-
-def judged_kinds() -> frozenset[str]:
-    """The kinds that any rule is about."""
-    return frozenset({CORRECTED, *_lifecycles_by_kind()})
+        return breach_of(fact, f"{key}/{rule}", f"{key}/{entity}", detail, world.day(fact))
 
 
 def _by_name(by_kind: Mapping[type[Touchpoint], Any] | None) -> dict[str, Any]:
@@ -395,6 +286,7 @@ def _oldest_first(waiting: "tuple[Fact, Any] | None") -> list[Fact]:
     return facts[::-1]
 
 
-def _breach_of(fact: Fact, rule: str, entity: str, detail: str, day: str) -> Breach:
+def breach_of(fact: Fact, rule: str, entity: str, detail: str, day: str) -> Breach:
+    """A breach of a fact, of which the judge knows the rest."""
     at, _, stream, version, kind, ident, source, _, _, _, _, _ = fact
     return _breach((stream, version, rule, entity, ident, source, kind, day, at, detail))

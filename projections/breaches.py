@@ -4,7 +4,8 @@ from collections.abc import Hashable, Iterable
 from typing import Annotated, NamedTuple
 
 from domain.company import Company
-from domain.lifecycle import Breach, Life, World, judged_kinds
+from domain.judging import judged, judged_kinds
+from domain.lifecycle import Breach, Life, World
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View
 
@@ -77,7 +78,7 @@ class Breaches(View[Standing]):
     def evolve(self, state: Standing, fact: Fact) -> tuple[Standing, Iterable[Hashable]]:
         """Judge the touchpoint; an opening may also heal earlier ones, or show that they came too early."""
         world = state.world
-        breaches, healed = world.weigh(fact)
+        breaches, healed = judged(world, fact)
         state.lives.update(world.changes)
         world.changes.clear()
         if not (breaches or healed):

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from domain.company import Company
-from domain.lifecycle import RuleState, lived
+from domain.judging import lived
+from domain.lifecycle import RuleState
 from domain.lifecycles.invoice import INVOICE, Bill
 from domain.lifecycles.payment import PAYMENT, Money, held
 from domain.touchpoint import Fact

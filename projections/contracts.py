@@ -4,7 +4,8 @@ from collections.abc import Hashable, Iterable
 from typing import Annotated, NamedTuple
 
 from domain.company import day_number
-from domain.lifecycle import RuleState, lived
+from domain.judging import lived
+from domain.lifecycle import RuleState
 from domain.lifecycles.contract import CONTRACT, Terms
 from domain.touchpoint import Fact
 from projections.view import Question, Row, View, bounded

@@ -20,7 +20,8 @@ import domain.kinds  # noqa: F401 - registers the kinds
 from domain.company import Company
 from domain.errors import Refused
 from domain.history import MERGE_KINDS, check_door, effective_histories, root_of
-from domain.lifecycle import Breach, breaches_in
+from domain.judging import breaches_in
+from domain.lifecycle import Breach
 from domain.touchpoint import Envelope, Fact
 
 CUSTOMER = "anna"

@@ -20,7 +20,8 @@ from adapters.settings import LIMITS
 from domain.company import Company
 from domain.corrections import CORRECTED, target_pair
 from domain.history import RESHAPING_KINDS, entities_of
-from domain.lifecycle import RuleState, judge
+from domain.judging import judge
+from domain.lifecycle import RuleState
 from domain.shards import Shards
 from domain.touchpoint import Fact
 

@@ -29,8 +29,9 @@ from domain.history import (
     entities_of,
     root_of,
 )
+from domain.judging import breaches_in, weigh
 from domain.kinds.analysis import GoalSet
-from domain.lifecycle import Breach, RuleState, breaches_in, weigh
+from domain.lifecycle import Breach, RuleState
 from domain.touchpoint import KINDS, Fact
 from projections import view_named, views
 from projections.goals import unmeasurable

@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from domain.lifecycle import Life, lifecycles
+from domain.judging import lifecycles
+from domain.lifecycle import Life
 from domain.shards import Shards
 from domain.touchpoint import Fact
 

@@ -29,7 +29,7 @@ from adapters.log import Log, bucket_of
 from adapters.settings import LIMITS
 from adapters.views.replay import family_facts, history
 from domain.errors import SealContradicted, SealUnusable
-from domain.lifecycle import breaches_in
+from domain.judging import breaches_in
 from domain.merkle import inclusion_proof
 from domain.notes import VerifierKey
 from domain.tails import Tails, slot_of, stream_key

@@ -2,7 +2,7 @@
 
 from docs.generate.markdown import page
 from domain.diagram import diagram
-from domain.lifecycle import lifecycles
+from domain.judging import lifecycles
 
 _OPENING = """
 A touchpoint that breaks a rule is recorded all the same, and shows in the view [breaches](views.md#breaches) under the

@@ -14,7 +14,7 @@ from docs.generate.errors import cases, errors
 from docs.generate.settings import limits
 from domain.company import Company
 from domain.errors import LifecircleError
-from domain.lifecycle import lifecycles
+from domain.judging import lifecycles
 from domain.touchpoint import KINDS
 from projections import views
 from projections.reports import reports

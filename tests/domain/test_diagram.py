@@ -5,7 +5,8 @@ import re
 import pytest
 
 from domain.diagram import diagram, rules, states
-from domain.lifecycle import Lifecycle, lifecycles
+from domain.judging import lifecycles
+from domain.lifecycle import Lifecycle
 from domain.lifecycles.shipment import SHIPMENT
 
 

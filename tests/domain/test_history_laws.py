@@ -18,7 +18,8 @@ from domain.history import (
     root_of,
     roots,
 )
-from domain.lifecycle import RuleState, breaches_in, weigh
+from domain.judging import breaches_in, weigh
+from domain.lifecycle import RuleState
 from domain.touchpoint import Fact
 from tests.domain.worlds import (
     HOUR_US,

@@ -1,7 +1,8 @@
 """The judge: asking changes nothing, and each asker is told what concerns it."""
 
 from domain.company import Company
-from domain.lifecycle import Life, RuleState, breaches_in, judge, weigh
+from domain.judging import breaches_in, judge, weigh
+from domain.lifecycle import Life, RuleState
 from domain.touchpoint import Fact
 from tests.scenario import (
     cancelled,

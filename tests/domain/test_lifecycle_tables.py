@@ -7,8 +7,9 @@ import pytest
 from hypothesis import find
 
 from domain.company import Company, FrequencyCap
+from domain.judging import lifecycles
 from domain.laws import flaws_of_lifecycle
-from domain.lifecycle import Lifecycle, lifecycles
+from domain.lifecycle import Lifecycle
 from domain.touchpoint import KINDS
 from tests.scenario import Said, Scenario, given, merged
 from tests.strategies import OWN, touchpoints

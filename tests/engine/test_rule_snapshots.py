@@ -11,7 +11,8 @@ from adapters.settings import LIMITS
 from domain.company import Company
 from domain.errors import RuleBroken
 from domain.history import effective_histories
-from domain.lifecycle import Breach, RuleState, weigh
+from domain.judging import weigh
+from domain.lifecycle import Breach, RuleState
 from domain.shards import Shards
 from domain.touchpoint import Envelope, Fact
 from tests.domain.worlds import World, recorded, worlds

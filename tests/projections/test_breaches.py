@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 
 from domain.company import Company
-from domain.lifecycle import breaches_in
+from domain.judging import breaches_in
 from domain.touchpoint import Fact
 from projections import view_named
 from projections.breaches import Breaches, BreachRow
