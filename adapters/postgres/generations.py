@@ -294,12 +294,12 @@ class PostgresTransaction:
         schema = Identifier(self._tables.schema)
         self._connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
 
-    def set_clock(self, at_us: int, *, pinned: bool | None = None) -> None:
-        """Set the reference time; without `pinned` only where it is not pinned."""
+    def set_clock(self, at_us: int, *, pinned: bool = False) -> None:
+        """Set the time that questions call today; once pinned, only pinned again."""
         day = self._tables.company.day_at(at_us)
         self._connection.execute(
             "UPDATE reference_time SET at = %s, day = %s, dayno = %s, pinned = %s WHERE %s OR NOT pinned",
-            (at_us, day, day_number(day), bool(pinned), pinned is not None),
+            (at_us, day, day_number(day), pinned, pinned),
         )
 
 

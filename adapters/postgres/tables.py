@@ -9,7 +9,6 @@ import psycopg
 from psycopg import Connection, errors
 from psycopg.sql import SQL, Identifier
 
-from adapters.clock import clock_us
 from adapters.postgres import arrays
 from adapters.postgres.datastore import Datastore, in_our_words
 from adapters.postgres.generations import PostgresTransaction, Statements, Tracker, position, stands
@@ -121,11 +120,6 @@ class PostgresTables:
             counted = connection.execute("SELECT view, generation, count(*) FROM parked GROUP BY view, generation")
             parked = {(view, number): count for view, number, count in counted}
             return generations(connection), position(connection), parked
-
-    def set_moment(self, at_us: int | None) -> None:
-        """Pin the reference time that questions call today, in microseconds since 1970 UTC; None frees it."""
-        with self.transaction() as transaction:
-            transaction.set_clock(clock_us() if at_us is None else at_us, pinned=at_us is not None)
 
     def rows(self, view_name: str, subject: str | None = None) -> tuple[list[str], list[Row]]:
         """A view's columns and rows, of one subject or of all, by primary key.

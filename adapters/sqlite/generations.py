@@ -241,12 +241,12 @@ class SQLiteTransaction:
         live = live_tables(self._connection)
         publish(self._connection, self._tables.views, live)
 
-    def set_clock(self, at_us: int, *, pinned: bool | None = None) -> None:
-        """Set the reference time; without `pinned` only where it is not pinned."""
+    def set_clock(self, at_us: int, *, pinned: bool = False) -> None:
+        """Set the time that questions call today; once pinned, only pinned again."""
         day = self._tables.company.day_at(at_us)
         self._connection.execute(
             "UPDATE reference_time SET at = ?, day = ?, dayno = ?, pinned = ? WHERE ? OR NOT pinned",
-            (at_us, day, day_number(day), bool(pinned), pinned is not None),
+            (at_us, day, day_number(day), pinned, pinned),
         )
 
 

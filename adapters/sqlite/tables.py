@@ -11,7 +11,6 @@ from typing import Literal
 from eventsourcing.sqlite import SQLiteDatastore
 
 from adapters.addresses import read_sqlite_url
-from adapters.clock import clock_us
 from adapters.settings import LIMITS
 from adapters.sqlite.ddl import listed, quoted
 from adapters.sqlite.generations import SQLiteTransaction, Tracker, make, position, stands
@@ -138,11 +137,6 @@ class SQLiteTables:
             counted = connection.execute("SELECT view, generation, count(*) FROM parked GROUP BY view, generation")
             parked = {(view, number): count for view, number, count in counted}
             return generations(connection), position(connection), parked
-
-    def set_moment(self, at_us: int | None) -> None:
-        """Pin the reference time that questions call today, in microseconds since 1970 UTC; None frees it."""
-        with self.transaction() as transaction:
-            transaction.set_clock(clock_us() if at_us is None else at_us, pinned=at_us is not None)
 
     def rows(self, view_name: str, subject: str | None = None) -> tuple[list[str], list[Row]]:
         """A view's columns and rows, of one subject or of all, by primary key.

@@ -205,8 +205,8 @@ class Transaction(Protocol):
         """Forget the live position, where the views are of another log or of one that was restored."""
         ...
 
-    def set_clock(self, at_us: int, *, pinned: bool | None = None) -> None:
-        """Set the reference time; without `pinned` only where it is not pinned."""
+    def set_clock(self, at_us: int, *, pinned: bool = False) -> None:
+        """Set the time that questions call today, in microseconds since 1970 UTC; once pinned, only pinned again."""
         ...
 
 
@@ -271,10 +271,6 @@ class Tables(Protocol):
 
     def led(self, role: Literal["projector", "rebuild"]) -> bool:
         """Whether a process is in a role at this moment."""
-        ...
-
-    def set_moment(self, at_us: int | None) -> None:
-        """Pin the reference time that questions call today, in microseconds since 1970 UTC; None frees it."""
         ...
 
     def rows(self, view_name: str, subject: str | None = None) -> tuple[list[str], list[Row]]:

@@ -19,6 +19,7 @@ from domain.company import Company, FrequencyCap
 from domain.decision import decision_named
 from domain.touchpoint import Envelope, Fact, microseconds
 from projections import views
+from tests.moment import pin
 from tests.projections.story import corrected, eur, happened, merged, order
 
 MARCH_10_DAY = date(2026, 3, 10)
@@ -40,7 +41,7 @@ class Desk:
 
     def follow(self) -> None:
         Projector(self.engine.log, self.tables, self.engine.company).run_once()
-        self.tables.set_moment(MARCH_10)
+        pin(self.tables, MARCH_10)
 
     def acts(self, *names: str, dry_run: bool = False) -> list[Outcome]:
         chosen = [decision_named(name) for name in names]

@@ -21,6 +21,7 @@ from projections.models.buyers import PURCHASES, Buyers, buyers
 from projections.models.gammagamma import GammaGamma
 from projections.models.lifetime import holdout
 from projections.models.paretonbd import ParetoNbd
+from tests.moment import pin
 
 Figures = dict[str, float]
 
@@ -222,7 +223,8 @@ def imported(history: History, data: Path, engine: Engine) -> list[Report]:
 def shown(history: History, reports: list[Report], engine: Engine) -> Figures:
     """Fold all views of what was imported, and read its figures off them."""
     with _tables(engine) as tables:
-        tables.set_moment(microseconds(datetime.fromisoformat(history.moment)) if history.moment else None)
+        if history.moment:
+            pin(tables, microseconds(datetime.fromisoformat(history.moment)))
         rebuild(engine.log, tables, engine.company)
         found = history.figures(reports, tables)
     return {f"{history.name}.{name}": value for name, value in found.items()}

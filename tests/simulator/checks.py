@@ -24,6 +24,7 @@ from projections import views
 from projections.models.attribution import TRAILS, paths_by_kind, removal_effects
 from projections.models.bgnbd import BgNbd
 from projections.models.buyers import PURCHASES, buyers
+from tests.moment import pin
 from tests.simulator.market import (
     END,
     LEAVING_A,
@@ -69,7 +70,7 @@ def checked(market: Market, url: str) -> Iterator[Check]:
         tables = open_tables(url, COMPANY, beneath(QUESTIONS.split(), views()))
         try:
             rebuild(engine.log, tables, COMPANY)
-            tables.set_moment(microseconds(datetime.combine(END, time(20), ZoneInfo("UTC"))))
+            pin(tables, microseconds(datetime.combine(END, time(20), ZoneInfo("UTC"))))
             yield from _attribution(tables, market.truth)
             yield from _promises(tables, market.truth)
             yield from _revenue(tables, market.truth)
@@ -246,7 +247,7 @@ def _decisions(engine: Engine, tables: Tables, truth: Truth) -> Iterator[Check]:
     yield Check("dunning notices refused", [], [each for each in acted if each.result != "recorded"])
     moment = microseconds(datetime.combine(END, time(20), ZoneInfo("UTC")))
     Projector(engine.log, tables, COMPANY).run_once()
-    tables.set_moment(moment)
+    pin(tables, moment)
     yield Check("dunning notices due after them", [], _proposed(engine, tables, "dunning"))
 
 
