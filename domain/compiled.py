@@ -13,7 +13,7 @@ import msgspec
 
 from domain.fields import SEALED
 from domain.forms import form_of, read_value
-from domain.touchpoint import KINDS, Envelope, Touchpoint
+from domain.touchpoint import KINDS, Envelope
 
 
 class Encoded(NamedTuple):
@@ -39,11 +39,6 @@ class Encoded(NamedTuple):
 
 Appendable = Envelope | Encoded
 """What an engine appends: typed attributes and payload, or what is encoded already."""
-
-
-def compiles(kind: type[Touchpoint]) -> bool:
-    """Whether touchpoints of a kind may be read in compiled code, or all of them are left to pydantic."""
-    return form_of(kind) is not None
 
 
 def read_encoded(given: Mapping[str, Any], size_max: int) -> Encoded | None:

@@ -71,10 +71,6 @@ class TimeInFuture(InvalidTouchpoint):
     """The touchpoint claims to have occurred further ahead than the company's limit."""
 
 
-class PersonalIdentifier(InvalidTouchpoint):
-    """A subject or entity id is an e-mail address or a phone number."""
-
-
 class IdReused(Refused):
     """The id was used before, by the same source on the same subject, with other content.
 

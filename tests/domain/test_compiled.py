@@ -13,8 +13,9 @@ from pydantic import Field, field_validator, model_validator
 from adapters.codec import draft_of, read_envelope, read_touchpoint
 from adapters.settings import LIMITS
 from domain.company import Company
-from domain.compiled import Encoded, compiles, read_encoded
+from domain.compiled import Encoded, read_encoded
 from domain.errors import LifecircleError
+from domain.forms import form_of
 from domain.money import MICROS_MAX, Amount, WrittenNumber
 from domain.touchpoint import INT64_MAX, KINDS, Touchpoint
 from tests.domain.test_kinds import EVERY, ORDER
@@ -158,7 +159,7 @@ def test_a_line_has_the_number_of_its_place_or_its_own(line: dict[str, Any], num
 
 
 def test_only_what_is_decided_sealed_or_no_number_of_ours_is_left_to_pydantic_altogether() -> None:
-    declined = {kind.kind for kind in EVERY if not compiles(kind)}
+    declined = {kind.kind for kind in EVERY if form_of(kind) is None}
     assert declined == PYDANTICS_ALONE
 
 
@@ -200,7 +201,7 @@ def test_a_companys_kind_is_compiled_unless_it_does_more_than_its_annotations_sa
                     raise ValueError("must be somebody")
                 return self
 
-        assert [kind for kind in (BikeServiced, BikeInspected, BikeSold) if compiles(kind)] == [BikeServiced]
+        assert [kind for kind in (BikeServiced, BikeInspected, BikeSold) if form_of(kind)] == [BikeServiced]
         for data in ({}, {"parts": 2, "by": "rosa"}, {"parts": 100}, {"parts": "2"}, {"by": "a\0"}, {"by": ""}):
             for kind in ("BikeServiced", "BikeInspected", "BikeSold"):
                 sent = _said(kind, data=data)
