@@ -15,7 +15,6 @@ from eventsourcing.persistence import InfrastructureFactory
 
 from adapters.cursor import Cursor, Origin
 from adapters.settings import LIMITS
-from adapters.watched import Watched
 from domain.company import Company
 from domain.errors import LifecircleError
 from domain.families import MERGED, REVERTED
@@ -180,7 +179,7 @@ class Meta(NamedTuple):
     origins: tuple[Origin, ...]
 
 
-class Log(Watched, Protocol):
+class Log(Protocol):
     """The storage of one log. Every database passes the same contract tests."""
 
     log_id: bytes
@@ -280,12 +279,24 @@ class Log(Watched, Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Look once, without patience, whether the database answers and can be written.
+
+        Raises:
+            LogUnavailable: it does not. LogNotWritable: it cannot. NotOurLog: something else stands in its place.
+        """
+        ...
+
     def quarantine(self, rows: Sequence[QuarantinedRow]) -> None:
         """Keep rows that an import could not turn into touchpoints. The same (batch, row) again changes nothing."""
         ...
 
     def quarantined(self, batch: str | None = None, *, released: bool = False) -> list[QuarantinedRow]:
         """The rows in quarantine, of one batch or of all; with `released` those too that were let in since."""
+        ...
+
+    def in_quarantine(self) -> int:
+        """How many rows wait in quarantine."""
         ...
 
     def amend_quarantined(self, rows: Sequence[QuarantinedRow]) -> None:
