@@ -14,11 +14,9 @@ from adapters.addresses import checked_buckets, open_log, open_reading, open_wri
 from adapters.clock import clock_us
 from adapters.cursor import Cursor, Origin
 from adapters.log import Log, bucket_of
+from adapters.progress import StagedProgress
 from adapters.transfer import Reading, Row, Writing
 from domain.errors import CursorInvalid, LifecircleError
-
-Progress = Callable[[str, int, int], None]
-"""Told what is done (copying, checking), how many touchpoints of it are done, and of how many."""
 
 BESIDE = ("origins", "settings", "quarantine", "imports")
 """The tables of a log that come along as they are."""
@@ -32,7 +30,9 @@ class CopyDiffers(LifecircleError):
     """What was read back from a copy is not what was copied."""
 
 
-def copy_log(source_url: str, target_url: str, buckets: int | None = None, on_progress: Progress | None = None) -> int:
+def copy_log(
+    source_url: str, target_url: str, buckets: int | None = None, on_progress: StagedProgress | None = None
+) -> int:
     """Copy what a log holds now into a new log; answer how many touchpoints it is.
 
     What is appended to the source meanwhile stays there alone. In each bucket of the copy touchpoints stand in the
@@ -61,7 +61,7 @@ def copy_log(source_url: str, target_url: str, buckets: int | None = None, on_pr
 
 
 def write_all(
-    heads: Callable[[], Cursor], reading: Reading, writing: Writing, buckets: int, on_progress: Progress | None
+    heads: Callable[[], Cursor], reading: Reading, writing: Writing, buckets: int, on_progress: StagedProgress | None
 ) -> tuple[Cursor, Cursor]:
     """Write all that a log holds into one that is being made, and check it; answer where each of them ends.
 
@@ -137,7 +137,7 @@ def in_recorded_order(reading: Reading, cut: Cursor) -> Iterator[Row]:
     return merge(*buckets, key=lambda row: (row.recorded, row.bucket, row.number)) if len(buckets) > 1 else buckets[0]
 
 
-def _told(rows: Iterable[Row], doing: str, total: int, on_progress: Progress | None) -> Iterator[Row]:
+def _told(rows: Iterable[Row], doing: str, total: int, on_progress: StagedProgress | None) -> Iterator[Row]:
     done = 0
     for done, row in enumerate(rows, 1):
         yield row

@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Any
 
 from adapters.engine import Engine
-from adapters.views.folding import Progress
+from adapters.progress import Progress
 from adapters.views.moments import Moment, beneath, views_at
 from adapters.views.selecting import Clause, column, compared, select
 from adapters.views.tables import Tables, Views, open_tables

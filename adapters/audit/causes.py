@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import orjson
 
-from adapters.audit.progress import Progress, unseen
 from adapters.log import Log, Stored
+from adapters.progress import Progress, unseen
 from domain.errors import UnknownSubject
 
 _MARKS = (b'"causationid":"', b'"correlationid":"')

@@ -13,7 +13,6 @@ from threading import Event
 from time import monotonic, time_ns
 
 from adapters.audit.keys import SigningKey
-from adapters.audit.progress import Progress, unseen
 from adapters.audit.rows import LEAF_COLUMNS, AuditRows, LeafRow, open_audit_rows
 from adapters.audit.seal import Seal
 from adapters.audit.store import Store, Tree
@@ -21,6 +20,7 @@ from adapters.audit.tiles import GrowingTiles, Tiles, contradiction
 from adapters.cursor import Cursor
 from adapters.durable_files import leading, sync_all, write_whole
 from adapters.log import Log
+from adapters.progress import Progress, unseen
 from adapters.settings import LIMITS
 from domain.errors import SealContradicted, SealUnusable
 from domain.leaf import NONE_BEFORE, LeafOf, leaves_of

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from adapters.audit.causes import scan
-from adapters.audit.progress import Progress, unseen
 from adapters.log import Log, Stored
 from adapters.notes import log_subject
+from adapters.progress import Progress, unseen
 from domain.kinds.circle import DataExported, PersonalDataErased
 from domain.kinds.log_itself import (
     AccessDenied,

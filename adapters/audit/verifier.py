@@ -15,12 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 
-from adapters.audit.progress import Progress, unseen
 from adapters.audit.reading import Problem, Task, begin, end, read_damage, read_places, read_rows, read_tiles, wait
 from adapters.audit.rows import AuditRows, open_audit_rows
 from adapters.audit.seal import Seal, read_checkpoint
 from adapters.audit.tiles import TILE_BYTES, WIDTH, Tiles, subtree_over
 from adapters.log import Log
+from adapters.progress import Progress, unseen
 from adapters.settings import LIMITS
 from domain.errors import LifecircleError
 from domain.merkle import HASH_BYTES, complete_root

@@ -16,12 +16,13 @@ from adapters.backup import belongings
 from adapters.backup.manifest import Manifest, read_manifest
 from adapters.backup.taking import KEYS, LOG, OUTGOING, SEAL, SECRETS, verify
 from adapters.configuration import without_password
-from adapters.copying import Progress, write_all
+from adapters.copying import write_all
 from adapters.cursor import Cursor
 from adapters.outgoing.carrying import Carried
 from adapters.privacy.kek import kek_told
 from adapters.privacy.keyring import THE_LOG, DataKey, Keyring
 from adapters.privacy.keystore import KeyStore, keystore_file, keystore_told, keystore_url
+from adapters.progress import StagedProgress
 from adapters.schema_steps import checked_format
 from domain.company import Company
 from domain.errors import KeysUnusable, LifecircleError, LogExists, LogNotFound
@@ -41,7 +42,7 @@ class Restored(NamedTuple):
     told: list[str]
 
 
-def restore(folder: Path, url: str, seal: Path, on_progress: Progress) -> Restored:
+def restore(folder: Path, url: str, seal: Path, on_progress: StagedProgress) -> Restored:
     """Put the log of a backup, and what belongs to it, where no log is yet, and verify it there.
 
     It is the same log: id, positions, cursors and checkpoints are those of before. A key store that is there stays, and
@@ -81,7 +82,7 @@ def restore(folder: Path, url: str, seal: Path, on_progress: Progress) -> Restor
         return Restored(manifest, verify(log, url, folder / SEAL, on_progress), told)
 
 
-def _write(folder: Path, url: str, manifest: Manifest, on_progress: Progress) -> None:
+def _write(folder: Path, url: str, manifest: Manifest, on_progress: StagedProgress) -> None:
     """Write the log; the backup is only read, for it may lie where nothing can be written."""
     with closing(open_reading(f"sqlite:///{folder / LOG}?mode=ro")) as reading:
         columns, rows = reading.table("log")

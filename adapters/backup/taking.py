@@ -17,11 +17,12 @@ from adapters.audit.verifier import verify_log
 from adapters.backup import belongings
 from adapters.backup.manifest import BackupDamaged, Manifest, parts_of
 from adapters.clock import clock_us
-from adapters.copying import Progress, write_all
+from adapters.copying import write_all
 from adapters.engine import Engine
 from adapters.log import Log
 from adapters.outgoing.carrying import Carried
 from adapters.privacy.keystore import KeyStore, keystore_url
+from adapters.progress import StagedProgress
 from domain.errors import LifecircleError
 
 LOG, KEYS, SEAL, OUTGOING, SECRETS = "log.db", "keys.db", "seal", "outgoing.json", "secrets.sealed"
@@ -34,7 +35,7 @@ class BackupExists(LifecircleError):
     exit_code = 4
 
 
-def take_backup(url: str, folder: Path, seal: Path, on_progress: Progress) -> Manifest:
+def take_backup(url: str, folder: Path, seal: Path, on_progress: StagedProgress) -> Manifest:
     """Write all that belongs to a log into a new folder, and check it.
 
     Args:
@@ -64,7 +65,7 @@ def take_backup(url: str, folder: Path, seal: Path, on_progress: Progress) -> Ma
         return _take(engine, folder, seal, on_progress)
 
 
-def _take(engine: Engine, folder: Path, seal: Path, on_progress: Progress) -> Manifest:
+def _take(engine: Engine, folder: Path, seal: Path, on_progress: StagedProgress) -> Manifest:
     url, log, realm = engine.url, engine.log, engine.sealing.realm
     key = engine.sealing.keyring.of_log(realm)
     carried = Carried.of_log(url)
@@ -105,7 +106,7 @@ def _copy_keys(url: str, folder: Path, realm: bytes) -> int:
     return epoch
 
 
-def verify(log: Log, url: str, seal: Path, on_progress: Progress) -> int:
+def verify(log: Log, url: str, seal: Path, on_progress: StagedProgress) -> int:
     """Compare the rows at an address with a seal; answer how many touchpoints are sealed, none where there is no seal.
 
     Raises:

@@ -4,7 +4,7 @@ The log's cursor decides what is new. Each step ends with a new manifest, so a r
 its last step had it, and the next one goes on there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
@@ -32,17 +32,15 @@ from adapters.mirror.manifest import (
     read_manifest,
 )
 from adapters.mirror.parts import Part, extended, written_whole
+from adapters.progress import StagedProgress
 from adapters.settings import LIMITS
 from adapters.views.projector import position_cursor
 from adapters.views.tables import Generation, Reading, Views, open_tables, primary_key
 from domain.kinds.log_itself import KeyDestroyed
 from projections.view import View
 
-Progress = Callable[[str, int, int], None]
-"""Told what is done (touchpoints, history), how many touchpoints of it are done, and of how many."""
 
-
-def mirror(engine: Engine, folder: Path, on_progress: Progress | None = None) -> Manifest:
+def mirror(engine: Engine, folder: Path, on_progress: StagedProgress | None = None) -> Manifest:
     """Bring the mirror in a folder up to the log as it stands now; make it where there is none.
 
     Args:
@@ -80,7 +78,7 @@ class _Step:
 
 
 class _Run:
-    def __init__(self, engine: Engine, folder: Path, on_progress: Progress) -> None:
+    def __init__(self, engine: Engine, folder: Path, on_progress: StagedProgress) -> None:
         self._engine = engine
         self._log = engine.log
         self._tell = on_progress

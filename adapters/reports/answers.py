@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from adapters.engine import Engine
 from adapters.extras import need
 from adapters.goals import assessments
+from adapters.progress import Progress
 from adapters.told import iso
-from adapters.views.folding import Progress
 from adapters.views.moments import Moment, beneath, named_in, settled, views_standing
 from adapters.views.tables import ViewNotBuilt
 from domain.errors import ExtraMissing

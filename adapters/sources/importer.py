@@ -6,7 +6,7 @@ to be a repeat.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -19,6 +19,7 @@ from adapters.engine import Engine
 from adapters.evidence import rule_and_message, set_aside
 from adapters.idkey import read_id_key
 from adapters.log import QuarantinedRow, Verdict
+from adapters.progress import Progress
 from adapters.settings import LIMITS
 from adapters.sources.cells import row_digest, unreadable
 from adapters.sources.files import open_source
@@ -35,8 +36,6 @@ from domain.errors import LifecircleError, LogUnavailable, Refused, UnreadableIn
 GREW = "the file grew while it was read: import it again for the rest"
 UNCLOSED = "unexpected end of data"  # as the csv module says it
 FELLOW = "the other rows of its group can be read"
-Progress = Callable[[int, int], None]
-"""Told now and then how many bytes of the file are read, of how many."""
 
 
 class _Parcel(NamedTuple):

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from adapters.codec import draft_of
 from adapters.log import QuarantinedRow, Receipt, Verdict
+from adapters.progress import Progress
 from adapters.settings import LIMITS
 from adapters.sources.files import open_source
-from adapters.sources.importer import Import, Progress
+from adapters.sources.importer import Import
 from adapters.sources.mapping import Mapping
 from adapters.sources.plan import Plan
 from adapters.sources.report import Report

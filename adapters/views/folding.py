@@ -11,6 +11,7 @@ from contextlib import closing
 from adapters.codec import fact_of
 from adapters.cursor import Cursor
 from adapters.log import Log
+from adapters.progress import Progress
 from adapters.settings import LIMITS
 from adapters.views.replay import linked
 from adapters.views.sweep import Part, Sweep, open_sweep
@@ -18,9 +19,6 @@ from adapters.views.tables import Generation, Tables
 from adapters.views.worker import Family, Plan, Task
 from adapters.views.workers import Workers
 from domain.history import components
-
-Progress = Callable[[int, int], None]
-"""Told how many touchpoints are folded, and of how many; at first, how many were folded before."""
 
 _FAMILIES_AT_ONCE = 500
 

@@ -14,7 +14,8 @@ from typing import NamedTuple, overload
 from adapters.clock import clock_us
 from adapters.cursor import Cursor
 from adapters.log import Log
-from adapters.views.folding import Progress, fold_log, workers_for
+from adapters.progress import Progress
+from adapters.views.folding import fold_log, workers_for
 from adapters.views.projector import position_cursor
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.replay import family_facts

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from adapters.cursor import Cursor
 from adapters.log import Log, Stored
+from adapters.progress import Progress
 from adapters.settings import LIMITS
 from adapters.views.folder import Folder
-from adapters.views.folding import Progress, fold_log, workers_for
+from adapters.views.folding import fold_log, workers_for
 from adapters.views.projector import live_generations, position_cursor
 from adapters.views.pseudonyms import Pseudonyms
 from adapters.views.tables import (
