@@ -35,10 +35,13 @@ def wanted(signal: Signal) -> bool:
     return True
 
 
-def resource(instance: str | None = None) -> "Resource":
-    """What all that is exported is of: ours, unless the environment says otherwise, and what the SDK adds."""
+def resource(instance: str) -> "Resource":
+    """What all that is exported is of: ours, unless the environment says otherwise, and what the SDK adds.
+
+    Args:
+        instance: the id of the service that exports, which no other one has.
+    """
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
-    ours = {"service.name": "lifecircle", "service.version": version("lifecircle")}
-    one = {"service.instance.id": instance} if instance else {}
-    return Resource.create({**ours, **one, **OTELResourceDetector().detect().attributes})
+    ours = {"service.name": "lifecircle", "service.version": version("lifecircle"), "service.instance.id": instance}
+    return Resource.create({**ours, **OTELResourceDetector().detect().attributes})

@@ -7,7 +7,7 @@ not a path.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import Timer
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from adapters import telemetry
@@ -51,8 +51,8 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 @contextmanager
-def exporting() -> Iterator[None]:
-    """Export what is traced until the block ends, where the environment names where to."""
+def exporting(instance: str) -> Iterator[None]:
+    """Export what is traced until the block ends, where the environment names where to; `instance` is who does."""
     global _on
     if not telemetry.wanted("traces"):
         yield
@@ -64,7 +64,7 @@ def exporting() -> Iterator[None]:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.trace import SpanKind, StatusCode
 
-    provider = TracerProvider(resource=telemetry.resource(), shutdown_on_exit=False)
+    provider = TracerProvider(resource=telemetry.resource(instance), shutdown_on_exit=False)
     exporter = OTLPSpanExporter()
     provider.add_span_processor(BatchSpanProcessor(exporter))
     _on = _On(provider.get_tracer("lifecircle", version("lifecircle")), SpanKind, StatusCode.ERROR)
@@ -72,11 +72,12 @@ def exporting() -> Iterator[None]:
         yield
     finally:
         _on = None
-        # What is left is sent, but a receiver that is away is not waited for long: this lets it go.
-        given_up = Timer(LIMITS.telemetry_stop_s, exporter.shutdown)
-        given_up.start()
-        provider.shutdown()
-        given_up.cancel()
+        # What is left is sent, but a receiver that is away is not waited for long, nor one that takes it and hangs.
+        ending = Thread(target=provider.shutdown, name="traces", daemon=True)
+        ending.start()
+        ending.join(LIMITS.telemetry_stop_s)
+        if ending.is_alive():
+            exporter.shutdown()  # type: ignore[no-untyped-call]  # so that it does not try again
 
 
 def active() -> bool:

@@ -29,6 +29,7 @@ from adapters.http.answers import Ready, answers
 from adapters.http.connections import DIRECT
 from adapters.http.contract import openapi
 from adapters.http.contract_page import POLICY, contract_page
+from adapters.http.counting import service_id
 from adapters.http.direct import PlainAppends, WholeAppends, is_plain_append
 from adapters.http.noting import Noted
 from adapters.http.problems import JSON_TYPE, RequestRefused, refusal
@@ -151,7 +152,7 @@ async def serving(app: FastAPI, url: str, keys: ApiKeys, tokens: Tokens | None) 
 def process() -> Iterator[None]:
     """What a process of a service does as long as it lives, however many logs it serves. Belongs to one event loop."""
     asyncio.get_running_loop().set_exception_handler(_task_failed)
-    with tracing.exporting():
+    with tracing.exporting(service_id()):
         yield
 
 

@@ -18,6 +18,9 @@ It is the counting library's own, which looks for it when it is imported: it is 
 _SERVICE = "service"
 """The file in the folder that stands for all of them: it holds their common id and is as old as what they count."""
 
+_OF_ONE = str(uuid4())
+"""The id of a service that is this process."""
+
 
 @contextmanager
 def counting_together(workers: int) -> Iterator[None]:
@@ -38,14 +41,18 @@ def counting_since_ns() -> int:
     return (Path(folder) / _SERVICE).stat().st_mtime_ns if folder else time_ns()
 
 
+def service_id() -> str:
+    """The id of the service: the same in each of its processes, and another one after it was started anew."""
+    folder = os.environ.get(COUNTS)
+    return (Path(folder) / _SERVICE).read_text() if folder else _OF_ONE
+
+
 class Leadership:
     """Which one of the processes of a service speaks for all of them: one that ends, however that be, makes room."""
 
     def __init__(self) -> None:
         folder = os.environ.get(COUNTS)
         self._file = (Path(folder) / _SERVICE).open() if folder else None
-        self.service_id = self._file.read() if self._file else str(uuid4())
-        """The id of the service: the same in each of its processes, and another one after it was started anew."""
 
     def ours(self) -> bool:
         """Whether it is this process; once it is, that stays so until `close`."""

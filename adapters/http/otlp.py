@@ -40,7 +40,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
 
 from adapters import telemetry
-from adapters.http.counting import Leadership
+from adapters.http.counting import Leadership, service_id
 from adapters.http.service import Service
 from adapters.settings import LIMITS
 
@@ -190,7 +190,7 @@ class _Pusher:
     def __init__(self, services: Callable[[], Mapping[str, Service]]) -> None:
         self._services = services
         self._leadership = Leadership()
-        self._resource = telemetry.resource(self._leadership.service_id)
+        self._resource = telemetry.resource(service_id())
         self._scope = InstrumentationScope("lifecircle", version("lifecircle"))
         self._exporter = OTLPMetricExporter()
 

@@ -19,6 +19,7 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from adapters import telemetry
 from adapters.apikeys import ApiKeys, Role
@@ -147,8 +148,10 @@ def test_who_pushes_is_who_the_environment_says(
     collected: Collected, sqlite_url: str, keyring: ApiKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=crm,service.instance.id=pod-7,region=north")
-    with served(sqlite_url, keyring) as client:
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "soon")
+    with capture_logs() as lines, served(sqlite_url, keyring) as client:
         send(client, event())
+    assert "OTEL_METRIC_EXPORT_INTERVAL" in {each.get("variable") for each in lines}
     names = ("service.name", "service.instance.id", "region", "service.version")
     told = [tuple(each[name] for name in names) for each in collected.resources]
     assert set(told) == {("crm", "pod-7", "north", version("lifecircle"))}
@@ -247,22 +250,18 @@ def test_a_receiver_that_hangs_holds_up_neither_requests_nor_the_end(
     collected: Collected, file_shop: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "100")
-    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
     port = free_port()
-    key = file_shop("apikey", "make", "tests", "--role", "appender", "--role", "monitor").out.strip()
+    key = file_shop("apikey", "make", "tests", "--role", "appender").out.strip()
     with serving(file_shop, port) as service, caller(port, key) as client:
         wait_until(lambda: collected.pushed)
         collected.hangs = True
         wait_until(lambda: collected.held)
         for sent in orders(5):
             assert client.post("/events", content=json.dumps(sent)).status_code == 201
-        assert (
-            scraped(client.get("/metrics").text)["lifecircle_touchpoints_total", frozenset({("outcome", "new")})] == 5
-        )
         began = monotonic()
         service.send_signal(signal.SIGTERM)
         assert service.wait(30) in (0, -signal.SIGTERM)
-        assert monotonic() - began < LIMITS.telemetry_stop_s + 3
+        assert monotonic() - began < 2 * LIMITS.telemetry_stop_s + 3, "once for figures, once for traces"
 
 
 TO = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}

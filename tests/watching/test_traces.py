@@ -27,6 +27,7 @@ def test_a_trace_goes_from_the_caller_to_the_database(collected: Collected, url:
     assert named(round_.attributes) == {"lifecircle.groups": 1, "lifecircle.touchpoints": 1}
     assert named(database[0].attributes)["db.system.name"] == url.partition(":")[0]
     assert {each["service.name"] for each in collected.resources} == {"lifecircle"}
+    assert len({each["service.instance.id"] for each in collected.resources}) == 1, "as that of its figures"
     assert not collected.named("GET /livez")
 
 
