@@ -176,8 +176,8 @@ class Limits:
     http_body_max_bytes: int = 16_000_000
     """The largest body of a request."""
 
-    http_bodies_max_bytes: int = 256_000_000
-    """How much of bodies that have not come whole one process keeps for one log; more are asked to come again."""
+    http_bodies_max_bytes: int = 64_000_000
+    """How much of bodies one process has at hand for one log until they are answered; more are asked to come again."""
 
     http_body_aside_bytes: int = 65_536
     """Beyond which size a body is read beside the others, which would have to wait for it."""
@@ -212,8 +212,9 @@ class Limits:
     http_reader_s: float = 60.0
     """How long it may take nothing of an answer that waits for it."""
 
-    http_threads: int = 40
-    """How many requests to one log one process answers by threads at the same moment; more wait for their turn."""
+    http_threads: int = 8
+    """How many requests to one log one process answers by threads at the same moment; more wait for their turn. One
+    processor is shared by all of them, and by who appends."""
 
     http_requests_max: int = 1_000
     """How many such requests, with those that wait, one process takes; more are asked to come again."""

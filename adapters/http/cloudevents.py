@@ -1,6 +1,7 @@
 """The touchpoints that a request carries: CloudEvents 1.0 in structured, binary and batched mode."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -24,8 +25,11 @@ class Sent(NamedTuple):
     batched: bool
 
 
-async def sent_in(request: Request) -> Sent:
+@asynccontextmanager
+async def sent_in(request: Request) -> AsyncIterator[Sent]:
     """Read the touchpoints off a request, in whichever mode of the CloudEvents binding they came.
+
+    They count among the bodies at hand until the block ends.
 
     Raises:
         RequestRefused, UnreadableInput: they cannot be read.
@@ -50,8 +54,14 @@ async def sent_in(request: Request) -> Sent:
             way_out="send each of them once",
         )
     if not binary:
-        return FORMS[form](await json_of(request, _SIZES[form]))
-    found = await json_of(request, LIMITS.touchpoint_size_max_bytes)
+        async with json_of(request, _SIZES[form]) as found:
+            yield FORMS[form](found)
+        return
+    async with json_of(request, LIMITS.touchpoint_size_max_bytes) as data:
+        yield _binary(request, names, data)
+
+
+def _binary(request: Request, names: Sequence[str], data: Any) -> Sent:
     flawed = [name for name in names if not request.headers[name].isascii() or name == "ce-data"]
     if flawed:
         raise UnreadableInput(
@@ -65,7 +75,7 @@ async def sent_in(request: Request) -> Sent:
         for name, value in request.headers.items()
         if name.startswith(_BINARY_PREFIX)
     }
-    return Sent([_typed(attributes) | {"data": found}], batched=False)
+    return Sent([_typed(attributes) | {"data": data}], batched=False)
 
 
 def sent_whole(form: str, body: bytes) -> Sent:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import nullcontext
 from http import HTTPStatus
 from time import perf_counter
 from typing import Annotated, Any
@@ -111,12 +112,13 @@ async def append(
     Touchpoints of one subject are stored all or none. What is refused is not stored, and the answer says what, where,
     which rule and the way out.
     """
-    service = service_of(request)
-    with service.appending():
-        sent = await sent_in(request)
-        answer = await _append(
-            service, principal, sent, _expected(if_match, expected), strict=strict, wait=_waits(prefer)
-        )
+    service, wait = service_of(request), _waits(prefer)
+    # To look for breaches takes a thread and as long as to read a history does.
+    async with service.turn() if wait else nullcontext():
+        with service.appending():
+            async with sent_in(request) as sent:
+                expects = _expected(if_match, expected)
+                answer = await _append(service, principal, sent, expects, strict=strict, wait=wait)
     return answer.response()
 
 

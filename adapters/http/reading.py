@@ -1,8 +1,9 @@
 """Reading over HTTP: histories, views, questions, the kinds, and the log as it grows."""
 
+import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import closing
 from datetime import date
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from adapters.export.delimited import harmless
 from adapters.extras import need
 from adapters.http.answers import Catalogue, Followed, HistoryTold, Kinds, Rows, answers
 from adapters.http.answers import refusal as told_refusal
+from adapters.http.bodies import broken_off
 from adapters.http.pages import Page, page
 from adapters.http.problems import RequestRefused
 from adapters.http.service import Service, in_turn, needs, service_of, within
@@ -282,11 +284,34 @@ async def poll(
     service = service_of(request)
     cursor = service.engine.cursor(after) if after else service.engine.log.start()
     with service.following():
-        batch = await service.feed.after(cursor, limit, wait)
+        news = service.feed.after(cursor, limit, wait)
+        batch = await (_unless_gone(request, news) if wait else news)
     if wait:
         principal = await _auditor(request)  # the key may have ended meanwhile
     told, cursor = _shown(principal, batch, cursor)
     return JSONResponse({"touchpoints": told, "cursor": str(cursor)})
+
+
+async def _unless_gone(request: Request, call: Coroutine[Any, Any, list[Stored]]) -> list[Stored]:
+    """What a call answers. It is given up where the caller goes, who would keep a place from the others.
+
+    Raises:
+        RequestRefused: the caller went.
+    """
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    answered, left = asyncio.ensure_future(call), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait((answered, left), return_when=asyncio.FIRST_COMPLETED)
+        if answered.done():
+            return answered.result()
+        raise broken_off()
+    finally:
+        answered.cancel()
+        left.cancel()
 
 
 async def _place(request: Request) -> AsyncIterator[None]:

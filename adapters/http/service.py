@@ -41,6 +41,8 @@ class Service:
         self._asked = 0
         self._taken_bytes = 0
         self._threads = Semaphore(LIMITS.http_threads)
+        self.aside = Semaphore(1)
+        """Whose turn it is to have a large body read."""
 
     def principal(self, sent: str) -> Principal | None:
         """Whom a key or a token stands for; None where it is refused.
@@ -96,7 +98,7 @@ class Service:
         self._appends -= 1
 
     def take(self, size: int) -> None:
-        """Take in a part of a body, unless too much waits for the rest of itself already.
+        """Take in a part of a body, unless too much is at hand already.
 
         Raises:
             RequestRefused: it does. What was taken is to be given back all the same.
@@ -106,7 +108,7 @@ class Service:
             raise _busy("bytes of bodies", LIMITS.http_bodies_max_bytes)
 
     def give_back(self, size: int) -> None:
-        """Of a body so much was taken, and is now whole or of no use."""
+        """Of a body so much was taken, and is done with."""
         self._taken_bytes -= size
 
     @asynccontextmanager

@@ -126,10 +126,27 @@ def test_too_many_followers_and_too_many_connections_are_asked_to_come_again(ser
         assert told.startswith(b"http/1.1 503")
         assert b"retry-after: 1" in told
         assert b"application/problem+json" in told
+    until_nobody_follows(server)
+
+
+def until_nobody_follows(server: Server) -> None:
     deadline = monotonic() + CUT_WITHIN_S
     while server.get("/livez").status_code != 200 or server.get("/status").json()["followers"]:
         assert monotonic() < deadline
         sleep(0.05)
+
+
+def test_who_goes_before_anything_is_recorded_gives_the_place_back(server: Server) -> None:
+    cursor = server.get("/events?limit=10000").json()["cursor"]
+    ask = f"GET /events?after={cursor}&wait=60 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(SHORT.http_followers_max):
+            stack.enter_context(server.connect()).sendall(ask.encode())
+        deadline = monotonic() + CUT_WITHIN_S
+        while server.get("/status").json()["followers"] < SHORT.http_followers_max:
+            assert monotonic() < deadline
+            sleep(0.05)
+    until_nobody_follows(server)
 
 
 def test_a_reader_that_takes_nothing_is_cut_and_gives_its_place_back(server: Server) -> None:

@@ -2,8 +2,11 @@
 
 import hmac
 import json
+from asyncio import Semaphore
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +23,7 @@ from adapters.engine import Engine
 from adapters.http.app import create
 from adapters.http.pages import _COMPARISONS as COMPARISONS
 from adapters.http.pages import page
+from adapters.settings import LIMITS
 from adapters.views.tables import open_tables
 from domain.company import Company
 from domain.errors import QueryRefused
@@ -264,6 +268,19 @@ def test_a_body_that_would_burst_is_refused_before_it_does(file_shop: TestClient
     wrong = event(data={f"k{place}": 0 for place in range(5_000)})
     assert len(send(file_shop, wrong).content) < 10_000
     assert file_shop.post("/subjects/c1/opened", content=BOMBS[bomb]).status_code == 400
+
+
+def test_bodies_count_until_they_are_answered(file_shop: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, turn = file_shop.app.state.service, Semaphore(0)  # type: ignore[attr-defined]
+    monkeypatch.setattr("adapters.http.service.LIMITS", replace(LIMITS, http_bodies_max_bytes=1_000_000))
+    monkeypatch.setattr(service, "aside", turn)
+    large: list[dict[str, str]] = [{}] * 100_000
+    with ThreadPoolExecutor(8) as pool:
+        asked = as_completed([pool.submit(send, file_shop, large) for _ in range(8)], timeout=60)
+        assert [next(asked).result().status_code for _ in range(5)] == [429] * 5
+        file_shop.portal.call(turn.release)  # type: ignore[union-attr]
+        assert [each.result().status_code for each in asked] == [413] * 3, "each gives the turn on"
+    assert send(file_shop, large).status_code == 413
 
 
 def test_no_text_takes_longer_to_be_refused_than_to_be_read(file_shop: TestClient) -> None:
