@@ -27,6 +27,7 @@ from adapters.log import Receipt, Verdict
 from adapters.settings import LIMITS
 from adapters.told import receipt
 from domain.compiled import Appendable
+from domain.corrections import ERASED
 from domain.errors import (
     InvalidTouchpoint,
     LifecircleError,
@@ -35,7 +36,9 @@ from domain.errors import (
     UnknownSubject,
 )
 from domain.example import example
+from domain.history import DECIDED_KINDS, MERGE_KINDS
 from domain.kinds.order import OrderPlaced
+from domain.touchpoint import Envelope
 
 _TURN_S = 0.01
 """For how long a batch is read before others have their turn."""
@@ -208,7 +211,10 @@ async def _append(
             turn = perf_counter()
         try:
             within(principal, subject, str(event.get("type", "")))
-            group[1].append(await read_arrived_async(event, clock, log))
+            touchpoint = await read_arrived_async(event, clock, log)
+            if touchpoint.type in DECIDED_KINDS and isinstance(touchpoint, Envelope):
+                _may_decide(principal, touchpoint)
+            group[1].append(touchpoint)
             group[0].append(place)
         except LifecircleError as error:
             outcomes[place] = error
@@ -242,6 +248,26 @@ async def _append(
     service.count(settled, perf_counter() - began)
     breaches = await asyncio.to_thread(_breaches, service, settled) if wait else None
     return _answer(settled, breaches, batched=sent.batched)
+
+
+def _may_decide(principal: Principal, touchpoint: Envelope) -> None:
+    """Check what reaches further than the subject that it names: a merge, and that somebody was forgotten.
+
+    Raises:
+        RequestRefused: the caller may not.
+    """
+    if touchpoint.type in MERGE_KINDS:
+        joined = touchpoint.data.model_dump()
+        for subject in (joined["survivor"], joined["absorbed"]):
+            within(principal, subject)
+    elif touchpoint.type == ERASED:
+        raise RequestRefused(
+            HTTPStatus.FORBIDDEN,
+            "nobody is forgotten by a touchpoint that is sent",
+            where="type",
+            rule="an operator forgets a customer, and whoever allows it besides is known by a key, not by a name",
+            way_out="POST /subjects/{subject}/erasure",
+        )
 
 
 async def _verdicts(

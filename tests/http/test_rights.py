@@ -113,6 +113,36 @@ def test_whoever_is_merged_into_a_customer_is_within_the_scope_too(file_client: 
     assert file_client.post("/subjects/eu-1/erasure", json={"basis": "x"}).json()["forgotten"] == ["eu-1", "us-1"]
 
 
+def test_a_merge_joins_whom_its_caller_reaches_on_either_side(client: TestClient, keyring: ApiKeys) -> None:
+    for subject in ("eu-1", "us-1", "us-2"):
+        register(client, subject)
+    eu = {"Authorization": f"Bearer {keyring.make('eu', Role, subjects=['eu-'])}"}
+    for number, (kind, more) in enumerate(
+        [("CustomersMerged", {"method": "manual"}), ("CustomerMergeReverted", {"merge": "m", "reason": "x"})]
+    ):
+        for survivor, absorbed in (("eu-1", "us-1"), ("us-1", "eu-1"), ("us-1", "us-2")):
+            data = {"survivor": survivor, "absorbed": absorbed} | more
+            sent = event(id=f"m{number}-{absorbed}", subject="eu-1", type=kind, data=data)
+            assert send(client, sent, **eu).status_code == 403, (kind, survivor, absorbed)
+            assert send(client, [sent], **eu).status_code == 403, (kind, survivor, absorbed)
+    register(client, "eu-2")
+    merge = event(id="m", subject="eu-1", type="CustomersMerged", data={"survivor": "eu-1", "absorbed": "eu-2"})
+    merge["data"] |= {"method": "manual"}
+    assert send(client, merge, **eu).status_code == 201
+    assert len(engine_of(client).log.stream("us-1")) == 1
+
+
+def test_nobody_is_forgotten_by_a_touchpoint(client: TestClient, keyring: ApiKeys) -> None:
+    register(client)
+    sent = event(id="e", subject="anna", type="PersonalDataErased", data={"scope": "all", "approver": "olga"})
+    for role in ([Role.APPENDER], Role):
+        refused = send(client, sent, Authorization=f"Bearer {keyring.make('k', role)}")
+        assert (refused.status_code, "erasure" in refused.json()["way_out"]) == (403, True)
+        assert send(client, [sent]).json()["results"][0]["status"] == 403
+    opened = client.post("/subjects/anna/opened", json={"purpose": "ticket"})
+    assert opened.json()["touchpoints"][0]["data"]["name"] == NAME
+
+
 @pytest.mark.parametrize(
     "sent", [b"", b"[]", b'{"basis": 1}', b'{"basis": "x", "by": "y"}', b'{"basis":"x","basis":"y"}']
 )
