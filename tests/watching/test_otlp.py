@@ -211,14 +211,14 @@ def test_workers_count_and_push_as_one_and_end_when_what_began_them_is_killed(
         service.wait()
         wait_until(lambda: not listens(port))
     assert len({each["service.instance.id"] for each in collected.resources}) == 1
-    told = [
-        next(metric for metric in pushed if metric.name == "lifecircle.append").histogram.data_points[0]
+    appends = [
+        next(each for each in pushed if each.name == "lifecircle.append").histogram.data_points[0]
         for pushed in collected.pushed
     ]
-    assert len({point.start_time_unix_nano for point in told}) == 1, "no sum begins anew"
-    times = [point.time_unix_nano for point in told]
-    assert times == sorted(set(times)), "nobody tells the same moment twice"
-    assert [point.count for point in told] == sorted(point.count for point in told)
+    assert len({point.start_time_unix_nano for point in appends}) == 1, "no sum begins anew"
+    at = {point.time_unix_nano: point.count for point in appends}
+    assert len(at) == len(appends), "nobody tells the same moment twice"
+    assert [at[time] for time in sorted(at)] == sorted(at.values())
 
 
 def answer(client: httpx2.Client, sent: str) -> int:
