@@ -1,6 +1,6 @@
 """The views: each a file of its own, found by its being there, and those that a company adds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -31,17 +31,18 @@ def views() -> dict[str, type[View[Any]]]:
     return {view.name: view for view in sorted(found, key=lambda view: getattr(view, "name", "")) if view is not View}
 
 
-def view_named(name: str) -> type[View[Any]]:
-    """Look a view up by its name.
+def view_named(name: str, among: Mapping[str, type[View[Any]]] | None = None) -> type[View[Any]]:
+    """Look a view up by its name, among some or among all.
 
     Raises:
         UnknownView: there is none of this name.
     """
+    known = views() if among is None else among
     try:
-        return views()[name]
+        return known[name]
     except KeyError:
         raise UnknownView(
             f"there is no view named {name}",
-            rule="a view is one of: " + ", ".join(views()),
+            rule="a view is one of: " + ", ".join(known),
             way_out="choose one of them",
         ) from None

@@ -18,7 +18,8 @@ from adapters.settings import LIMITS
 from adapters.views.generations import generations
 from adapters.views.tables import Generation, Views, fenced, not_built, primary_key
 from domain.company import Company
-from domain.errors import LifecircleError, UnknownView
+from domain.errors import LifecircleError
+from projections import view_named
 from projections.view import Row
 
 # Advisory locks of this database. Writers of live views wait for the first; the next ones are held by who leads.
@@ -127,9 +128,7 @@ class PostgresTables:
         Raises:
             UnknownView: there is none of this name. ViewNotBuilt: it has no table yet.
         """
-        if view_name not in self.views:
-            raise UnknownView(f"there is no view named {view_name}", rule=", ".join(self.views))
-        view = self.views[view_name]
+        view = view_named(view_name, self.views)
         names = [column.name for column in view.columns()]
         where = SQL("") if subject is None else SQL("WHERE subject = %(subject)s ")
         asked = SQL("SELECT {} FROM {} {}ORDER BY {}").format(

@@ -18,7 +18,8 @@ from adapters.sqlite.report import ask
 from adapters.views.generations import generations
 from adapters.views.tables import Generation, Views, fenced, not_built, primary_key
 from domain.company import Company
-from domain.errors import LogNotWritable, LogUnavailable, UnknownView
+from domain.errors import LogNotWritable, LogUnavailable
+from projections import view_named
 from projections.view import Row
 
 _LOOK_S = 0.1
@@ -144,9 +145,7 @@ class SQLiteTables:
         Raises:
             UnknownView: there is none of this name. ViewNotBuilt: it has no table yet.
         """
-        if view_name not in self.views:
-            raise UnknownView(f"there is no view named {view_name}", rule=", ".join(self.views))
-        view = self.views[view_name]
+        view = view_named(view_name, self.views)
         columns, key = view.columns(), ", ".join(map(quoted, primary_key(view)))
         asked = f"SELECT {listed(columns)} FROM {quoted(view_name)} WHERE ?1 IS NULL OR subject = ?1 ORDER BY {key}"  # noqa: S608 - names of views only
         if subject is not None:
