@@ -270,6 +270,9 @@ class Limits:
     telemetry_stop_s: float = 2.0
     """How long a service that stops waits for a receiver of its traces, or of its metrics, that does not answer."""
 
+    memory_free_s: float = 60.0
+    """How long a process of the service keeps free memory at most before it gives it back to the system."""
+
     metrics_sample_s: float = 1.0
     """How often each process of a service takes down its connections and what it has under way."""
 

@@ -11,6 +11,7 @@ from adapters.http.app import create
 from adapters.http.hosting import Hosting
 from adapters.http.tokens import tokens_named
 from adapters.loglines import as_json, thread_failed
+from adapters.memory import give_back
 from adapters.parent import end_with_parent
 
 
@@ -28,4 +29,5 @@ def from_environment() -> ASGIApp:
         assert url is not None  # noqa: S101 - who starts these processes says so in their environment
         app = create(url, ApiKeys.of_log(url), tokens_named(several=False))
     keep_out_of_sight()
+    give_back()
     return app
