@@ -233,8 +233,9 @@ class Log(Protocol):
     def read(self, after: Cursor, limit: int, upto: Cursor | None = None) -> list[Stored]:
         """The next touchpoints after a cursor, at most `limit`, in number order within each bucket.
 
-        Every bucket with something new has its fair share of a page, so that none waits for a busy one. A page of less
-        than `limit` goes up to a consistent cut: what was stored together, over however many buckets, is all in it.
+        Every bucket with something new has its fair share of a page, so that none waits for a busy one. A page ends
+        too when it holds LIMITS.read_page_max_bytes of touchpoints. One of less than both goes up to a consistent cut:
+        what was stored together, over however many buckets, is all in it.
         """
         ...
 

@@ -74,6 +74,10 @@ class Limits:
     read_page_touchpoints: int = 250
     """How many touchpoints of a log that is read as a whole are handed on at once: what a processor's cache holds."""
 
+    read_page_max_bytes: int = 4_000_000
+    """How much of a log a follower, or what folds it into views, is given at once: a page ends with the touchpoint
+    that reaches it, in a log of several buckets each with its share."""
+
     read_statement_touchpoints: int = 100_000
     """Of how many touchpoints one statement asks, where a log is read as a whole: as long it holds up a vacuum."""
 

@@ -357,14 +357,12 @@ async def _events(request: Request, service: Service, cursor: Cursor) -> AsyncIt
         except RequestRefused:
             return  # the key was revoked, or it or the token has expired
         told, cursor = _shown(principal, batch, cursor)
-        yield (
-            b"".join(
-                b"event: %b\nid: %b\ndata: %b\n\n"
-                % (each["type"].encode(), each["cursor"].encode(), orjson.dumps(each))
-                for each in told
-            )
-            or b":\n\n"
+        sent = b"".join(
+            b"event: %b\nid: %b\ndata: %b\n\n" % (each["type"].encode(), each["cursor"].encode(), orjson.dumps(each))
+            for each in told
         )
+        del batch, told  # a slow reader keeps waiting what it is sent, and no more
+        yield sent or b":\n\n"
 
 
 def _shown(principal: Principal, batch: list[Stored], cursor: Cursor) -> tuple[list[dict[str, Any]], Cursor]:

@@ -1,6 +1,6 @@
 """The log in PostgreSQL."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
@@ -34,8 +34,22 @@ _COLUMNS = b"""
     FROM lifecircle.touchpoints AS t
 """
 
-# Numbers have no gaps, so a range needs no LIMIT, and no plan can go wrong over one.
-_READ = _COLUMNS + b"WHERE t.bucket = %s AND t.number > %s AND t.number <= %s ORDER BY t.number"
+# Numbers have no gaps, so a range needs no LIMIT, and no plan can go wrong over one. How large states are is known
+# without reading them; where they are too large together is asked only when they are.
+_READ = (
+    _COLUMNS
+    + b"""
+    WHERE t.bucket = %(bucket)s AND t.number > %(seen)s AND t.number <= CASE WHEN (
+        SELECT sum(octet_length(state)) FROM lifecircle.touchpoints
+        WHERE bucket = %(bucket)s AND number > %(seen)s AND number <= %(last)s
+    ) > %(bytes)s THEN (
+        SELECT min(number) FROM (
+            SELECT number, sum(octet_length(state)) OVER (ORDER BY number) AS bytes FROM lifecircle.touchpoints
+            WHERE bucket = %(bucket)s AND number > %(seen)s AND number <= %(last)s
+        ) AS page WHERE bytes >= %(bytes)s
+    ) ELSE %(last)s END ORDER BY t.number
+    """
+)
 
 _PAGES = _COLUMNS + b"WHERE t.bucket = $1 AND t.number > $2 AND t.number <= $3 ORDER BY t.number"
 
@@ -358,7 +372,9 @@ def _send(connection: Connection[Any], calls: Sequence[Call], touched: set[int])
         return send(connection, calls)
 
 
-def _touchpoints(connection: Connection[Any], query: bytes, parameters: Sequence[Any]) -> list[Stored]:
+def _touchpoints(
+    connection: Connection[Any], query: bytes, parameters: Sequence[Any] | Mapping[str, Any]
+) -> list[Stored]:
     with connection.cursor(binary=True, row_factory=_stored_row) as cursor:
         return cursor.execute(query, parameters, prepare=True).fetchall()
 
@@ -372,5 +388,6 @@ def _read(connection: Connection[Any], after: Cursor, limit: int, upto: Cursor) 
     page = after.page(upto, limit)
     for bucket, (seen, last) in enumerate(zip(after.numbers, page.numbers, strict=True), start=1):
         if last > seen:
-            found += _touchpoints(connection, _READ, (bucket, seen, last))
+            most = LIMITS.read_page_max_bytes // len(page.numbers)
+            found += _touchpoints(connection, _READ, {"bucket": bucket, "seen": seen, "last": last, "bytes": most})
     return found

@@ -230,7 +230,11 @@ class SQLiteLog(Books):
             page = after.page(upto or self._heads(cursor), limit)
             rows: list[Stored] = []
             for bucket, (seen, last) in enumerate(zip(after.numbers, page.numbers, strict=True), 1):
-                rows += map(stored_of, cursor.execute(_READ, (bucket, seen, last)))
+                left = LIMITS.read_page_max_bytes // self.buckets
+                for stored in map(stored_of, cursor.execute(_READ, (bucket, seen, last))):
+                    rows.append(stored)
+                    if (left := left - len(stored.state)) <= 0:
+                        break
             return rows
 
     def pages(self, after: Cursor, upto: Cursor, size: int = LIMITS.read_page_touchpoints) -> Iterator[list[Stored]]:

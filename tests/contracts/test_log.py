@@ -245,6 +245,15 @@ def test_reading_goes_on_from_any_cursor(log: Log) -> None:
     assert log.read(log.heads(), 5) == paged(log, log.heads(), log.start(), 5) == []
 
 
+def test_a_page_ends_when_it_is_large_however_few_it_holds(log: Log) -> None:
+    large = b'{"x":"' + b"x" * 1_000_000 + b'"}'
+    log.append([group(draft(f"C-{n % 3}")._replace(state=large)) for n in range(10)])
+    page = log.read(log.start(), 100)
+    # With the one that reaches it, in each bucket.
+    assert len(page) == sum(min(last, -(-4 // log.buckets)) for last in log.heads().numbers)
+    assert list(pages(log, 100)) == list(range(1, 11))
+
+
 def test_a_cut_by_recorded_time_holds_exactly_what_was_recorded_by_then(log: Log) -> None:
     assert log.cut_at(_now_us()) == log.start()
     for _ in range(7):
