@@ -60,6 +60,8 @@ class Families:
     def __init__(self, facts: Iterable[Fact]) -> None:
         self.merge_of: dict[str, Fact] = {}
         """The merge by which an absorbed stream stands absorbed."""
+        self._roots: dict[str, str] = {}
+        """Roots that were looked for since the last link: or each member of a long chain would walk the rest of it."""
         self._returns: list[tuple[frozenset[str], frozenset[str], str]] = []
         """For each standing revert: the ids given back, the streams that gave them, the one that has them."""
         self._reverted: set[tuple[str, str, str]] = set()
@@ -86,9 +88,14 @@ class Families:
 
     def root(self, stream: str) -> str:
         """The stream under which the history of this one stands."""
-        while merge := self.merge_of.get(stream):
-            stream = merge.data["survivor"]
-        return stream
+        path, root = [stream], self._roots.get(stream)
+        while root is None:
+            if (merge := self.merge_of.get(path[-1])) is None:
+                root = path[-1]
+            elif (root := self._roots.get(survivor := merge.data["survivor"])) is None:
+                path.append(survivor)
+        self._roots.update(dict.fromkeys(path, root))
+        return root
 
     def members(self, stream: str) -> frozenset[str]:
         """A stream and all that stand merged into it, at first or second hand."""
@@ -125,6 +132,7 @@ class Families:
 
     def _take(self, link: Fact) -> None:
         survivor, absorbed = sides(link)
+        self._roots.clear()
         if link.kind == MERGED:
             self.merge_of[absorbed] = link
             return

@@ -1,8 +1,12 @@
 """Effective history in scenarios: merges and their reverts, corrections, late arrivals, and what the door refuses."""
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 
 from domain.errors import CorrectionRefused, MergeRefused
+from domain.families import Families
 from domain.history import awaited_ids, components, effective_histories, proposed_return, root_of, roots
 from tests.scenario import (
     Scenario,
@@ -54,6 +58,23 @@ def test_what_occurred_later_than_asked_for_is_left_out() -> None:
     two = given(order("1").on("2026-03-01T10:00").named("a"), order("2").on("2026-03-05T10:00").named("b"))
     assert two.ids(until="2026-03-05T10:00") == ["a", "b"]
     assert two.ids(until="2026-03-05T09:59") == ["a"]
+
+
+def test_roots_of_a_long_chain_are_found_in_as_many_steps_as_it_has_links() -> None:
+    steps = 0
+
+    class Counted(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            nonlocal steps
+            steps += 1
+            return super().get(key, default)
+
+    names = [f"c{number:03}" for number in range(300)]
+    chain = [merged(later, earlier) for earlier, later in pairwise(names)]
+    families = Families(given(*chain).facts)
+    families.merge_of = Counted(families.merge_of)
+    assert {families.root(name) for name in names} == {names[-1]}
+    assert steps <= 2 * len(names)
 
 
 def test_a_log_of_nothing_has_no_histories() -> None:
