@@ -24,8 +24,8 @@ def seldom() -> Iterator[None]:
     global _blocks, _before
     with _lock:
         if not _blocks:
-            _before = gc.get_threshold()
-            look_seldom()
+            _before = young, *older = gc.get_threshold()
+            gc.set_threshold(max(_YOUNG_MAX, young), *older)
         _blocks += 1
     try:
         yield
@@ -37,9 +37,13 @@ def seldom() -> Iterator[None]:
 
 
 def look_seldom() -> None:
-    """The same for as long as the process lives: a service, whose every request is gone when it is answered."""
-    young, *older = gc.get_threshold()
-    gc.set_threshold(max(_YOUNG_MAX, young), *older)
+    """The same for as long as the process lives: a service, whose every request is gone when it is answered.
+
+    What it finds once is looked at again soon. Connections end in cycles, often after they were found, and would wait
+    until a million objects are new, which takes hours.
+    """
+    young, _, oldest = gc.get_threshold()
+    gc.set_threshold(max(_YOUNG_MAX, young), 1, oldest)
 
 
 def keep_out_of_sight() -> None:

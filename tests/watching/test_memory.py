@@ -1,13 +1,17 @@
 """What a process of the service keeps of memory that it needs no more."""
 
+import gc
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic, sleep
+from weakref import ref
 
 import pytest
 
+from adapters.collector import look_seldom
 from adapters.memory import give_back
 from adapters.settings import LIMITS
 
@@ -36,8 +40,28 @@ def frees_most_of_a_burst() -> None:
     assert all(len(each) == PIECE for each in kept)
 
 
-def test_free_memory_goes_back_to_the_system() -> None:
-    process = get_context("spawn").Process(target=frees_most_of_a_burst)
+class Connection:
+    """What ends in a cycle."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def forgets_what_ended_in_a_cycle() -> None:
+    look_seldom()
+    connection = Connection()
+    gc.collect(0)  # it is found once, while it is needed
+    ended = ref(connection)
+    del connection
+    for _ in range(4):
+        new = [[number] for number in range(gc.get_threshold()[0] * 2)]
+        del new
+    assert ended() is None
+
+
+@pytest.mark.parametrize("law", [frees_most_of_a_burst, forgets_what_ended_in_a_cycle])
+def test_a_process_keeps_no_memory_that_it_does_not_need(law: Callable[[], None]) -> None:
+    process = get_context("spawn").Process(target=law)
     process.start()
     process.join()
     assert process.exitcode == 0
