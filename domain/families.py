@@ -61,7 +61,7 @@ class Families:
         self.merge_of: dict[str, Fact] = {}
         """The merge by which an absorbed stream stands absorbed."""
         self._roots: dict[str, str] = {}
-        """Roots that were looked for since the last link: or each member of a long chain would walk the rest of it."""
+        """Of absorbed streams, looked for since the last link: or each of a long chain would walk the rest of it."""
         self._returns: list[tuple[frozenset[str], frozenset[str], str]] = []
         """For each standing revert: the ids given back, the streams that gave them, the one that has them."""
         self._reverted: set[tuple[str, str, str]] = set()
@@ -88,14 +88,16 @@ class Families:
 
     def root(self, stream: str) -> str:
         """The stream under which the history of this one stands."""
-        path, root = [stream], self._roots.get(stream)
-        while root is None:
-            if (merge := self.merge_of.get(path[-1])) is None:
-                root = path[-1]
-            elif (root := self._roots.get(survivor := merge.data["survivor"])) is None:
-                path.append(survivor)
-        self._roots.update(dict.fromkeys(path, root))
-        return root
+        path = []
+        while merge := self.merge_of.get(stream):
+            if known := self._roots.get(stream):
+                stream = known
+                break
+            path.append(stream)
+            stream = merge.data["survivor"]
+        if path:
+            self._roots.update(dict.fromkeys(path, stream))
+        return stream
 
     def members(self, stream: str) -> frozenset[str]:
         """A stream and all that stand merged into it, at first or second hand."""
