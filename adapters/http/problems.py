@@ -123,7 +123,7 @@ def problem_of(error: LifecircleError) -> dict[str, Any]:
     if isinstance(error, _INSIDE):
         told = {"way_out": "send the same again after a while; if that does not help, ask whoever runs the service"}
     found: dict[str, Any] = {"type": f"urn:lifecircle:error:{name}", "title": name, "status": int(status)}
-    found |= {"detail": what, **{part: _shortened(text) for part, text in told.items()}}
+    found |= {"detail": _shortened(what), **{part: _shortened(text) for part, text in told.items()}}
     if isinstance(error, VersionConflict):
         found["current"] = error.current
     if isinstance(error, IdReused) and isinstance(error.stored, Stored):
@@ -141,7 +141,7 @@ def problem_of(error: LifecircleError) -> dict[str, Any]:
 
 
 def _shortened(text: str) -> str:
-    """What may be named in an answer: a caller that is wrong in everything is not told all of it."""
+    """What may be told in an answer: a caller that is wrong in everything is not told all of it."""
     most = LIMITS.http_problem_max_chars
     return text if len(text) <= most else f"{text[:most]} … and more"
 
