@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property, partial
 from itertools import chain, groupby
-from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from adapters.addresses import create_log, open_log
 from adapters.appending.batches import Batch, Run, Undecided, encoded
 from adapters.appending.committer import Committer
+from adapters.appending.deciding import Deciding
 from adapters.appending.door import ANY, Door, Expected, kept_moving, needs_deciding
 from adapters.appending.rounds import Rounds
 from adapters.clock import clock_us
@@ -47,7 +47,7 @@ class Engine:
         self.url = url
         self.log = log
         self.sealing = Sealing(log, Keyring(url))
-        self._deciding = [Lock() for _ in range(LIMITS.deciding_at_once)]
+        self._deciding = Deciding()
         self._settings_read = 0
         self.rounds = Rounds(log)
         self._committer = Committer(log, self.rounds)
@@ -92,6 +92,7 @@ class Engine:
 
     def close(self) -> None:
         """Note what was refused, and give all connections back."""
+        self._deciding.close()
         self.refusals.close()
         self.log.close()
         self.sealing.keyring.close()
@@ -223,7 +224,7 @@ class Engine:
         decided = foreseen.processes or needs_deciding(touchpoints, strict=strict)
         if decided or (len(touchpoints) > 1 and any(each.subject != subject for each in touchpoints)):
             options: dict[str, Any] = {"expected": expected, "strict": strict, "recordedby": recordedby}
-            return await _in_thread(self.append, touchpoints, **options)
+            return await self._deciding.aside(self.append, touchpoints, **options)
         try:
             group, answer = self._async_committer.join(touchpoints, recordedby, foreseen.subjects)
             if isinstance(verdict := await answer, IdReused):
@@ -248,7 +249,7 @@ class Engine:
         await self._async_committer.keys.fetch([each for group in groups for each in group])
         batch = encoded(groups, self.sealing, recordedby)
         if any(isinstance(entry, Undecided) for entry in batch):
-            return await _in_thread(self._one_by_one, batch, recordedby)
+            return await self._deciding.aside(self._one_by_one, batch, recordedby)
         answers = await self._async_committer.commit_all([entry for entry in batch if isinstance(entry, Group)])
         if any(isinstance(answer, IdReused) for answer in answers):
             return await _in_thread(self._answered, batch, answers)
@@ -312,9 +313,8 @@ class Engine:
         if not expected.processes and not needs_deciding(touchpoints, strict=strict):
             drafts = tuple([self.sealing.draft(each, recordedby) for each in touchpoints])
             return self._commit(Group(drafts, expected.subjects), len(drafts))
-        # Who decides on a subject in this process waits for its turn; only other processes can come in between.
         subject = touchpoints[0].subject
-        with self._deciding[hash(subject) % len(self._deciding)]:
+        with self._deciding.turn(subject):
             verdict = self._decide(touchpoints, expected, recordedby, strict=strict)
         if not isinstance(verdict, LifecircleError) and any(each.type == ERASED for each in touchpoints):
             notes = destroy_keys(self.log, self.sealing, subject, family_facts(self.log, subject))

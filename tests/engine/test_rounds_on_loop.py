@@ -36,6 +36,20 @@ def _held_up(url: str) -> Iterator[Callable[[], bool]]:
         yield lambda: connection.execute(_WAITS).fetchone() != (0,)
 
 
+def test_appends_that_wait_to_be_decided_leave_the_threads_of_the_loop_to_others(engine: Engine, touch: Touch) -> None:
+    async def append() -> None:
+        with _held_up(engine.url) as waits:
+            opened = [touch("TicketOpened", "anna", f"s{number}", ticket=f"t{number}") for number in range(40)]
+            decided = [asyncio.create_task(engine.append_async([each], strict=True)) for each in opened]
+            while not waits():
+                await asyncio.sleep(0.01)
+            assert await asyncio.wait_for(asyncio.to_thread(engine.log.read, engine.log.start(), 1), 30) == []
+            assert not any(each.done() for each in decided)
+        assert len(await asyncio.gather(*decided)) == 40
+
+    asyncio.run(append())
+
+
 def test_a_loop_goes_on_while_its_round_is_held_up_and_no_thread_waits(engine: Engine, touch: Touch) -> None:
     turns, before = 0, set(threads())
     engine.append([touch("TicketOpened", "anna", "1", ticket="t")])  # connects
