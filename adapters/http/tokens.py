@@ -231,12 +231,17 @@ class _PublicKeys:
             IdentityUnusable: they are not to be had, and those at hand are too old.
             jwt.PyJWTError: the key is none for this algorithm.
         """
-        with self._lock:
-            self._refresh(name)
-            found = self._found.get(name)
+        if not self._at_hand(name):
+            with self._lock:
+                self._refresh(name)
+        found = self._found.get(name)
         if found is None or found.get("alg", algorithm) != algorithm:
             return None
         return jwt.PyJWK(found, algorithm)
+
+    def _at_hand(self, name: str) -> bool:
+        """Whether a key is known and new enough: then nobody waits while the provider is asked for another."""
+        return self._remote and name in self._found and self._clock() - self._read_at <= LIMITS.jwks_fresh_s
 
     def _refresh(self, name: str) -> None:
         now = self._clock()

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -217,6 +218,38 @@ def test_keys_at_an_address_are_kept_rotated_and_not_asked_for_at_will(provider:
         now[0] += 3_600
         with pytest.raises(IdentityUnusable):
             tokens.principal(token(OTHER, kid="k3"))
+        server.shutdown()
+
+
+def test_an_unknown_key_has_nobody_wait_whose_key_is_known(provider: Path) -> None:
+    asked_again, go_on, asked_for = threading.Event(), threading.Event(), list[str]()
+
+    class Provider(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked_for.append(self.path)
+            if len(asked_for) > 1:
+                asked_again.set()
+                go_on.wait(30)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(key_set(k1=RSA))
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as it is overridden
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Provider) as server, ThreadPoolExecutor(1) as pool:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        provider.write_text(PROVIDER.replace("jwks.json", f"http://127.0.0.1:{server.server_address[1]}/keys"))
+        now = [0.0]
+        tokens = Tokens(identity(provider), lambda: now[0])
+        assert tokens.principal(token()) is not None
+        now[0] += 11
+        unknown = pool.submit(tokens.principal, token(kid="k9"))
+        assert asked_again.wait(30)
+        assert tokens.principal(token()) is not None
+        assert not unknown.done()
+        go_on.set()
+        assert unknown.result() is None
         server.shutdown()
 
 
