@@ -21,13 +21,13 @@ from adapters.http.answers import ReceiptTold, Recorded, Results, answers
 from adapters.http.answers import refusal as told_refusal
 from adapters.http.cloudevents import Sent, sent_in, sent_whole
 from adapters.http.contract import BATCHED, JSON, STRUCTURED
+from adapters.http.permissions import may_join, may_send
 from adapters.http.problems import PROBLEM_TYPE, Answer, RequestRefused, problem_of, refused, status_of
 from adapters.http.service import Service, denied, in_turn, needs, service_of, within
 from adapters.log import Receipt, Verdict
 from adapters.settings import LIMITS
 from adapters.told import receipt
 from domain.compiled import Appendable
-from domain.corrections import ERASED
 from domain.errors import (
     InvalidTouchpoint,
     LifecircleError,
@@ -36,7 +36,7 @@ from domain.errors import (
     UnknownSubject,
 )
 from domain.example import example
-from domain.history import DECIDED_KINDS, MERGE_KINDS
+from domain.history import MERGE_KINDS
 from domain.kinds.order import OrderPlaced
 from domain.touchpoint import Envelope
 
@@ -164,7 +164,7 @@ def append_at_once(service: Service, principal: Principal, form: str, body: byte
     service.begin_append()
     try:
         ((event,), _) = sent_whole(form, body)
-        within(principal, str(event.get("subject", "")), str(event.get("type", "")))
+        may_send(principal, str(event.get("subject", "")), str(event.get("type", "")))
         touchpoint = read_touchpoint(event, clock_us(), engine.log.company)
         stored = engine.append_at_once(touchpoint, recordedby=principal.recordedby)
         return stored
@@ -210,10 +210,10 @@ async def _append(
             await asyncio.sleep(0)  # to say what is wrong with a thousand takes long
             turn = perf_counter()
         try:
-            within(principal, subject, str(event.get("type", "")))
+            may_send(principal, subject, str(event.get("type", "")))
             touchpoint = await read_arrived_async(event, clock, log)
-            if touchpoint.type in DECIDED_KINDS and isinstance(touchpoint, Envelope):
-                _may_decide(principal, touchpoint)
+            if touchpoint.type in MERGE_KINDS and isinstance(touchpoint, Envelope):
+                may_join(principal, touchpoint)
             group[1].append(touchpoint)
             group[0].append(place)
         except LifecircleError as error:
@@ -248,26 +248,6 @@ async def _append(
     service.count(settled, perf_counter() - began)
     breaches = await asyncio.to_thread(_breaches, service, settled) if wait else None
     return _answer(settled, breaches, batched=sent.batched)
-
-
-def _may_decide(principal: Principal, touchpoint: Envelope) -> None:
-    """Check what reaches further than the subject that it names: a merge, and that somebody was forgotten.
-
-    Raises:
-        RequestRefused: the caller may not.
-    """
-    if touchpoint.type in MERGE_KINDS:
-        joined = touchpoint.data.model_dump()
-        for subject in (joined["survivor"], joined["absorbed"]):
-            within(principal, subject)
-    elif touchpoint.type == ERASED:
-        raise RequestRefused(
-            HTTPStatus.FORBIDDEN,
-            "nobody is forgotten by a touchpoint that is sent",
-            where="type",
-            rule="an operator forgets a customer, and whoever allows it besides is known by a key, not by a name",
-            way_out="POST /subjects/{subject}/erasure",
-        )
 
 
 async def _verdicts(

@@ -63,3 +63,18 @@ class KeyDestroyed(Touchpoint):
     """The key of a person was destroyed, and with it all that it had sealed."""
 
     person: Holder
+
+
+NOTED_KINDS = frozenset(
+    each.kind
+    for each in (
+        TouchpointRefused,
+        RowQuarantined,
+        RowReleased,
+        PersonalDataOpened,
+        AccessDenied,
+        KeyRotated,
+        KeyDestroyed,
+    )
+)
+"""What a log notes of itself, and nobody tells it."""

@@ -20,8 +20,11 @@ from adapters.audit.sealer import sealer
 from adapters.engine import Engine
 from adapters.evidence import set_aside
 from adapters.log import QuarantinedRow
+from domain.example import example
+from domain.kinds.log_itself import NOTED_KINDS
 from domain.merkle import HASH_BYTES, complete_root
 from domain.notes import Checkpoint, Note
+from domain.touchpoint import KINDS
 from tests.cli.program import event
 from tests.http.calls import orders, send
 from tests.sources.shop import HEADER, bring_in, write
@@ -141,6 +144,15 @@ def test_nobody_is_forgotten_by_a_touchpoint(client: TestClient, keyring: ApiKey
         assert send(client, [sent]).json()["results"][0]["status"] == 403
     opened = client.post("/subjects/anna/opened", json={"purpose": "ticket"})
     assert opened.json()["touchpoints"][0]["data"]["name"] == NAME
+
+
+@pytest.mark.parametrize("kind", sorted(NOTED_KINDS))
+def test_nobody_tells_the_log_what_it_notes_itself(file_client: TestClient, kind: str) -> None:
+    sent = event(id="n", subject="anna", type=kind, data=example(KINDS[kind])["data"])
+    before = engine_of(file_client).log.kinds().get(kind, 0)
+    assert send(file_client, sent).status_code == send(file_client, sent, Prefer="wait").status_code == 403
+    assert send(file_client, [sent]).json()["results"][0]["status"] == 403
+    assert engine_of(file_client).log.kinds().get(kind, 0) == before or kind in ("AccessDenied", "TouchpointRefused")
 
 
 @pytest.mark.parametrize(
