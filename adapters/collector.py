@@ -39,8 +39,7 @@ def seldom() -> Iterator[None]:
 def look_seldom() -> None:
     """The same for as long as the process lives: a service, whose every request is gone when it is answered.
 
-    What it finds once is looked at again soon. Connections end in cycles, often after they were found, and would wait
-    until a million objects are new, which takes hours.
+    What it finds once is looked at again soon: what is in a cycle by then would wait until a million objects are new.
     """
     young, _, oldest = gc.get_threshold()
     gc.set_threshold(max(_YOUNG_MAX, young), 1, oldest)

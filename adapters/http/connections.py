@@ -176,6 +176,9 @@ class Connection(HttpToolsProtocol):
         if isinstance(self.cycle, DirectCycle) and self.cycle.more_body:
             self.cycle.broke_off()
         self._sending, self._reading = _none_of(self._sending), _none_of(self._reading)
+        if self.cycle is not None and self.cycle.response_complete:
+            # Or each would hold the other, until the collector looks.
+            self.cycle = None  # type: ignore[assignment] # as it is before the first request
 
     def _wait(self) -> None:
         """Give a connection at rest, the head of a request and its body a time each, however little comes at once."""

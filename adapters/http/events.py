@@ -217,7 +217,7 @@ async def _append(
             group[1].append(touchpoint)
             group[0].append(place)
         except LifecircleError as error:
-            outcomes[place] = error
+            outcomes[place] = error.with_traceback(None)  # or it would hold frames that hold it
             flawed.add(subject)
             if isinstance(error, Refused):
                 service.engine.refusals.note(error, recordedby, event.get("type"), event.get("id"))
@@ -272,7 +272,7 @@ async def _verdict(call: Awaitable[list[Receipt]]) -> Verdict:
     try:
         return await call
     except LifecircleError as error:
-        return error
+        return error.with_traceback(None)  # as above
 
 
 def _fellow() -> LifecircleError:

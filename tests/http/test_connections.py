@@ -1,18 +1,22 @@
 """Callers who take their time, or come in crowds, over real sockets: each is cut off in turn, and the others served."""
 
+import gc
 import json
+import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx2
 import pytest
 
 from adapters.apikeys import ApiKeys, Role
+from adapters.collector import paused
 from adapters.engine import Engine
 from adapters.http.app import create
 from adapters.settings import LIMITS
@@ -25,6 +29,7 @@ SHORT = replace(
 )
 IDLE_S = 1
 CUT_WITHIN_S = 10
+LENGTH = re.compile(rb"content-length: (\d+)")
 TOUCHPOINT = json.dumps(event(id="idle")).encode()
 
 
@@ -230,3 +235,43 @@ def test_no_more_is_kept_of_headers_than_a_head_may_have(server: Server) -> None
                     connection.sendall(line)
                     taken += len(line)
             assert taken < 16_000_000, before[:20]
+
+
+def answered(connection: socket.socket, request: bytes) -> bytes:
+    """Send a request, and read its answer to the end."""
+    connection.sendall(request)
+    told = b""
+    while (end := told.find(b"\r\n\r\n")) < 0 or len(told) < end + 4 + int(LENGTH.findall(told[:end])[0]):
+        told += connection.recv(65_536)
+    return told
+
+
+def test_no_request_leaves_anything_for_the_garbage_collector(server: Server) -> None:
+    def post(path: str = "/events", **changed: Any) -> bytes:
+        body = json.dumps(event(**changed)).encode()
+        return head(server, len(body), path) + body
+
+    asked: dict[bytes, Callable[[str], bytes]] = {
+        b"201": lambda name: post(id=name),
+        b"409": lambda name: post(id="same", data={"order": name, "total": "1 EUR"}),
+        b"422": lambda name: post(id=name, data={}),
+        b"403": lambda name: post(id=name, type="KeyDestroyed"),
+        b"401": lambda _: head(server, 2, key="lc_0_0") + b"{}",
+        b"400": lambda _: head(server, 2) + b"{{",
+        b"200": lambda _: b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
+    }
+    with server.connect() as connection:
+        answered(connection, post(id="same"))
+    names, times = map(str, count()), 20
+    for status, made in asked.items():
+        for requests in (1, times):
+            for _ in range(2):  # the first time something is made that stays
+                gc.collect()
+                with paused():
+                    for _ in range(times // requests):
+                        with server.connect() as connection:
+                            for _ in range(requests):
+                                assert status in answered(connection, made(next(names)))[:20]
+                    sleep(0.02)
+                    left = gc.collect()
+            assert left < times, (status, requests)
