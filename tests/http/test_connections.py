@@ -265,6 +265,7 @@ def test_no_request_leaves_anything_for_the_garbage_collector(server: Server) ->
     names, times = map(str, count()), 20
     for status, made in asked.items():
         for requests in (1, times):
+            left = times
             for _ in range(2):  # the first time something is made that stays
                 gc.collect()
                 with paused():
