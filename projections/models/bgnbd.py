@@ -12,7 +12,7 @@ from scipy.special import betaln, digamma, expit, gammaln, roots_jacobi
 from projections.models.buyers import Buyers, Cases, cases
 from projections.models.likelihood import Array, Fit, enough, maximised
 
-NODES = 40
+NODES = 64
 """Places at which the chance of leaving is tried when purchases to come are expected."""
 
 

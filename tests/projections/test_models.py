@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import gammaln, hyp2f1
 
@@ -98,6 +98,7 @@ def test_pareto_nbd_is_likely_as_the_printed_form_says(
     horizon=st.floats(0.5, 100),
     parameters=st.tuples(st.floats(0.3, 3), st.floats(2, 20), st.floats(1.2, 3), st.floats(0.5, 5)),
 )
+@example(x=16, age=1, horizon=95, parameters=(3, 2, 2, 1))
 def test_bg_nbd_expects_what_the_printed_form_says(
     x: int, age: float, horizon: float, parameters: tuple[float, float, float, float]
 ) -> None:
