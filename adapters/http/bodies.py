@@ -67,7 +67,6 @@ async def json_of(request: Request, size_max: int = LIMITS.http_body_max_bytes) 
         # One by one: what is read may take thirty times as much memory, and to read several takes no less time.
         async with service_of(request).aside:
             found = await to_thread(json_in, body, size_max)
-        del body
         yield found
 
 

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -23,13 +22,13 @@ from adapters.settings import LIMITS
 from tests.cli.program import event
 from tests.http.calls import orders
 from tests.http.serving import listening
+from tests.http.ways import Way
 
 SHORT = replace(
     LIMITS, http_head_s=1.0, http_body_s=0.4, http_reader_s=0.4, http_connections_max=12, http_followers_max=3
 )
 IDLE_S = 1
 CUT_WITHIN_S = 10
-LENGTH = re.compile(rb"content-length: (\d+)")
 TOUCHPOINT = json.dumps(event(id="idle")).encode()
 
 
@@ -237,15 +236,6 @@ def test_no_more_is_kept_of_headers_than_a_head_may_have(server: Server) -> None
             assert taken < 16_000_000, before[:20]
 
 
-def answered(connection: socket.socket, request: bytes) -> bytes:
-    """Send a request, and read its answer to the end."""
-    connection.sendall(request)
-    told = b""
-    while (end := told.find(b"\r\n\r\n")) < 0 or len(told) < end + 4 + int(LENGTH.findall(told[:end])[0]):
-        told += connection.recv(65_536)
-    return told
-
-
 def test_no_request_leaves_anything_for_the_garbage_collector(server: Server) -> None:
     def post(path: str = "/events", **changed: Any) -> bytes:
         body = json.dumps(event(**changed)).encode()
@@ -261,7 +251,8 @@ def test_no_request_leaves_anything_for_the_garbage_collector(server: Server) ->
         b"200": lambda _: b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
     }
     with server.connect() as connection:
-        answered(connection, post(id="same"))
+        connection.sendall(post(id="same"))
+        Way.told(connection)
     names, times = map(str, count()), 20
     for status, made in asked.items():
         for requests in (1, times):
@@ -272,7 +263,8 @@ def test_no_request_leaves_anything_for_the_garbage_collector(server: Server) ->
                     for _ in range(times // requests):
                         with server.connect() as connection:
                             for _ in range(requests):
-                                assert status in answered(connection, made(next(names)))[:20]
+                                connection.sendall(made(next(names)))
+                                assert status in Way.told(connection)[:20]
                     sleep(0.02)
                     left = gc.collect()
             assert left < times, (status, requests)
